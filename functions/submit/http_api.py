@@ -1,0 +1,209 @@
+"""The API: HTTP in, a use case, HTTP out. Errors are RFC 9457 problem details that name every fault at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from callers import Caller, who_is_calling
+from flask import Response
+from submit_job import submit_job
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import Map, Rule
+
+from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
+from shared.jobs import Job, Status
+from shared.models import models
+from shared.perspectives import perspectives
+from shared.telemetry import traceparent_or_new
+from shared.themes import themes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from flask import Request as HttpRequest
+    from submit_settings import SubmitSettings
+
+    from shared.artifact_store import ArtifactStore
+    from shared.job_store import JobStore
+    from shared.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+#: A longest prompt in four-byte characters, with room for the rest.
+MAX_BODY_BYTES = 16 * 1024
+RETRY_AFTER_S = 5
+
+ROUTES = Map(
+    [
+        Rule("/jobs", methods=["POST"], endpoint="create_job"),
+        Rule("/jobs/<job_id>", methods=["GET"], endpoint="show_job"),
+        Rule("/jobs/<job_id>/<any(video, poster, receipt):artifact>", methods=["GET"], endpoint="link_artifact"),
+        Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
+        Rule("/themes", methods=["GET"], endpoint="list_themes"),
+        Rule("/models", methods=["GET"], endpoint="list_models"),
+    ],
+    strict_slashes=False,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """The API's dependencies, and its calls by the names of their endpoints."""
+
+    settings: SubmitSettings
+    store: JobStore
+    publisher: Publisher
+    artifacts: ArtifactStore
+    now: Callable[[], datetime]
+
+    def answer(self, request: HttpRequest) -> Response:
+        """Answer any request; never raises."""
+        if request.method == "OPTIONS":
+            return self._with_cors(Response(status=204), request)
+        try:
+            endpoint, arguments = ROUTES.bind("").match(request.path, method=request.method)
+            response = getattr(self, endpoint)(request, **arguments)
+        except Rejected as exc:
+            response = _problem(exc.code, exc.detail, exc.faults)
+        except NotFound:
+            response = _problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")
+        except MethodNotAllowed as exc:
+            response = _problem(ErrorCode.METHOD_NOT_ALLOWED, "Try another method.")
+            response.headers["Allow"] = ", ".join(sorted(exc.valid_methods or ()))
+        except RequestEntityTooLarge:
+            response = _problem(ErrorCode.PAYLOAD_TOO_LARGE, f"At most {MAX_BODY_BYTES} bytes are read.")
+        except HTTPException:
+            response = _problem(ErrorCode.MALFORMED_REQUEST, "The request can't be read.")
+        except Retryable:
+            log.exception("dependency does not answer", extra={"action": "answer"})
+            response = _problem(ErrorCode.UNAVAILABLE, "Please try again in a moment; nothing was lost.")
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        except Exception:
+            log.exception("request failed", extra={"action": "answer"})
+            response = _problem(ErrorCode.INTERNAL, "Please try again later.")
+        return self._with_cors(response, request)
+
+    def create_job(self, request: HttpRequest) -> Response:
+        """``POST /jobs``: 202, or 200 when the video is there already."""
+        if request.mimetype != "application/json":
+            raise Rejected("Send Content-Type: application/json.", code=ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+        request.max_content_length = MAX_BODY_BYTES
+        job = submit_job(
+            request.get_data(),
+            caller=who_is_calling(request),
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            traceparent=traceparent_or_new(request.headers.get("traceparent")),
+            store=self.store,
+            publisher=self.publisher,
+            offer=self.settings.offer,
+            now=self.now,
+        )
+        response = _json(_view(job), status=200 if job.status is Status.COMPLETED else 202)
+        response.headers["Location"] = f"/jobs/{job.job_id}"
+        return response
+
+    def show_job(self, request: HttpRequest, job_id: str) -> Response:
+        """``GET /jobs/{id}``: the job, with its place in the queue while it waits."""
+        job = self._job_of(who_is_calling(request), job_id)
+        view = _view(job)
+        if job.status is Status.QUEUED and job.render_key:
+            render = self.store.render(job.render_key)
+            view["queue_position"] = self.store.renders_ahead(render.value) if render else 0
+        return _json(view)
+
+    def link_artifact(self, request: HttpRequest, job_id: str, artifact: str) -> Response:
+        """``GET /jobs/{id}/video`` and its like: a short-lived link, signed now and never stored."""
+        job = self._job_of(who_is_calling(request), job_id)
+        if job.video is None or job.request is None:
+            if job.is_final:
+                raise Rejected(f"The job is {job.status.value}.", code=ErrorCode.NO_VIDEO)
+            raise Rejected(f"The job is {job.status.value}; ask again when it is completed.", code=ErrorCode.NOT_READY)
+        path, ending = {
+            "video": (job.video.path, "mp4"),
+            "poster": (job.video.poster_path, "jpg"),
+            "receipt": (job.video.receipt_path, "json"),
+        }[artifact]
+        link = self.artifacts.signed_url(
+            path,
+            lifetime_s=self.settings.signed_url_lifetime_s,
+            filename=f"{job.request.perspective}-{job.job_id[:8]}.{ending}",
+        )
+        return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
+
+    def list_perspectives(self, request: HttpRequest) -> Response:
+        """``GET /perspectives``: whose eyes there are."""
+        shown = {"id", "version", "name", "kind", "summary", "sight", "scenes"}
+        return _catalogue(request, "perspectives", [each.model_dump(include=shown) for each in perspectives().values()])
+
+    def list_themes(self, request: HttpRequest) -> Response:
+        """``GET /themes``: light and weather."""
+        return _catalogue(request, "themes", [each.model_dump() for each in themes().values()])
+
+    def list_models(self, request: HttpRequest) -> Response:
+        """``GET /models``: those that this deployment serves, the default first, with what they can do."""
+        served = [models()[each] for each in self.settings.served_models]
+        shown = {"id", "version", "name", "summary", "licence", "trained", "lengths", "fps"}
+        entries = [each.model_dump(include=shown) | {"sizes": [str(size) for size in each.sizes]} for each in served]
+        return _catalogue(request, "models", entries)
+
+    def _job_of(self, caller: Caller, job_id: str) -> Job:
+        found = self.store.job(job_id) if job_id.isascii() and len(job_id) <= 64 else None  # noqa: PLR2004 - see JOB_ID_PATTERN
+        if found is None or found.value.owner != caller.owner:  # what is another's does not exist
+            raise Rejected("There is no such job.", code=ErrorCode.NOT_FOUND)
+        return found.value
+
+    def _with_cors(self, response: Response, request: HttpRequest) -> Response:
+        origin = request.headers.get("Origin")
+        response.headers["Vary"] = "Origin"
+        if origin in self.settings.cors_origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After, ETag"
+            if request.method == "OPTIONS":
+                response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
+                response.headers["Access-Control-Allow-Headers"] = (
+                    "Authorization, Content-Type, Idempotency-Key, traceparent"
+                )
+                response.headers["Access-Control-Max-Age"] = "3600"
+        return response
+
+
+def _view(job: Job) -> dict[str, Any]:
+    """The job's document as clients see it, and where to watch it."""
+    links = {"self": f"/jobs/{job.job_id}", "firestore": f"jobs/{job.job_id}"}
+    if job.video:
+        links |= {each: f"/jobs/{job.job_id}/{each}" for each in ("video", "poster", "receipt")}
+    return {**job.model_dump(mode="json"), "links": links}
+
+
+def _json(body: object, *, status: int = 200) -> Response:
+    response = Response(json.dumps(body, ensure_ascii=False), status=status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _catalogue(request: HttpRequest, name: str, entries: list[dict[str, Any]]) -> Response:
+    response = _json({name: entries})
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:16])
+    return response.make_conditional(request)
+
+
+def _problem(code: ErrorCode, detail: str, faults: tuple[Fault, ...] = ()) -> Response:
+    status, title = HTTP_STATUS[code]
+    body: dict[str, Any] = {
+        "type": f"urn:life-as-not-me:problem:{code.value}",
+        "title": title,
+        "status": status,
+        "code": code.value,
+        "detail": detail,
+    }
+    if faults:
+        body["errors"] = [asdict(fault) for fault in faults]
+    response = _json(body, status=status)
+    response.mimetype = "application/problem+json"
+    return response

@@ -1,0 +1,112 @@
+"""The use case behind the topic ``job-requests``: other systems wish by message. Create-only, safe to deliver twice.
+
+A message that can't be granted becomes a failed job with the reason, and its event: its sender has no HTTP answer to read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from placing import place
+
+from shared.errors import Conflict, Rejected
+from shared.job_store import Create
+from shared.jobs import JobError, new_job, rejected_job
+from shared.messages import JobRequested, decode
+from shared.outbox import empty_outbox
+from shared.requests import fill_in, parse_request, render_key, render_spec
+from shared.telemetry import context, traceparent_or_new
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from shared.job_store import JobStore
+    from shared.publisher import Publisher
+    from shared.requests import Offer
+
+log = logging.getLogger(__name__)
+
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def take_in(
+    data: bytes,
+    *,
+    message_id: str,
+    attributes: Mapping[str, str],
+    store: JobStore,
+    publisher: Publisher,
+    offer: Offer,
+    now: Callable[[], datetime],
+) -> None:
+    """Accept a wish that came as a message.
+
+    Raises:
+        Retryable: a service does not answer; deliver it again.
+    """
+    source = attributes.get("source", "")
+    owner = f"system:{source if _SOURCE.fullmatch(source) else 'unknown'}"
+    fingerprint = hashlib.sha256(data).hexdigest()
+    job_id = hashlib.sha256(f"{owner}\n{message_id}".encode()).hexdigest()[:32]
+    traceparent = traceparent_or_new(attributes.get("traceparent"))
+    try:
+        message = decode(JobRequested, data)
+        job_id = message.job_id or job_id
+        traceparent = traceparent_or_new(message.traceparent or attributes.get("traceparent"))
+        wish = fill_in(parse_request(json.dumps(message.request), offer=offer), job_id=job_id, offer=offer)
+    except Rejected as exc:
+        _record_rejection(
+            exc, job_id=job_id, owner=owner, fingerprint=fingerprint, traceparent=traceparent,
+            store=store, publisher=publisher, now=now,
+        )
+        return
+    spec = render_spec(wish, owner=owner, offer=offer)
+    job = new_job(
+        job_id=job_id,
+        owner=owner,
+        request=wish,
+        render_key=render_key(spec),
+        fingerprint=fingerprint,
+        now=now(),
+        traceparent=traceparent,
+    )
+    with context(job_id=job_id, render_key=job.render_key):
+        try:
+            place(job, spec, priority=wish.priority, store=store, publisher=publisher, now=now)
+            log.info("job accepted", extra={"action": "intake", "owner": owner})
+        except Conflict:  # delivered before, or the id is taken: an existing document outranks the message
+            log.info("job exists", extra={"action": "intake", "owner": owner})
+
+
+def _record_rejection(
+    rejection: Rejected,
+    *,
+    job_id: str,
+    owner: str,
+    fingerprint: str,
+    traceparent: str,
+    store: JobStore,
+    publisher: Publisher,
+    now: Callable[[], datetime],
+) -> None:
+    job = rejected_job(
+        job_id=job_id,
+        owner=owner,
+        error=JobError(code=rejection.code, message=rejection.summary),
+        fingerprint=fingerprint,
+        now=now(),
+        traceparent=traceparent,
+    )
+    try:
+        store.commit(Create(value=job))
+    except Conflict:
+        log.info("job exists", extra={"action": "intake", "job_id": job_id, "owner": owner})
+    stored = store.job(job_id)
+    if stored is not None and stored.value.event_pending:  # also on a redelivery whose first event was not sent
+        empty_outbox(stored, store=store, publisher=publisher)
+    log.warning("message rejected", extra={"action": "intake", "job_id": job_id, "owner": owner, "code": rejection.code})

@@ -1,0 +1,71 @@
+"""Cloud Function ``submit``: entry points ``submit`` (the API) and ``intake`` (topic ``job-requests``).
+
+Decode, call, encode. Clients are built at the first call, not at import.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+import functions_framework
+from google.cloud import firestore, storage
+from http_api import Api
+from intake import take_in
+from submit_settings import SubmitSettings
+
+from shared.artifact_store.gcs import GcsArtifactStore
+from shared.job_store.firestore import FirestoreJobStore
+from shared.publisher.pubsub import PubSubPublisher
+from shared.settings import read_settings
+from shared.telemetry import configure
+
+if TYPE_CHECKING:
+    from cloudevents.http import CloudEvent
+    from flask import Request, Response
+
+
+@cache
+def api() -> Api:
+    """The API over Google's services, as the environment says."""
+    settings = read_settings(SubmitSettings, os.environ)
+    configure(service="submit", level=settings.log_level)
+    project = settings.google_cloud_project
+    return Api(
+        settings=settings,
+        store=FirestoreJobStore(firestore.Client(project=project)),
+        publisher=PubSubPublisher(project=project),
+        artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+@functions_framework.http
+def submit(request: Request) -> Response:
+    """The API."""
+    return api().answer(request)
+
+
+@functions_framework.cloud_event
+def intake(event: CloudEvent) -> None:
+    """A message on ``job-requests``. Returning acknowledges it; raising has it delivered again."""
+    data = event.data if isinstance(event.data, dict) else {}
+    message = data.get("message") if isinstance(data.get("message"), dict) else {}
+    try:
+        body = base64.b64decode(message.get("data") or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        body = b""  # recorded as a rejected job: it is no JSON
+    attributes = message.get("attributes")
+    take_in(
+        body,
+        message_id=str(message.get("messageId") or message.get("message_id") or event["id"]),
+        attributes=attributes if isinstance(attributes, dict) else {},
+        store=api().store,
+        publisher=api().publisher,
+        offer=api().settings.offer,
+        now=api().now,
+    )

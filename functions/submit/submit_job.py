@@ -1,0 +1,96 @@
+"""The use case behind ``POST /jobs``. Enters: a raw body and who sends it. Leaves: the job, stored and on its way."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from placing import place
+
+from shared.errors import Conflict, ErrorCode, Fault, Rejected
+from shared.jobs import new_job
+from shared.requests import fill_in, parse_request, render_key, render_spec
+from shared.telemetry import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from callers import Caller
+
+    from shared.job_store import JobStore
+    from shared.jobs import Job
+    from shared.publisher import Publisher
+    from shared.requests import Offer
+
+log = logging.getLogger(__name__)
+
+MAX_IDEMPOTENCY_KEY_CHARS = 255
+
+
+def job_id_of(owner: str, idempotency_key: str) -> str:
+    """The id that this owner's key always gives: 32 hex digits."""
+    return hashlib.sha256(f"{owner}\n{idempotency_key}".encode()).hexdigest()[:32]
+
+
+def submit_job(
+    body: bytes,
+    *,
+    caller: Caller,
+    idempotency_key: str | None,
+    traceparent: str,
+    store: JobStore,
+    publisher: Publisher,
+    offer: Offer,
+    now: Callable[[], datetime],
+) -> Job:
+    """Accept a wish, once for each idempotency key.
+
+    Raises:
+        Rejected: the body has faults, or the key was used for another body. Nothing was written.
+    """
+    if idempotency_key is not None:
+        _check_idempotency_key(idempotency_key)
+    request = parse_request(body, offer=offer)
+    job_id = job_id_of(caller.owner, idempotency_key or secrets.token_hex(16))
+    fingerprint = hashlib.sha256(body).hexdigest()
+    wish = fill_in(request, job_id=job_id, offer=offer)
+    spec = render_spec(wish, owner=caller.owner, offer=offer)
+    job = new_job(
+        job_id=job_id,
+        owner=caller.owner,
+        request=wish,
+        render_key=render_key(spec),
+        fingerprint=fingerprint,
+        now=now(),
+        traceparent=traceparent,
+    )
+    with context(job_id=job_id, render_key=job.render_key):
+        try:
+            placed = place(job, spec, priority=wish.priority, store=store, publisher=publisher, now=now)
+        except Conflict:
+            return _replayed(job_id, fingerprint, store=store)
+        log.info("job accepted", extra={"action": "submit", "status": placed.status.value})
+    return placed
+
+
+def _check_idempotency_key(key: str) -> None:
+    if not (0 < len(key) <= MAX_IDEMPOTENCY_KEY_CHARS and key.isascii() and key.isprintable()):
+        fault = Fault(
+            field="Idempotency-Key",
+            code="bad_idempotency_key",
+            message=f"must be 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters",
+        )
+        raise Rejected("The request has faults.", faults=[fault])
+
+
+def _replayed(job_id: str, fingerprint: str, *, store: JobStore) -> Job:
+    found = store.job(job_id)
+    if found is None:
+        raise Conflict("the job appeared and went away")
+    if found.value.fingerprint != fingerprint:
+        raise Rejected("Send another key with another body.", code=ErrorCode.IDEMPOTENCY_CONFLICT)
+    log.info("job repeated", extra={"action": "submit", "job_id": job_id})
+    return found.value

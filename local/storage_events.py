@@ -1,0 +1,117 @@
+"""The finalized events of the storage emulator: a spool on disk and one thread that empties it.
+
+Enters: the object resource of each new generation. Leaves: calls of ``deliver(resource)``, at least once each, at once
+when all is well; after an error again with backoff, and after a restart what was not delivered before.
+
+Keeps of Eventarc: at least once, retried on every failure, no order. Keeps not: its 24 h limit (an event waits for as
+long as the folder lives) and concurrent deliveries (one thread; 40 a second at 25 ms each).
+"""
+
+import hashlib
+import heapq
+import itertools
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.storage_objects import write_atomically
+
+#: The first and the longest pause after a failed delivery; it doubles between them.
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 10.0
+#: How long ``stop`` waits for a delivery that is under way.
+_STOP_TIMEOUT_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+Deliver = Callable[[dict[str, Any]], None]
+
+
+class EventSpool:
+    """An outbox: an event is a file until it is delivered."""
+
+    def __init__(self, folder: Path, deliver: Deliver) -> None:
+        self._folder = folder
+        self._deliver = deliver
+        self._condition = threading.Condition()
+        #: (when due on the monotonic clock, tie-breaker, file, failures so far)
+        self._waiting: list[tuple[float, int, Path, int]] = []
+        self._ties = itertools.count()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="storage-events", daemon=True)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self, resource: dict[str, Any]) -> Path:
+        """Write the event aside, before the object is visible: a crash must not leave an object without its event."""
+        name_hash = hashlib.sha256(resource["id"].encode()).hexdigest()[:16]
+        path = self._folder / f"{resource['generation']}-{name_hash}.prepared"
+        write_atomically(path, resource)
+        return path
+
+    def publish(self, prepared: Path) -> None:
+        """The object is visible: queue its event."""
+        path = prepared.with_suffix(".json")
+        prepared.replace(path)
+        self._queue(path, due_s=time.monotonic())
+
+    def recover(self, is_live: Callable[[dict[str, Any]], bool]) -> None:
+        """Settle what a crash left between prepare and publish by whether the object is there; queue the undelivered."""
+        for prepared in self._folder.glob("*.prepared"):
+            if is_live(json.loads(prepared.read_bytes())):
+                prepared.replace(prepared.with_suffix(".json"))
+            else:
+                prepared.unlink()
+        for path in sorted(self._folder.glob("*.json")):
+            self._queue(path, due_s=time.monotonic())
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop delivering; what is left stays on disk. A delivery that hangs is left behind, and made again later."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_TIMEOUT_S)
+
+    def _queue(self, path: Path, *, due_s: float, failures: int = 0) -> None:
+        with self._condition:
+            heapq.heappush(self._waiting, (due_s, next(self._ties), path, failures))
+            self._condition.notify()
+
+    def _next(self) -> tuple[Path, int] | None:
+        """Wait for the next event that is due; None when stopping."""
+        with self._condition:
+            while not self._stopping:
+                wait_s = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                if wait_s is not None and wait_s <= 0:
+                    _, _, path, failures = heapq.heappop(self._waiting)
+                    return path, failures
+                self._condition.wait(wait_s)
+            return None
+
+    def _run(self) -> None:
+        while (taken := self._next()) is not None:
+            path, failures = taken
+            try:
+                self._deliver(json.loads(path.read_bytes()))
+            except Exception as exc:  # noqa: BLE001 - a door: whatever it was, the event is delivered again
+                backoff_s = min(FIRST_BACKOFF_S * 2 ** min(failures, 30), LONGEST_BACKOFF_S)
+                _log.warning(
+                    "finalized event not delivered, will retry",
+                    extra={
+                        "action": "deliver_event",
+                        "error": str(exc),
+                        "failures": failures + 1,
+                        "retry_s": backoff_s,
+                    },
+                )
+                self._queue(path, due_s=time.monotonic() + backoff_s, failures=failures + 1)
+            else:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,118 @@
+"""What can go wrong, and what each error decides.
+
+    LifeAsNotMeError
+    ├── Rejected    the caller is wrong: 4xx, or a failed job; never retried
+    ├── Retryable   the world is wrong for now: 5xx, or the message is put back
+    │   └── Conflict   somebody else wrote first: read again and decide again
+    └── Permanent   the work itself can't be done: the render and its jobs fail
+
+Vendor exceptions are translated into these once, in the adapters, with ``raise ... from exc``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class ErrorCode(StrEnum):
+    """Every code that a problem document or a job's ``error.code`` can carry."""
+
+    MALFORMED_REQUEST = "malformed_request"
+    INVALID_REQUEST = "invalid_request"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    NOT_READY = "not_ready"
+    NO_VIDEO = "no_video"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    RENDER_FAILED = "render_failed"
+
+
+#: HTTP status and title of each code that an API answer can carry.
+HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
+    ErrorCode.MALFORMED_REQUEST: (400, "The body is not what this call takes"),
+    ErrorCode.NOT_FOUND: (404, "There is no such thing"),
+    ErrorCode.METHOD_NOT_ALLOWED: (405, "This address does not take that method"),
+    ErrorCode.IDEMPOTENCY_CONFLICT: (409, "This Idempotency-Key was used for another request"),
+    ErrorCode.NOT_READY: (409, "The video is not ready yet"),
+    ErrorCode.NO_VIDEO: (409, "This job ended without a video"),
+    ErrorCode.PAYLOAD_TOO_LARGE: (413, "The body is too large"),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: (415, "The body must be JSON"),
+    ErrorCode.INVALID_REQUEST: (422, "The request can't be granted as it is"),
+    ErrorCode.INTERNAL: (500, "Something broke on our side"),
+    ErrorCode.UNAVAILABLE: (503, "A service behind this one does not answer"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with an input."""
+
+    #: Dotted path of the bad field; empty where the whole input is meant.
+    field: str
+    #: Machine-readable reason, such as ``missing`` or ``unknown_perspective``.
+    code: str
+    #: What a person should read.
+    message: str
+
+
+class LifeAsNotMeError(Exception):
+    """The root: everything this project raises on purpose."""
+
+
+class Rejected(LifeAsNotMeError):
+    """The caller asked for something that can't be granted.
+
+    Args:
+        detail: what a person should read.
+        code: decides the HTTP status.
+        faults: every bad field at once.
+    """
+
+    def __init__(
+        self, detail: str, *, code: ErrorCode = ErrorCode.INVALID_REQUEST, faults: Sequence[Fault] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+        self.faults = tuple(faults)
+
+    @property
+    def summary(self) -> str:
+        """The detail and every fault in one line, for a job's ``error.message``."""
+        return "; ".join([self.detail, *(f"{fault.field or 'body'}: {fault.message}" for fault in self.faults)])
+
+
+class Retryable(LifeAsNotMeError):
+    """It may work later: answer 503, or put the message back."""
+
+
+class Conflict(Retryable):
+    """A compare-and-set lost: the document changed, exists already, or is gone."""
+
+
+class Permanent(LifeAsNotMeError):
+    """It will never work: the render fails, and with it every job that waits for it."""
+
+    def __init__(self, detail: str, *, code: ErrorCode = ErrorCode.RENDER_FAILED) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+
+
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """Every fault that pydantic found, in our words. The input itself is left out: it may hold a private prompt."""
+    found: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False, include_input=False)]
+    return tuple(
+        Fault(field=".".join(str(part) for part in item["loc"]), code=item["type"], message=item["msg"])
+        for item in found
+    )

@@ -1,0 +1,76 @@
+"""The seam to the documents ``jobs/{job_id}`` and ``renders/{render_key}``.
+
+Every write is a create or a compare-and-set on the version that was read; several go together or not at all.
+There are no transactions and no blind writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from shared.jobs import Job, Render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+T_co = TypeVar("T_co", Job, Render, covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored(Generic[T_co]):
+    """A document as it was read or just written."""
+
+    value: T_co
+    #: What a compare-and-set compares; opaque.
+    version: object
+    #: The store's clock at the moment of reading or writing.
+    read_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Create:
+    """Write a document that must not exist."""
+
+    value: Job | Render
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replace:
+    """Write a document that must still be as it was read."""
+
+    stored: Stored[Job] | Stored[Render]
+    value: Job | Render
+
+
+class JobStore(Protocol):
+    """Reads and writes jobs and renders.
+
+    All methods raise `Retryable` when the store does not answer.
+    """
+
+    def job(self, job_id: str) -> Stored[Job] | None:
+        """The job of that id."""
+
+    def render(self, render_key: str) -> Stored[Render] | None:
+        """The render of that key."""
+
+    def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
+        """Jobs of that render that are not final."""
+
+    def jobs_with_pending_event(self, render_key: str) -> Sequence[Stored[Job]]:
+        """Jobs of that render that became final and whose event is not out."""
+
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job] | Stored[Render]]:
+        """Write all or nothing; what was written comes back in the same order, with its new versions.
+
+        Raises:
+            Conflict: a created document exists, or a replaced one changed or is gone; nothing was written.
+        """
+
+    def renders_ahead(self, render: Render) -> int:
+        """How many renders of the same priority wait or are being made and were wished for before this one."""
+
+    def renders_to_do(self) -> int:
+        """How many renders wait or are being made: what the workers are scaled by."""

@@ -1,0 +1,130 @@
+"""The job store on Firestore. Documents hold exactly the fields of `Job` and `Render`.
+
+Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
+emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask for
+composite indexes; the cloud does, for `renders_ahead` (state, priority, created_at).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.api_core import exceptions as google
+from google.cloud import firestore
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from shared.errors import Conflict, Retryable
+from shared.job_store import Create, Replace, Stored
+from shared.jobs import SERVER_TIME, WAITING, Job, Render, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+D = TypeVar("D", Job, Render)
+R = TypeVar("R")
+
+JOBS = "jobs"
+RENDERS = "renders"
+#: A call that takes longer than this is given up; what it wrote is found out by reading.
+TIMEOUT_S = 20.0
+
+
+class FirestoreJobStore:
+    """Thread-safe, as the client is. Built once per process."""
+
+    def __init__(self, client: firestore.Client) -> None:
+        self._client = client
+
+    def job(self, job_id: str) -> Stored[Job] | None:
+        """See `JobStore.job`."""
+        return self._get(Job, JOBS, job_id)
+
+    def render(self, render_key: str) -> Stored[Render] | None:
+        """See `JobStore.render`."""
+        return self._get(Render, RENDERS, render_key)
+
+    def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
+        """See `JobStore.waiting_jobs`."""
+        query = self._where(JOBS, ("render_key", "==", render_key), ("status", "in", [each.value for each in WAITING]))
+        return self._stream(Job, query.limit(limit) if limit else query)
+
+    def jobs_with_pending_event(self, render_key: str) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_with_pending_event`."""
+        return self._stream(Job, self._where(JOBS, ("render_key", "==", render_key), ("event_pending", "==", True)))
+
+    def renders_ahead(self, render: Render) -> int:
+        """See `JobStore.renders_ahead`."""
+        return self._count(
+            self._where(
+                RENDERS,
+                ("state", "in", [State.IDLE.value, State.LEASED.value]),
+                ("priority", "==", render.priority.value),
+                ("created_at", "<", render.created_at),
+            )
+        )
+
+    def renders_to_do(self) -> int:
+        """See `JobStore.renders_to_do`."""
+        return self._count(self._where(RENDERS, ("state", "in", [State.IDLE.value, State.LEASED.value])))
+
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job] | Stored[Render]]:
+        """See `JobStore.commit`."""
+        batch = self._client.batch()
+        for write in writes:
+            reference = self._reference(write.value)
+            if isinstance(write, Create):
+                batch.create(reference, _fields(write.value))
+            else:
+                before, after = _fields(write.stored.value), _fields(write.value)
+                changed = {name: value for name, value in after.items() if value != before[name]}
+                option = self._client.write_option(last_update_time=write.stored.version)
+                batch.update(reference, changed, option=option)
+        results = _answered(lambda: batch.commit(timeout=TIMEOUT_S))
+        return [
+            Stored(value=write.value, version=result.update_time, read_at=batch.commit_time or result.update_time)
+            for write, result in zip(writes, results, strict=True)
+        ]
+
+    def _reference(self, value: Job | Render) -> firestore.DocumentReference:
+        where = (JOBS, value.job_id) if isinstance(value, Job) else (RENDERS, value.render_key)
+        return self._client.document(*where)
+
+    def _get(self, kind: type[D], collection: str, key: str) -> Stored[D] | None:
+        snapshot = _answered(lambda: self._client.document(collection, key).get(timeout=TIMEOUT_S))
+        return _stored(kind, snapshot) if snapshot.exists else None
+
+    def _where(self, collection: str, *conditions: tuple[str, str, object]) -> firestore.Query:
+        query: Any = self._client.collection(collection)
+        for field, operator, value in conditions:
+            query = query.where(filter=FieldFilter(field, operator, value))
+        return query
+
+    def _stream(self, kind: type[D], query: firestore.Query) -> list[Stored[D]]:
+        return _answered(lambda: [_stored(kind, snapshot) for snapshot in query.stream(timeout=TIMEOUT_S)])
+
+    def _count(self, query: firestore.Query) -> int:
+        return int(_answered(lambda: query.count().get(timeout=TIMEOUT_S))[0][0].value)
+
+
+def _fields(value: Job | Render) -> dict[str, Any]:
+    """The document's fields. Dates stay dates; enumerations become their text."""
+    return {
+        name: firestore.SERVER_TIMESTAMP if each == SERVER_TIME else each
+        for name, each in value.model_dump(mode="python", context=None).items()
+    }
+
+
+def _stored(kind: type[D], snapshot: firestore.DocumentSnapshot) -> Stored[D]:
+    return Stored(
+        value=kind.model_validate(snapshot.to_dict()), version=snapshot.update_time, read_at=snapshot.read_time
+    )
+
+
+def _answered(call: Callable[[], R]) -> R:
+    """Translate the vendor's exceptions, once."""
+    try:
+        return call()
+    except (google.FailedPrecondition, google.AlreadyExists, google.NotFound, google.Aborted) as exc:
+        raise Conflict(f"firestore: {exc.message}") from exc
+    except (google.GoogleAPICallError, google.RetryError) as exc:
+        raise Retryable(f"firestore does not answer: {type(exc).__name__}") from exc

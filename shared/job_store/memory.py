@@ -1,0 +1,100 @@
+"""The job store in memory: for tests, the embedded form and simulations. Held to the same contract tests as Firestore."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared.errors import Conflict
+from shared.job_store import Create, Replace, Stored
+from shared.jobs import SERVER_TIME, WAITING, Job, Render, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+D = TypeVar("D", Job, Render)
+
+
+class InMemoryJobStore:
+    """Thread-safe; versions count up; ``now`` is the store's own clock."""
+
+    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._versions = itertools.count(1)
+        self._documents: dict[tuple[type[Job | Render], str], tuple[Any, int]] = {}
+
+    def job(self, job_id: str) -> Stored[Job] | None:
+        """See `JobStore.job`."""
+        return self._get(Job, job_id)
+
+    def render(self, render_key: str) -> Stored[Render] | None:
+        """See `JobStore.render`."""
+        return self._get(Render, render_key)
+
+    def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
+        """See `JobStore.waiting_jobs`."""
+        return self._all(Job, lambda job: job.render_key == render_key and job.status in WAITING)[:limit]
+
+    def jobs_with_pending_event(self, render_key: str) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_with_pending_event`."""
+        return self._all(Job, lambda job: job.render_key == render_key and job.event_pending)
+
+    def renders_ahead(self, render: Render) -> int:
+        """See `JobStore.renders_ahead`."""
+        return len(
+            self._all(
+                Render,
+                lambda other: other.state in {State.IDLE, State.LEASED}
+                and other.priority is render.priority
+                and other.created_at < render.created_at,
+            )
+        )
+
+    def renders_to_do(self) -> int:
+        """See `JobStore.renders_to_do`."""
+        return len(self._all(Render, lambda render: render.state in {State.IDLE, State.LEASED}))
+
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job] | Stored[Render]]:
+        """See `JobStore.commit`."""
+        with self._lock:
+            for write in writes:
+                found = self._documents.get(_key(write.value))
+                if isinstance(write, Create) and found is not None:
+                    raise Conflict(f"{_key(write.value)[1]} exists")
+                if isinstance(write, Replace) and (found is None or found[1] != write.stored.version):
+                    raise Conflict(f"{_key(write.value)[1]} changed")
+            now = self._now()
+            written: list[Stored[Job] | Stored[Render]] = []
+            for write in writes:
+                version = next(self._versions)
+                self._documents[_key(write.value)] = (_stamped(write.value, now), version)
+                written.append(Stored(value=write.value, version=version, read_at=now))
+            return written
+
+    def _get(self, kind: type[D], key: str) -> Stored[D] | None:
+        with self._lock:
+            found = self._documents.get((kind, key))
+            return Stored(value=found[0], version=found[1], read_at=self._now()) if found else None
+
+    def _all(self, kind: type[D], wanted: Callable[[D], bool]) -> list[Stored[D]]:
+        with self._lock:
+            now = self._now()
+            return [
+                Stored(value=value, version=version, read_at=now)
+                for (each, _), (value, version) in self._documents.items()
+                if each is kind and wanted(value)
+            ]
+
+
+def _key(value: Job | Render) -> tuple[type[Job | Render], str]:
+    return (Job, value.job_id) if isinstance(value, Job) else (Render, value.render_key)
+
+
+def _stamped(value: Job | Render, now: datetime) -> Job | Render:
+    """The value with the store's clock where it asks for it."""
+    if isinstance(value, Render) and value.renewed_at == SERVER_TIME:
+        return value.model_copy(update={"renewed_at": now})
+    return value

@@ -1,0 +1,35 @@
+"""The outbox: the write that makes a job final marks its event as pending; publishing clears the mark.
+
+An event is published at least once. What is left pending is published again by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from shared.errors import Conflict
+from shared.job_store import JobStore, Replace, Stored
+from shared.jobs import Job, event_published
+from shared.messages import JOB_EVENTS, attributes_of, encode, event_of
+
+if TYPE_CHECKING:
+    from shared.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+
+def publish_event(job: Job, *, publisher: Publisher) -> None:
+    """Tell the world that a job is final. Raises `Retryable` when the world does not listen."""
+    event = event_of(job)
+    publisher.publish(JOB_EVENTS, encode(event), attributes=attributes_of(event))
+    log.info("event published", extra={"action": "event", "job_id": job.job_id, "status": job.status.value})
+
+
+def empty_outbox(stored: Stored[Job], *, store: JobStore, publisher: Publisher) -> None:
+    """Publish a job's event and clear its mark."""
+    publish_event(stored.value, publisher=publisher)
+    try:
+        store.commit(Replace(stored=stored, value=event_published(stored.value)))
+    except Conflict:
+        log.info("event was cleared by another", extra={"action": "event", "job_id": stored.value.job_id})

@@ -1,0 +1,22 @@
+"""The seam to Pub/Sub topics, the sending side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Publisher(Protocol):
+    """Sends messages."""
+
+    def publish(self, topic: str, data: bytes, *, attributes: Mapping[str, str]) -> str:
+        """Send one message and wait until the service has it.
+
+        Returns:
+            The message's id.
+
+        Raises:
+            Retryable: the service does not answer, or there is no such topic.
+        """
