@@ -35,6 +35,14 @@ class Watch(Protocol):
 class Renderer(Protocol):
     """Turns a render spec into frames."""
 
+    @property
+    def device_name(self) -> str:
+        """What it draws on, for the receipt: ``cpu (2 threads)``, or the GPU's name."""
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that the latest render spent on loading its model; 0 when it was warm."""
+
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """Draw the clip, loading the model first if need be.
 

@@ -1,15 +1,14 @@
 """Eventarc on one machine: an object resource becomes the CloudEvent that a storage trigger receives.
 
 Enters: the object resource of a new generation (JSON API form). Leaves: an HTTP POST in CloudEvents binary mode.
-Source of the form: https://cloud.google.com/eventarc/docs/cloudevents and the event recorded in the project's notes.
+Source of the form: https://cloud.google.com/eventarc/docs/cloudevents and an event recorded in the cloud.
 
-Keeps: headers, body, retry on every answer that is not 2xx (the storage emulator's spool does the retrying).
+Keeps: headers, body, retry on every answer that is not 2xx (``local.storage_events`` does the retrying).
 Keeps not: the OIDC bearer token, the Pub/Sub topic in between, dead lettering.
 """
 
 import hashlib
 import json
-import threading
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +17,6 @@ import requests
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 #: A function that hangs must not hold up the events behind it for longer; the event comes again.
 DELIVERY_TIMEOUT_S = 30.0
-
 # The HTTP binding of CloudEvents: printable ASCII stays, except space, quote and percent.
 _HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
@@ -27,19 +25,25 @@ class DeliveryError(Exception):
     """The receiver answered, but not with 2xx: deliver again."""
 
 
-def event_id_of(resource: dict[str, Any]) -> str:
-    """The same digits for the same (bucket, name, generation), so that a receiver can tell a repeated delivery."""
-    identity = json.dumps([resource["bucket"], resource["name"], str(resource["generation"])])
-    return str(int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8]))
+def deliver_event(url: str, resource: dict[str, Any]) -> None:
+    """Post the finalized event of an object; DeliveryError or requests.RequestException when it was not taken."""
+    headers, body = finalized_event(resource)
+    with requests.Session() as session:
+        # A proxy from the environment has no business between two processes of one machine.
+        session.trust_env = False
+        response = session.post(url, data=body, headers=headers, timeout=DELIVERY_TIMEOUT_S, allow_redirects=False)
+    if not 200 <= response.status_code < 300:  # noqa: PLR2004 - HTTP's own numbers
+        raise DeliveryError(f"the receiver answered {response.status_code}")
 
 
-def finalized_event(resource: dict[str, Any], *, event_id: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the event."""
+def finalized_event(resource: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the event; a repeated delivery of one generation has the same id."""
     bucket = resource["bucket"]
+    event_id = int.from_bytes(hashlib.sha256(resource["id"].encode()).digest()[:8])
     headers = {
         "Content-Type": "application/json",
         "ce-specversion": "1.0",
-        "ce-id": event_id,
+        "ce-id": str(event_id),
         "ce-time": resource["timeCreated"],
         "ce-type": FINALIZED,
         "ce-source": f"//storage.googleapis.com/projects/_/buckets/{bucket}",
@@ -47,35 +51,3 @@ def finalized_event(resource: dict[str, Any], *, event_id: str) -> tuple[dict[st
         "ce-bucket": bucket,
     }
     return headers, json.dumps(resource).encode()
-
-
-class HttpDelivery:
-    """Posts events to one URL over a kept connection. Call it from one thread at a time."""
-
-    def __init__(self, url: str, *, timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
-        self._url = url
-        self._timeout_s = timeout_s
-        self._session = requests.Session()
-        # A proxy from the environment has no business between two processes of one machine.
-        self._session.trust_env = False
-        self._lock = threading.Lock()
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        """Deliver the object resource; DeliveryError or requests.RequestException when it was not taken."""
-        headers, body = finalized_event(event, event_id=event_id_of(event))
-        with self._lock:
-            response = self._session.post(
-                self._url, data=body, headers=headers, timeout=self._timeout_s, allow_redirects=False
-            )
-        if not response.ok or response.is_redirect:
-            msg = f"the receiver answered {response.status_code}"
-            raise DeliveryError(msg)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
-
-
-def deliver_by_http(url: str, *, timeout_s: float = DELIVERY_TIMEOUT_S) -> HttpDelivery:
-    """A deliver callable for the storage emulator."""
-    return HttpDelivery(url, timeout_s=timeout_s)

@@ -5,6 +5,7 @@ URLs through ``google.oauth2.service_account.Credentials.from_service_account_fi
 them. It opens nothing in the cloud: no Google account knows this key.
 """
 
+import contextlib
 import json
 import os
 import uuid
@@ -13,21 +14,23 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from local.errors import LocalStackError
+
 PROJECT_ID = "life-as-not-me"
 CLIENT_EMAIL = f"local-signer@{PROJECT_ID}.iam.gserviceaccount.com"
 _KEY_BITS = 2048
 
 
-class SigningKeyError(Exception):
-    """The key file is neither a service account file nor a PEM public key."""
+class SigningKeyError(LocalStackError):
+    """The key file is no service account file."""
 
 
-def make_signing_key(path: Path, *, client_email: str = CLIENT_EMAIL) -> Path:
+def make_signing_key(path: Path) -> Path:
     """Write a new service account file with mode 0600, or leave the one that is there; return the path."""
     if path.exists():
         return path
-    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    private_pem = key.private_bytes(
+    private_key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+    private_pem = private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     account = {
@@ -35,7 +38,7 @@ def make_signing_key(path: Path, *, client_email: str = CLIENT_EMAIL) -> Path:
         "project_id": PROJECT_ID,
         "private_key_id": uuid.uuid4().hex,
         "private_key": private_pem.decode(),
-        "client_email": client_email,
+        "client_email": CLIENT_EMAIL,
         "client_id": "0",
         "auth_uri": "https://accounts.google.com/o/oauth2/auth",
         "token_uri": "https://oauth2.googleapis.com/token",
@@ -46,25 +49,19 @@ def make_signing_key(path: Path, *, client_email: str = CLIENT_EMAIL) -> Path:
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(account, file, indent=2)
-    try:
+    with contextlib.suppress(FileExistsError):
         os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
+    temporary.unlink()
     return path
 
 
-def public_key_pem(path: Path) -> str:
-    """The PEM public key in a service account file, or in a PEM file; SigningKeyError when it is neither."""
-    text = path.read_text(encoding="utf-8")
+def read_public_key(path: Path) -> rsa.RSAPublicKey:
+    """The public half of the key in a service account file; SigningKeyError when it is none."""
     try:
-        if "BEGIN PUBLIC KEY" in text:
-            public = serialization.load_pem_public_key(text.encode())
-        else:
-            private = serialization.load_pem_private_key(json.loads(text)["private_key"].encode(), password=None)
-            public = private.public_key()
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        msg = f"{path} is neither a service account file nor a PEM public key"
-        raise SigningKeyError(msg) from exc
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+        pem = json.loads(path.read_text(encoding="utf-8"))["private_key"]
+        private_key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise SigningKeyError(f"{path} is no service account file.") from exc
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        raise SigningKeyError(f"{path} holds no RSA key.")
+    return private_key.public_key()

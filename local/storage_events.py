@@ -9,7 +9,6 @@ long as the folder lives) and concurrent deliveries (one thread; 40 a second at 
 
 import hashlib
 import heapq
-import itertools
 import json
 import logging
 import threading
@@ -18,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.storage_objects import write_atomically
+from local.storage_values import write_atomically
 
 #: The first and the longest pause after a failed delivery; it doubles between them.
 FIRST_BACKOFF_S = 0.1
@@ -28,44 +27,42 @@ _STOP_TIMEOUT_S = 0.5
 
 _log = logging.getLogger(__name__)
 
-Deliver = Callable[[dict[str, Any]], None]
-
 
 class EventSpool:
-    """An outbox: an event is a file until it is delivered."""
+    """An event is a file until it is delivered.
 
-    def __init__(self, folder: Path, deliver: Deliver) -> None:
+    A crash must leave neither an object without its event nor an event without its object: the event is written aside
+    before the object is visible, and counts afterwards; ``recover`` settles what a crash left between the two.
+    """
+
+    def __init__(self, folder: Path, deliver: Callable[[dict[str, Any]], None]) -> None:
         self._folder = folder
         self._deliver = deliver
         self._condition = threading.Condition()
-        #: (when due on the monotonic clock, tie-breaker, file, failures so far)
-        self._waiting: list[tuple[float, int, Path, int]] = []
-        self._ties = itertools.count()
+        #: (when due on the monotonic clock, file, failures so far)
+        self._waiting: list[tuple[float, Path, int]] = []
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="storage-events", daemon=True)
         folder.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, resource: dict[str, Any]) -> Path:
-        """Write the event aside, before the object is visible: a crash must not leave an object without its event."""
-        name_hash = hashlib.sha256(resource["id"].encode()).hexdigest()[:16]
-        path = self._folder / f"{resource['generation']}-{name_hash}.prepared"
+        """Write the event aside; it does not count yet."""
+        path = self._folder / f"{hashlib.sha256(resource['id'].encode()).hexdigest()}.prepared"
         write_atomically(path, resource)
         return path
 
     def publish(self, prepared: Path) -> None:
-        """The object is visible: queue its event."""
-        path = prepared.with_suffix(".json")
-        prepared.replace(path)
-        self._queue(path, due_s=time.monotonic())
+        """Let the event count: the object is visible."""
+        self._queue(prepared.replace(prepared.with_suffix(".json")), due_s=time.monotonic())
 
     def recover(self, is_live: Callable[[dict[str, Any]], bool]) -> None:
-        """Settle what a crash left between prepare and publish by whether the object is there; queue the undelivered."""
+        """Keep the prepared events whose object is there, drop the others; queue all that is undelivered."""
         for prepared in self._folder.glob("*.prepared"):
             if is_live(json.loads(prepared.read_bytes())):
                 prepared.replace(prepared.with_suffix(".json"))
             else:
                 prepared.unlink()
-        for path in sorted(self._folder.glob("*.json")):
+        for path in self._folder.glob("*.json"):
             self._queue(path, due_s=time.monotonic())
 
     def start(self) -> None:
@@ -82,7 +79,7 @@ class EventSpool:
 
     def _queue(self, path: Path, *, due_s: float, failures: int = 0) -> None:
         with self._condition:
-            heapq.heappush(self._waiting, (due_s, next(self._ties), path, failures))
+            heapq.heappush(self._waiting, (due_s, path, failures))
             self._condition.notify()
 
     def _next(self) -> tuple[Path, int] | None:
@@ -91,8 +88,7 @@ class EventSpool:
             while not self._stopping:
                 wait_s = self._waiting[0][0] - time.monotonic() if self._waiting else None
                 if wait_s is not None and wait_s <= 0:
-                    _, _, path, failures = heapq.heappop(self._waiting)
-                    return path, failures
+                    return heapq.heappop(self._waiting)[1:]
                 self._condition.wait(wait_s)
             return None
 
@@ -103,15 +99,8 @@ class EventSpool:
                 self._deliver(json.loads(path.read_bytes()))
             except Exception as exc:  # noqa: BLE001 - a door: whatever it was, the event is delivered again
                 backoff_s = min(FIRST_BACKOFF_S * 2 ** min(failures, 30), LONGEST_BACKOFF_S)
-                _log.warning(
-                    "finalized event not delivered, will retry",
-                    extra={
-                        "action": "deliver_event",
-                        "error": str(exc),
-                        "failures": failures + 1,
-                        "retry_s": backoff_s,
-                    },
-                )
+                fields = {"action": "deliver_event", "error": str(exc), "failures": failures + 1, "retry_s": backoff_s}
+                _log.warning("finalized event not delivered, will retry", extra=fields)
                 self._queue(path, due_s=time.monotonic() + backoff_s, failures=failures + 1)
             else:
                 path.unlink(missing_ok=True)

@@ -1,224 +1,148 @@
 """The three ways in which bytes reach the storage emulator: simple, multipart and resumable uploads.
 
-Enters: request bodies. Leaves: finalized objects of the ``ObjectStore``.
+Enters: request bodies. Leaves: objects of the ``ObjectStore``.
 
-Keeps of Google Cloud Storage: a resumable session lives a week and over a restart; chunks count in multiples of 256 KiB
-until the last; the start of an upload in vain is refused at once and its end again, by the same preconditions; asking
-for the state of a finished session answers with its object.
-Keeps not: holding back the bytes of a session from the disk's free space, and append or parallel composite uploads.
+Keeps of Google Cloud Storage: declared checksums; the start of a resumable upload in vain is refused at once and its
+end again, by the same precondition; a chunk that comes twice counts once; asking for the state of a finished session
+answers with its object.
+Keeps not: sessions over a restart (404: the caller begins again) and their week of life. An upload is held in memory
+until it is whole: this is for videos of some megabytes.
 """
 
-import dataclasses
 import json
 import re
-import shutil
 import threading
-import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from typing import Any
 
+from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.http import parse_options_header
 
-from local.storage_objects import ObjectStore, write_atomically
-from local.storage_values import InvalidError, NotFoundError, PreconditionError, Preconditions, StoredObject
+from local.storage_objects import ObjectStore
+from local.storage_values import StoredObject
 
-#: https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload
-CHUNK_BYTES = 256 * 1024
-_SESSION_LIFE_S = 7 * 24 * 3600
-_COPY_BYTES = 1 << 20
+#: The oldest sessions beyond this many are forgotten.
+_MAX_SESSIONS = 256
 _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)")
-_UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chunk:
-    """What the Content-Range of a PUT to a session says."""
-
-    #: Where the body begins; None when it has none and only asks.
-    start_byte: int | None
-    #: Size of the finished object; None while the caller does not know it.
-    total_bytes: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """An unfinished session: so many bytes are safe."""
-
-    persisted_bytes: int
+@dataclass(kw_only=True)
+class _Session:
+    bucket: str
+    name: str
+    attributes: Mapping[str, Any]
+    if_generation_match: int | None
+    content: bytearray = field(default_factory=bytearray)
+    #: Kept, so that a caller who lost the answer and asks again learns that it succeeded.
+    stored: StoredObject | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class ResumableUploads:
-    """Sessions under ``folder``, one metadata and one part file each."""
+    """Sessions that end in objects of ``store``; safe for threads."""
 
-    def __init__(self, folder: Path, store: ObjectStore) -> None:
-        self._folder = folder
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._locks: dict[str, threading.Lock] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.iterdir():
-            if time.time() - path.stat().st_mtime > _SESSION_LIFE_S:
-                path.unlink()
+        self._lock = threading.Lock()
+        self._sessions: dict[str, _Session] = {}
 
-    def start(self, bucket: str, name: str, *, attributes: Mapping[str, Any], when: Preconditions) -> str:
-        """Open a session and return its id; refused at once when it could not be finalized now."""
-        self._store.check(bucket, name, when)
+    def start(
+        self, bucket: str, name: object, *, attributes: Mapping[str, Any], if_generation_match: int | None
+    ) -> str:
+        """Open a session and return its id; refused at once when it could not be completed now."""
+        name = self._store.check(bucket, name, if_generation_match=if_generation_match)
+        session = _Session(bucket=bucket, name=name, attributes=attributes, if_generation_match=if_generation_match)
         upload_id = uuid.uuid4().hex
-        session = {"bucket": bucket, "name": name, "attributes": attributes, "when": dataclasses.asdict(when)}
-        self._part(upload_id).touch()
-        write_atomically(self._meta(upload_id), session)
+        with self._lock:
+            self._sessions[upload_id] = session
+            if len(self._sessions) > _MAX_SESSIONS:
+                del self._sessions[next(iter(self._sessions))]
         return upload_id
 
-    def receive(self, upload_id: str, chunk: Chunk, body: BinaryIO) -> StoredObject | Progress:
-        """Take a chunk, or only report; the object once all bytes are there. The body must end with the chunk."""
-        if not _UPLOAD_ID.fullmatch(upload_id):
-            raise _unknown_upload()
-        with self._locks.setdefault(upload_id, threading.Lock()):
-            session = self._session(upload_id)
-            if "object" in session:
-                return StoredObject(**session["object"])
-            part = self._part(upload_id)
-            total_bytes = chunk.total_bytes
-            if chunk.start_byte is not None:
-                _append(part, body, start_byte=chunk.start_byte, final=total_bytes is not None)
-            persisted_bytes = part.stat().st_size
-            if total_bytes is None or persisted_bytes < total_bytes:
-                return Progress(persisted_bytes=_keep_whole_chunks(part))
-            if persisted_bytes > total_bytes:
-                self._end(upload_id)
-                msg = f"The upload has {persisted_bytes} bytes, more than the {total_bytes} it announced."
-                raise InvalidError(msg)
-            return self._finalize(upload_id, session)
+    def receive(
+        self, upload_id: str, body: bytes, *, content_range: str | None, checksums: Mapping[str, str]
+    ) -> StoredObject | int:
+        """Take a chunk, or only report; the object once all bytes are there, before that how many are.
 
-    def cancel(self, upload_id: str) -> None:
-        """End a session and forget its bytes."""
-        if not _UPLOAD_ID.fullmatch(upload_id):
-            raise _unknown_upload()
-        with self._locks.setdefault(upload_id, threading.Lock()):
-            self._session(upload_id)
-            self._end(upload_id)
-
-    def _finalize(self, upload_id: str, session: dict[str, Any]) -> StoredObject:
-        part = self._part(upload_id)
-        try:
-            stored = self._store.finalize(
-                session["bucket"],
-                session["name"],
-                part,
-                attributes=session["attributes"],
-                when=Preconditions(**session["when"]),
-            )
-        except (PreconditionError, InvalidError, NotFoundError):
-            self._end(upload_id)
-            raise
-        # Kept, so that a caller who lost the answer and asks again learns that it succeeded.
-        write_atomically(self._meta(upload_id), {**session, "object": dataclasses.asdict(stored)})
-        self._locks.pop(upload_id, None)
-        return stored
-
-    def _session(self, upload_id: str) -> dict[str, Any]:
-        try:
-            session: dict[str, Any] = json.loads(self._meta(upload_id).read_bytes())
-        except FileNotFoundError as exc:
-            self._locks.pop(upload_id, None)
-            raise _unknown_upload() from exc
-        if "object" not in session and not self._part(upload_id).exists():
-            # Killed between the commit and the note of it: the caller starts again and meets its preconditions.
-            self._end(upload_id)
-            raise _unknown_upload()
-        return session
-
-    def _end(self, upload_id: str) -> None:
-        self._meta(upload_id).unlink(missing_ok=True)
-        self._part(upload_id).unlink(missing_ok=True)
-        self._locks.pop(upload_id, None)
-
-    def _meta(self, upload_id: str) -> Path:
-        return self._folder / f"{upload_id}.json"
-
-    def _part(self, upload_id: str) -> Path:
-        return self._folder / f"{upload_id}.part"
+        ``content_range`` is ``bytes a-b/total``, ``bytes */total``, or None when the body is all of the object; a total
+        may be ``*``.
+        """
+        with self._lock:
+            session = self._sessions.get(upload_id)
+        if session is None:
+            raise NotFound("The upload session does not exist or has ended.")
+        start_byte, total_bytes = _parse_content_range(content_range, len(body))
+        with session.lock:
+            if session.stored:
+                return session.stored
+            persisted_bytes = len(session.content)
+            if start_byte > persisted_bytes:
+                raise BadRequest(f"The chunk begins at byte {start_byte}, but only {persisted_bytes} are persisted.")
+            session.content += body[persisted_bytes - start_byte :]
+            if total_bytes is None or len(session.content) < total_bytes:
+                return len(session.content)
+            try:
+                if len(session.content) > total_bytes:
+                    raise BadRequest(f"There are {len(session.content)} bytes, more than the {total_bytes} announced.")
+                session.stored = self._store.create(
+                    session.bucket,
+                    session.name,
+                    session.content,
+                    attributes={**session.attributes, **checksums},
+                    if_generation_match=session.if_generation_match,
+                )
+            except BaseException:
+                with self._lock:
+                    self._sessions.pop(upload_id, None)
+                raise
+            session.content = bytearray()
+            return session.stored
 
 
-def parse_content_range(header: str | None, *, length_bytes: int | None) -> Chunk:
-    """Read ``bytes a-b/total``, ``bytes */total``, or none (the body is all of the object)."""
+def _parse_content_range(header: str | None, body_bytes: int) -> tuple[int, int | None]:
+    """Where the body begins and the size of the finished object, None while the caller does not know it."""
     if header is None:
-        return Chunk(start_byte=0, total_bytes=length_bytes)
+        return 0, body_bytes
     match = _CONTENT_RANGE.fullmatch(header.strip())
     if match is None:
-        msg = f"Failed to parse Content-Range header: {header}"
-        raise InvalidError(msg)
+        raise BadRequest(f"Failed to parse Content-Range header: {header}")
     first, last, total = match.groups()
-    if first is not None and length_bytes not in (None, int(last) - int(first) + 1):
-        msg = "Content-Range and Content-Length do not agree."
-        raise InvalidError(msg)
-    return Chunk(
-        start_byte=None if first is None else int(first), total_bytes=None if total == "*" else int(total)
-    )
+    if body_bytes != (int(last) - int(first) + 1 if first else 0):
+        raise BadRequest("Content-Range and the body do not agree.")
+    return int(first or 0), None if total == "*" else int(total)
 
 
-def parse_multipart_related(content_type: str, body: bytes) -> tuple[dict[str, Any], str | None, memoryview]:
-    """Split a multipart upload into its JSON metadata, the media's content type and the media."""
+def parse_multipart_related(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Split a multipart upload into its metadata, with the media's content type, and the media."""
+    # Neither werkzeug (form data only) nor the standard library (mail, by lines) reads binary multipart/related.
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     delimiter = b"--" + boundary.encode()
     first = body.find(delimiter)
-    head_end = body.find(b"\r\n\r\n", first)
-    second = body.find(b"\r\n" + delimiter, head_end)
-    media_start = body.find(b"\r\n\r\n", second + 2)
+    json_start = body.find(b"\r\n\r\n", first)
+    json_end = body.find(b"\r\n" + delimiter, json_start)
+    media_start = body.find(b"\r\n\r\n", json_end + 2)
     media_end = body.rfind(b"\r\n" + delimiter + b"--")
-    if not boundary or not 0 <= first < head_end < second < media_start < media_end:
-        msg = "Malformed multipart body."
-        raise InvalidError(msg)
-    media_headers = body[second + 2 : media_start].decode("latin-1").split("\r\n")[1:]
-    named = {key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in media_headers)}
-    return parse_json(body[head_end + 4 : second]), named.get("content-type"), memoryview(body)[media_start + 4 : media_end]
+    if not boundary or not 0 <= first < json_start < json_end < media_start < media_end:
+        raise BadRequest("Malformed multipart body.")
+    media_type = re.search(rb"(?i)\r\ncontent-type:([^\r]*)", body[json_end + 2 : media_start])
+    attributes = {"contentType": media_type[1].strip().decode("latin-1")} if media_type else {}
+    return {**attributes, **parse_json(body[json_start + 4 : json_end])}, body[media_start + 4 : media_end]
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """A JSON object; nothing is an empty one. InvalidError otherwise."""
+    """A JSON object; nothing is an empty one. BadRequest otherwise."""
     try:
         value = json.loads(body or b"{}")
     except ValueError as exc:
-        msg = "Parse Error"
-        raise InvalidError(msg) from exc
+        raise BadRequest("Parse Error") from exc
     if not isinstance(value, dict):
-        msg = "The request body must be a JSON object."
-        raise InvalidError(msg)
+        raise BadRequest("The request body must be a JSON object.")
     return value
 
 
-def write_body(path: Path, body: BinaryIO) -> None:
-    """Copy a request body to a new file."""
-    with path.open("wb") as file:
-        shutil.copyfileobj(body, file, _COPY_BYTES)
-
-
-def _append(part: Path, body: BinaryIO, *, start_byte: int, final: bool) -> None:
-    with part.open("r+b") as file:
-        persisted_bytes = file.seek(0, 2)
-        if start_byte > persisted_bytes:
-            msg = f"The chunk begins at byte {start_byte}, but only {persisted_bytes} are persisted."
-            raise InvalidError(msg)
-        # Bytes that come again are written again: they are the same, or the caller's checksum says so at the end.
-        file.seek(start_byte)
-        try:
-            shutil.copyfileobj(body, file, _COPY_BYTES)
-        except Exception:
-            file.flush()
-            _keep_whole_chunks(part)
-            raise
-    if not final:
-        _keep_whole_chunks(part)
-
-
-def _keep_whole_chunks(part: Path) -> int:
-    persisted_bytes = part.stat().st_size // CHUNK_BYTES * CHUNK_BYTES
-    with part.open("r+b") as file:
-        file.truncate(persisted_bytes)
-    return persisted_bytes
-
-
-def _unknown_upload() -> NotFoundError:
-    return NotFoundError("The upload session does not exist or has ended.")
+def parse_hashes(header: str) -> dict[str, str]:
+    """The checksums of an ``X-Goog-Hash`` header, by their names in the object resource."""
+    given = dict(each.strip().partition("=")[::2] for each in header.split(",") if each.strip())
+    return {key: given[kind] for kind, key in (("crc32c", "crc32c"), ("md5", "md5Hash")) if kind in given}

@@ -297,6 +297,11 @@ def publish(render: Render, *, now: datetime) -> Render:
     return render.model_copy(update={"published_at": now, "updated_at": now})
 
 
+def touch(render: Render, *, now: datetime) -> Render:
+    """Nothing but a new version: what a batch on the render's jobs is fenced by."""
+    return render.model_copy(update={"updated_at": now})
+
+
 def retire(render: Render, *, now: datetime) -> Render:
     """Its message is about to be acknowledged since nobody waits: whoever attaches from now on must publish."""
     return render.model_copy(update={"published_at": None, "updated_at": now})

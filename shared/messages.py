@@ -22,6 +22,8 @@ JOB_EVENTS: Final = "job-events"
 TOPICS: Final = (RENDER_REQUESTS, RENDER_REQUESTS_BULK, RENDER_REQUESTS_DEAD, JOB_REQUESTS, JOB_EVENTS)
 
 TOPIC_OF_PRIORITY: Final = {Priority.INTERACTIVE: RENDER_REQUESTS, Priority.BULK: RENDER_REQUESTS_BULK}
+#: Each topic has one subscription, which all workers share.
+SUBSCRIPTION_OF_PRIORITY: Final = {each: f"{topic}-workers" for each, topic in TOPIC_OF_PRIORITY.items()}
 
 
 class RenderRequested(Document):

@@ -190,7 +190,8 @@ def _catalogue(request: HttpRequest, name: str, entries: list[dict[str, Any]]) -
     response = _json({name: entries})
     response.headers["Cache-Control"] = "public, max-age=300"
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:16])
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _problem(code: ErrorCode, detail: str, faults: tuple[Fault, ...] = ()) -> Response:

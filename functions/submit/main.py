@@ -10,7 +10,7 @@ import binascii
 import os
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import functions_framework
 from google.cloud import firestore, storage
@@ -53,8 +53,10 @@ def submit(request: Request) -> Response:
 @functions_framework.cloud_event
 def intake(event: CloudEvent) -> None:
     """A message on ``job-requests``. Returning acknowledges it; raising has it delivered again."""
-    data = event.data if isinstance(event.data, dict) else {}
-    message = data.get("message") if isinstance(data.get("message"), dict) else {}
+    push: Any = event.data
+    message: Any = push.get("message") if isinstance(push, dict) else None
+    if not isinstance(message, dict):
+        message = {}
     try:
         body = base64.b64decode(message.get("data") or "", validate=True)
     except (binascii.Error, TypeError, ValueError):

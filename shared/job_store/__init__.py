@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from shared.jobs import Job, Render
+from shared.jobs import SERVER_TIME, Job, Render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-T_co = TypeVar("T_co", Job, Render, covariant=True)
+T_co = TypeVar("T_co", bound=Job | Render, covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,15 @@ class Create:
 class Replace:
     """Write a document that must still be as it was read."""
 
-    stored: Stored[Job] | Stored[Render]
+    stored: Stored[Job | Render]
     value: Job | Render
+
+
+def stamped(value: Job | Render, now: datetime) -> Job | Render:
+    """The value as the store wrote it: with the store's clock where `SERVER_TIME` stood."""
+    if isinstance(value, Render) and value.renewed_at == SERVER_TIME:
+        return value.model_copy(update={"renewed_at": now})
+    return value
 
 
 class JobStore(Protocol):
@@ -59,10 +66,10 @@ class JobStore(Protocol):
     def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """Jobs of that render that are not final."""
 
-    def jobs_with_pending_event(self, render_key: str) -> Sequence[Stored[Job]]:
+    def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """Jobs of that render that became final and whose event is not out."""
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job] | Stored[Render]]:
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
         """Write all or nothing; what was written comes back in the same order, with its new versions.
 
         Raises:

@@ -14,7 +14,7 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.errors import Conflict, Retryable
-from shared.job_store import Create, Replace, Stored
+from shared.job_store import Create, Replace, Stored, stamped
 from shared.jobs import SERVER_TIME, WAITING, Job, Render, State
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class FirestoreJobStore:
         query = self._where(JOBS, ("render_key", "==", render_key), ("status", "in", [each.value for each in WAITING]))
         return self._stream(Job, query.limit(limit) if limit else query)
 
-    def jobs_with_pending_event(self, render_key: str) -> Sequence[Stored[Job]]:
+    def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.jobs_with_pending_event`."""
-        return self._stream(Job, self._where(JOBS, ("render_key", "==", render_key), ("event_pending", "==", True)))
+        query = self._where(JOBS, ("render_key", "==", render_key), ("event_pending", "==", True))
+        return self._stream(Job, query.limit(limit) if limit else query)
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
@@ -67,7 +68,7 @@ class FirestoreJobStore:
         """See `JobStore.renders_to_do`."""
         return self._count(self._where(RENDERS, ("state", "in", [State.IDLE.value, State.LEASED.value])))
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job] | Stored[Render]]:
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
         batch = self._client.batch()
         for write in writes:
@@ -81,7 +82,9 @@ class FirestoreJobStore:
                 batch.update(reference, changed, option=option)
         results = _answered(lambda: batch.commit(timeout=TIMEOUT_S))
         return [
-            Stored(value=write.value, version=result.update_time, read_at=batch.commit_time or result.update_time)
+            Stored(
+                value=stamped(write.value, result.update_time), version=result.update_time, read_at=result.update_time
+            )
             for write, result in zip(writes, results, strict=True)
         ]
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.errors import Conflict
-from shared.job_store import Create, Replace, Stored
-from shared.jobs import SERVER_TIME, WAITING, Job, Render, State
+from shared.job_store import Create, Replace, Stored, stamped
+from shared.jobs import WAITING, Job, Render, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,9 +38,9 @@ class InMemoryJobStore:
         """See `JobStore.waiting_jobs`."""
         return self._all(Job, lambda job: job.render_key == render_key and job.status in WAITING)[:limit]
 
-    def jobs_with_pending_event(self, render_key: str) -> Sequence[Stored[Job]]:
+    def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.jobs_with_pending_event`."""
-        return self._all(Job, lambda job: job.render_key == render_key and job.event_pending)
+        return self._all(Job, lambda job: job.render_key == render_key and job.event_pending)[:limit]
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
@@ -57,7 +57,7 @@ class InMemoryJobStore:
         """See `JobStore.renders_to_do`."""
         return len(self._all(Render, lambda render: render.state in {State.IDLE, State.LEASED}))
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job] | Stored[Render]]:
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
         with self._lock:
             for write in writes:
@@ -67,11 +67,12 @@ class InMemoryJobStore:
                 if isinstance(write, Replace) and (found is None or found[1] != write.stored.version):
                     raise Conflict(f"{_key(write.value)[1]} changed")
             now = self._now()
-            written: list[Stored[Job] | Stored[Render]] = []
+            written: list[Stored[Job | Render]] = []
             for write in writes:
                 version = next(self._versions)
-                self._documents[_key(write.value)] = (_stamped(write.value, now), version)
-                written.append(Stored(value=write.value, version=version, read_at=now))
+                value = stamped(write.value, now)
+                self._documents[_key(value)] = (value, version)
+                written.append(Stored(value=value, version=version, read_at=now))
             return written
 
     def _get(self, kind: type[D], key: str) -> Stored[D] | None:
@@ -91,10 +92,3 @@ class InMemoryJobStore:
 
 def _key(value: Job | Render) -> tuple[type[Job | Render], str]:
     return (Job, value.job_id) if isinstance(value, Job) else (Render, value.render_key)
-
-
-def _stamped(value: Job | Render, now: datetime) -> Job | Render:
-    """The value with the store's clock where it asks for it."""
-    if isinstance(value, Render) and value.renewed_at == SERVER_TIME:
-        return value.model_copy(update={"renewed_at": now})
-    return value

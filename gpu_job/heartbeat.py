@@ -1,0 +1,166 @@
+"""The heartbeat: the main thread keeps the lease and the message while a second thread works.
+
+Enters: a lease, a message, and the work. Leaves: what the work returned, or why it did not. All writes to Firestore and to
+the subscription happen in the calling thread; the second thread only says how far it is.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from gpu_job.lease import LeaseLostError, NobodyWaitsError
+from gpu_job.renderer import RenderStopped
+from shared.errors import LifeAsNotMeError, Retryable
+from shared.jobs import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpu_job.lease import Lease
+    from gpu_job.renderer import Watch
+
+R = TypeVar("R")
+
+#: Clients look every two seconds; more writes tell nobody anything.
+BEAT_S: Final = 2.0
+#: Longest time without a movement in each stage; a worker that hangs loses its lease. Loading may be a download of 20 GB.
+LIMIT_S: Final = {Stage.LOADING: 1800.0, Stage.RENDERING: 600.0, Stage.ENCODING: 300.0, Stage.UPLOADING: 300.0}
+#: Where each stage begins and ends in percent of the whole. Measured on few-step video models, whose decoding (part of
+#: encoding, since frames are encoded as they are decoded) costs about as much as their denoising.
+PERCENT: Final = {
+    Stage.LOADING: (0, 5),
+    Stage.RENDERING: (5, 70),
+    Stage.ENCODING: (70, 95),
+    Stage.UPLOADING: (95, 99),
+}
+
+
+class PreemptedError(LifeAsNotMeError):
+    """This worker was told to go."""
+
+
+class HungError(LifeAsNotMeError):
+    """The work has not moved for too long, and a thread can't be killed: the process must end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interrupted:
+    """In the inbox: the worker is told to go. May be put there by a signal handler: the queue is reentrant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """In the inbox: so many parts of a stage are finished."""
+
+    stage: Stage
+    done: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        """Of the whole work."""
+        begin, end = PERCENT[self.stage]
+        return int(begin + (end - begin) * min(1.0, self.done / max(1, self.total)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """In the inbox: the work is over."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+#: What the main thread listens to.
+Inbox = queue.SimpleQueue[Interrupted | Moved | Ended]
+
+
+class _InboxWatch:
+    """Tells the inbox of each movement, and stops the work when told."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self.stop = threading.Event()
+
+    def moved(self, stage: Stage, done: int, total: int) -> None:
+        if self.stop.is_set():
+            raise RenderStopped
+        self._inbox.put(Moved(stage=stage, done=done, total=total))
+
+
+def attend(
+    work: Callable[[Watch], R],
+    *,
+    lease: Lease,
+    extend: Callable[[], None],
+    inbox: Inbox,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> R:
+    """Run the work in a second thread, and keep lease and message until it ends.
+
+    Args:
+        extend: renews the message's deadline; called right after every renewal of the lease.
+
+    Raises:
+        PreemptedError: the worker is told to go; the work may still be running.
+        HungError: the work does not move; it is still running.
+        LeaseLostError: the work was stopped, since somebody else has the render.
+        NobodyWaitsError: the work was stopped, since nobody waits for it.
+        Exception: whatever the work raised.
+    """
+    watch = _InboxWatch(inbox)
+    threading.Thread(target=_run, args=(work, watch, inbox), name="work", daemon=True).start()
+    last = told = Moved(stage=Stage.LOADING, done=0, total=1)
+    moved_at = monotonic()
+    beat_at, renew_at = moved_at, moved_at
+    reason: LifeAsNotMeError | None = None
+    while True:
+        try:
+            event = inbox.get(timeout=max(0.0, beat_at - monotonic()))
+        except queue.Empty:
+            event = None
+        match event:
+            case Ended(error=None, result=result):
+                return result  # type: ignore[no-any-return]  # it comes from this call's own work
+            case Ended(error=error):
+                raise reason or error or AssertionError
+            case Interrupted():
+                watch.stop.set()
+                raise PreemptedError
+            case Moved():
+                last, moved_at = event, monotonic()
+        if monotonic() < beat_at:
+            continue
+        beat_at = monotonic() + BEAT_S
+        if beat_at - moved_at > LIMIT_S[last.stage]:
+            watch.stop.set()
+            raise HungError(f"no movement in {last.stage} for {LIMIT_S[last.stage]:.0f} s")
+        if reason is None and (last is not told or monotonic() >= renew_at):
+            reason = _beat(lease, last, extend=extend)
+            told, renew_at = last, monotonic() + lease.renewal_s
+            if reason:
+                watch.stop.set()
+
+
+def _beat(lease: Lease, last: Moved, *, extend: Callable[[], None]) -> LifeAsNotMeError | None:
+    """Renew lease and message together; the reason to stop, if there is one."""
+    try:
+        lease.renew(last.stage, last.percent)
+        extend()
+    except (LeaseLostError, NobodyWaitsError) as exc:
+        return exc
+    except Retryable:
+        if lease.is_over:
+            return LeaseLostError("the lease ended while the store did not answer")
+    return None
+
+
+def _run(work: Callable[[Watch], object], watch: Watch, inbox: Inbox) -> None:
+    try:
+        inbox.put(Ended(result=work(watch)))
+    except Exception as exc:  # noqa: BLE001 - carried over to the main thread, which decides
+        inbox.put(Ended(error=exc))

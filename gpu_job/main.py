@@ -1,0 +1,103 @@
+"""The worker's composition root: ``python -m gpu_job.main``. Exits 0 when the queue is empty or it was told to go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import signal
+import sys
+import tempfile
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from google.cloud import firestore, storage
+
+from gpu_job.consumer import consume
+from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
+from gpu_job.lease import Claimant
+from gpu_job.message_source.pubsub import PubSubMessageSource
+from gpu_job.render_job import Workshop
+from gpu_job.worker_settings import WorkerSettings
+from shared.artifact_store.gcs import GcsArtifactStore
+from shared.errors import Retryable
+from shared.job_store.firestore import FirestoreJobStore
+from shared.publisher.pubsub import PubSubPublisher
+from shared.settings import SettingsError, read_settings
+from shared.telemetry import configure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from gpu_job.heartbeat import Inbox
+    from gpu_job.renderer import Renderer
+
+log = logging.getLogger(__name__)
+
+#: A worker that was told to go is gone after this long, come what may: a Spot node gives 15 s.
+GRACE_S = 9
+
+
+def main(renderer_of: Callable[[WorkerSettings], Renderer] | None = None) -> NoReturn:
+    """Run one worker to its end."""
+    try:
+        settings = read_settings(WorkerSettings, os.environ)
+    except SettingsError as exc:
+        sys.exit(str(exc))
+    configure(service="gpu_job", level=settings.log_level)
+    inbox: Inbox = queue.SimpleQueue()
+    _leave_on_signals(inbox)
+    # The work may be in the middle of a long step: no waiting for its thread, nor for those of the clients.
+    os._exit(_run(settings, inbox, renderer_of or _diffusers_renderer))
+
+
+def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSettings], Renderer]) -> int:
+    project = settings.google_cloud_project
+    with tempfile.TemporaryDirectory(prefix="life-as-not-me-", ignore_cleanup_errors=True) as folder:
+        workshop = Workshop(
+            claimant=Claimant(
+                holder=f"{settings.hostname}-{secrets.token_hex(4)}",
+                lease_s=settings.lease_s,
+                store=FirestoreJobStore(firestore.Client(project=project)),
+                artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
+                publisher=PubSubPublisher(project=project),
+                now=lambda: datetime.now(UTC),
+            ),
+            source=PubSubMessageSource(project=project),
+            renderer=cache(lambda: renderer_of(settings)),
+            folder=Path(folder),
+            inbox=inbox,
+            retry_backoff_s=settings.retry_backoff_s,
+        )
+        try:
+            consume(workshop=workshop, patience_s=settings.patience_s, warm_s=settings.warm_s)
+        except PreemptedError:
+            log.info("worker goes, its render was given back", extra={"action": "preempt"})
+        except (HungError, Retryable):
+            log.exception("worker gives up", extra={"action": "consume"})
+            return 1
+    return 0
+
+
+def _diffusers_renderer(settings: WorkerSettings) -> Renderer:
+    from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: PLC0415 - imports torch: only once there is work
+
+    return DiffusersRenderer(settings.models_dir, device=settings.device, threads=settings.threads)
+
+
+def _leave_on_signals(inbox: Inbox) -> None:
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        inbox.put(Interrupted())
+        signal.alarm(GRACE_S)
+
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+
+
+if __name__ == "__main__":
+    main()

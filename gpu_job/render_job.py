@@ -1,0 +1,166 @@
+"""One message, from claim to acknowledgement: claim → render → encode → upload → done.
+
+A message is acknowledged only when its render is final or nobody waits for it. Acknowledging a duplicate earlier would lose
+the job when the holder dies.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpu_job.heartbeat import HungError, PreemptedError, attend
+from gpu_job.lease import Held, LeaseLostError, NobodyWaitsError, NoLease
+from gpu_job.making import make_video
+from gpu_job.message_source import MAX_DELAY_S
+from shared.errors import ErrorCode, Permanent, Rejected, Retryable
+from shared.jobs import MAX_ATTEMPTS, JobError
+from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
+from shared.telemetry import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gpu_job.heartbeat import Inbox
+    from gpu_job.lease import Claimant, Lease
+    from gpu_job.message_source import Message, MessageSource
+    from gpu_job.renderer import Renderer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What a worker works with."""
+
+    claimant: Claimant
+    source: MessageSource
+    #: Gives the renderer; called in the second thread, and the first call may import torch.
+    renderer: Callable[[], Renderer]
+    #: Where a video lies until it is uploaded.
+    folder: Path
+    inbox: Inbox
+    #: Seconds before the second try; each further one waits twice as long.
+    retry_backoff_s: float
+
+
+def render_job(message: Message, *, workshop: Workshop) -> None:
+    """Do what a message asks, then acknowledge it or put it back.
+
+    Raises:
+        PreemptedError: the worker is told to go; lease and message were given back.
+        HungError: the work hangs; lease and message were given back, and the process must end.
+    """
+    source = workshop.source
+    try:
+        render_key = decode(RenderRequested, message.data).render_key
+    except Rejected as exc:
+        _bury(message, exc, workshop=workshop)
+        return
+    with context(render_key=render_key):
+        try:
+            while True:
+                lease = workshop.claimant.claim(render_key)
+                if isinstance(lease, NoLease):
+                    source.acknowledge(message)
+                    return
+                if isinstance(lease, Held):
+                    source.put_back(message, delay_s=min(MAX_DELAY_S, int(lease.left_s) + 1))
+                    return
+                if _work(lease, message, workshop=workshop):
+                    lease.complete()
+                    source.acknowledge(message)
+                    return
+        except _TryLater as later:
+            source.put_back(message, delay_s=later.delay_s)
+        except Retryable:
+            log.warning("put back", extra={"action": "render_job"}, exc_info=True)
+            source.put_back(message, delay_s=min(MAX_DELAY_S, int(workshop.retry_backoff_s)))
+
+
+class _TryLater(Exception):  # noqa: N818 - a decision, not an error
+    def __init__(self, delay_s: int) -> None:
+        super().__init__(delay_s)
+        self.delay_s = delay_s
+
+
+def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
+    """Make the video under the lease. True: it is committed. False: look at the render again."""
+    log.info("render claimed", extra={"action": "claim", "attempt": lease.attempt, "attempts": lease.render.attempts})
+    claimant = workshop.claimant
+    try:
+        attend(
+            lambda watch: make_video(
+                lease.render,
+                attempt=lease.attempt,
+                renderer=workshop.renderer(),
+                artifacts=claimant.artifacts,
+                folder=workshop.folder,
+                watch=watch,
+                now=claimant.now,
+            ),
+            lease=lease,
+            extend=lambda: workshop.source.extend(message, deadline_s=int(claimant.lease_s)),
+            inbox=workshop.inbox,
+        )
+    except LeaseLostError:
+        log.warning("lease lost", extra={"action": "render", "attempt": lease.attempt})
+    except NobodyWaitsError:
+        log.info("nobody waits", extra={"action": "render", "attempt": lease.attempt})
+        _release(lease, costs_attempt=False)
+    except PreemptedError:
+        _release(lease, costs_attempt=False)
+        workshop.source.put_back(message)
+        raise
+    except HungError:
+        log.exception("work hangs", extra={"action": "render", "attempt": lease.attempt})
+        _release(lease, costs_attempt=True)
+        workshop.source.put_back(message)
+        raise
+    except Permanent as exc:
+        _fail(lease, JobError(code=exc.code, message=exc.detail))
+    except Exception as exc:
+        log.exception("attempt failed", extra={"action": "render", "attempt": lease.attempt})
+        attempts = lease.render.attempts
+        if attempts >= MAX_ATTEMPTS:
+            reason = str(exc) if isinstance(exc, Retryable) else type(exc).__name__
+            _fail(lease, JobError(code=ErrorCode.RENDER_FAILED, message=f"{attempts} attempts failed: {reason}"))
+        else:
+            _release(lease, costs_attempt=True)
+            delay_s = workshop.retry_backoff_s * 2 ** (attempts - 1)
+            raise _TryLater(min(MAX_DELAY_S, int(delay_s))) from exc
+    else:
+        return True
+    return False
+
+
+def _release(lease: Lease, *, costs_attempt: bool) -> None:
+    try:
+        lease.release(costs_attempt=costs_attempt)
+    except LeaseLostError:
+        log.info("nothing to release", extra={"action": "release", "attempt": lease.attempt})
+    except Retryable:  # it ends by itself
+        log.warning("lease not released", extra={"action": "release", "attempt": lease.attempt}, exc_info=True)
+
+
+def _fail(lease: Lease, error: JobError) -> None:
+    log.error("render failed", extra={"action": "fail", "attempt": lease.attempt, "code": error.code.value})
+    try:
+        lease.fail(error)
+    except LeaseLostError:
+        log.info("another has it", extra={"action": "fail", "attempt": lease.attempt})
+
+
+def _bury(message: Message, rejection: Rejected, *, workshop: Workshop) -> None:
+    """Move an unreadable message to the dead-letter topic; acknowledge it only when it has arrived there."""
+    log.error("message unreadable", extra={"action": "decode", "code": rejection.code.value})
+    try:
+        workshop.claimant.publisher.publish(
+            RENDER_REQUESTS_DEAD, message.data, attributes={"reason": rejection.code.value}
+        )
+        workshop.source.acknowledge(message)
+    except Retryable:
+        log.warning("message not moved", extra={"action": "decode"}, exc_info=True)
+        workshop.source.put_back(message, delay_s=int(workshop.retry_backoff_s))

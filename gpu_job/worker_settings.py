@@ -1,0 +1,33 @@
+"""The settings of ``gpu_job``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class WorkerSettings(Settings):
+    """Environment of a worker."""
+
+    artifact_bucket: str
+    """Bucket that the videos go to."""
+    models_dir: Path = Path("models")
+    """Folder with a folder for each model that does not come from the hub."""
+    device: str | None = None
+    """Torch device, such as ``cuda:0``; the best there is when empty."""
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    """CPU threads of torch; all cores when empty. Another number gives other last bits on a CPU."""
+    patience_s: Annotated[float, Field(ge=0, le=600)] = 10
+    """How long a new worker waits for its first message, in seconds."""
+    warm_s: Annotated[float, Field(ge=0, le=86_400)] = 300
+    """How long a worker stays with its model loaded when the queue is empty, in seconds."""
+    lease_s: Annotated[int, Field(ge=10, le=600)] = 60
+    """Length of a lease and of the message's deadline, in seconds: so soon is a crash noticed."""
+    retry_backoff_s: Annotated[float, Field(ge=0, le=600)] = 10
+    """Wait before the second attempt at a render, in seconds; it doubles with each further one."""
+    hostname: str = "worker"
+    """Name of the pod; part of the lease's holder."""

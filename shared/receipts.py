@@ -1,0 +1,29 @@
+"""The receipt of a video: all that is needed to make it again, and that it was made by a machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from shared.jobs import RENDER_KEY_PATTERN, Document, Usage
+from shared.requests import RenderSpec
+
+
+class Receipt(Document):
+    """Goes into the bucket beside the video."""
+
+    schema_version: Literal[1] = 1
+    made_by: Literal["AI"] = "AI"
+    digital_source_type: Literal["http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"] = (
+        "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    )
+    """IPTC's term for media made by a trained model."""
+    render_key: Annotated[str, Field(pattern=RENDER_KEY_PATTERN)]
+    attempt: str
+    spec: RenderSpec
+    usage: Usage
+    software: dict[str, str]
+    """Version of each package that decides pixels."""
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
