@@ -92,7 +92,8 @@ def make_video(
         attempt=attempt,
         spec=spec,
         usage=usage,
-        software={name: found for name in _SOFTWARE if (found := _version(name))} | {"python": platform.python_version()},
+        software={name: found for name in _SOFTWARE if (found := _version(name))}
+        | {"python": platform.python_version()},
         started_at=started_at,
         finished_at=now(),
     )
@@ -107,9 +108,7 @@ def make_video(
 
     # 3. Commit.
     try:
-        artifacts.create(
-            video_path(key), encoded.path, content_type="video/mp4", metadata=commit.metadata()
-        )
+        artifacts.create(video_path(key), encoded.path, content_type="video/mp4", metadata=commit.metadata())
         log.info("video committed", extra={"action": "commit", "attempt": attempt, **usage.model_dump()})
     except ArtifactExists:
         log.info("video was committed before", extra={"action": "commit", "attempt": attempt})

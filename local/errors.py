@@ -4,10 +4,7 @@ LocalStackError
 ├── EmulatorMissingError      an emulator or Java is not here: one line says how to get it; the embedded form needs none
 │   └── DownloadError         it could not be had from the network; the cache is as it was
 ├── PortTakenError            somebody listens there already: stop it or choose another port
-├── ProcessStartError         the program or its folder is missing
-├── ProcessDiedError          it ended before it was ready; the message ends with the last lines of its log
-├── ProcessNotReadyError      it ran, but never answered in time; it has been stopped
-└── EmulatorRequestError      a running emulator refused a request of the stack itself, such as a wipe
+└── ProcessFailedError        a program did not start, ended early or was never ready; with the last lines of its log
 """
 
 
@@ -27,17 +24,5 @@ class PortTakenError(LocalStackError):
     """Another program listens on the port."""
 
 
-class ProcessStartError(LocalStackError):
-    """The program could not be started at all."""
-
-
-class ProcessDiedError(LocalStackError):
-    """The program ended before it was ready."""
-
-
-class ProcessNotReadyError(LocalStackError):
-    """The program did not answer before the deadline."""
-
-
-class EmulatorRequestError(LocalStackError):
-    """A running emulator refused, or did not answer, a request of the stack itself."""
+class ProcessFailedError(LocalStackError):
+    """The program never became ready. Nothing of it is left running."""

@@ -2,23 +2,17 @@
 
 In: a name, a command line, a log file. Out: a `ChildProcess` to wait for and to stop; its output in the log file.
 
-Every child is the leader of its own session and process group, so that its own children are ended with it and Ctrl-C
-reaches the stack alone. Every group is announced to one guard (`local.guarding`) before the child's program runs: a
-child starts as a shell that waits for a line, and gets it after the announcement. So there is no moment in which a
-SIGKILL of the stack could leave a child behind.
-
-Not caught: a child that calls setsid itself leaves its group, and a SIGKILL of both stack and guard leaves children.
+Every child leads its own session and process group, so that its own children end with it, and Ctrl-C reaches the stack
+alone. Every group is announced to the guard (`local.guard`), which ends it when the stack dies without having done so.
 """
 
 import contextlib
 import http.client
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -26,20 +20,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.errors import PortTakenError, ProcessDiedError, ProcessNotReadyError, ProcessStartError
-from local.guarding import GUARD
+from local.errors import PortTakenError, ProcessFailedError
+from local.guard import GUARD
 
-#: Between two looks at a child that is starting or stopping; its death ends the wait at once.
+#: Between two looks at a child that is starting; its death ends the wait at once.
 _POLL_S = 0.05
+#: Of one look.
+_ANSWER_S = 1.0
 #: Below Linux's ephemeral range (32768) and macOS's (49152): no outgoing connection takes the port before the child.
 _PORTS = range(20_000, 32_000)
-_TAIL_BYTES = 64 * 1024
+_EXCERPT_LINES = 20
+_EXCERPT_BYTES = 16 * 1024
 
 
-def http_ok(url: str, *, timeout_s: float = 1.0) -> bool:
-    """Whether `GET url` (http only, no proxy, no redirect) answers 200 now."""
+def http_ok(url: str) -> bool:
+    """Whether `GET url` (http, no proxy, no redirect) answers 200 now."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=_ANSWER_S)
     try:
         connection.request("GET", parts.path or "/")
         return connection.getresponse().status == http.client.OK
@@ -49,29 +46,25 @@ def http_ok(url: str, *, timeout_s: float = 1.0) -> bool:
         connection.close()
 
 
-def port_open(host: str, port: int, *, timeout_s: float = 1.0) -> bool:
+def port_open(host: str, port: int) -> bool:
     """Whether somebody accepts connections there now."""
     try:
-        with socket.create_connection((host, port), timeout=timeout_s):
-            return True
+        socket.create_connection((host, port), timeout=_ANSWER_S).close()
     except OSError:
         return False
+    return True
 
 
 def ensure_port_free(host: str, port: int, *, wanted_by: str) -> None:
     """Raise `PortTakenError`, one line, when `wanted_by` could not listen on the port."""
-    taken = port_open(host, port)  # macOS lets 127.0.0.1 be bound beside a listener on 0.0.0.0
-    if not taken:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is not "taken"
-            try:
-                probe.bind((host, port))
-            except OSError:
-                taken = True
-    if taken:
-        raise PortTakenError(
-            f"Port {port} on {host}, wanted by the {wanted_by}, is in use: stop what listens there or choose another."
-        )
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is not "taken"
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            raise PortTakenError(f"Port {port} on {host}, wanted by the {wanted_by}, cannot be had: {exc}.") from exc
+    if port_open(host, port):  # macOS lets 127.0.0.1 be bound beside a listener on 0.0.0.0
+        raise PortTakenError(f"Port {port} on {host}, wanted by the {wanted_by}, is in use.")
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -84,7 +77,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class ChildProcess:
-    """One program of the stack. `start`, then `wait_ready`, then `stop`; as a context manager it stops at the end."""
+    """One program of the stack, running from its construction until `stop` or the end of its `with` block."""
 
     def __init__(
         self,
@@ -95,131 +88,88 @@ class ChildProcess:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """`name` is for people; `env` is the whole environment, None means the stack's own."""
+        """Start it, output into a new log file. Raises `ProcessFailedError`; does not wait until it is ready.
+
+        `name` is for people; `env` is the whole environment, None means the stack's own.
+        """
         self.name = name
-        self.argv = tuple(argv)
         self.log_path = log_path
-        self._env = None if env is None else dict(env)
-        self._cwd = cwd
-        self._popen: subprocess.Popen[bytes] | None = None
-        self._ended = False
-        self._started_s = 0.0
-        self._lock = threading.RLock()
+        try:
+            log_path.parent.mkdir(parents=True, exist_ok=True)
+            with log_path.open("wb") as log:
+                self._popen = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=env,
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+        except OSError as exc:
+            raise ProcessFailedError(f"The {name} cannot start: {exc}.") from exc
+        self._group_cleared = False
+        GUARD.watch(self.pid)
 
     @property
     def pid(self) -> int:
         """Of the program, and of its process group."""
-        return self._running.pid
-
-    def start(self) -> Self:
-        """Start it, output into a new log file. Raises `ProcessStartError`; does not wait until it is ready."""
-        if self._popen is not None:
-            raise ProcessStartError(f"The {self.name} has been started already.")
-        path = (os.environ if self._env is None else self._env).get("PATH")
-        if shutil.which(self.argv[0], path=path) is None:
-            raise ProcessStartError(f"The {self.name} cannot start: there is no program {self.argv[0]}.")
-        self._started_s = time.monotonic()
-        try:
-            self.log_path.parent.mkdir(parents=True, exist_ok=True)
-            with self.log_path.open("wb") as log:
-                self._popen = subprocess.Popen(
-                    ["/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', self.name, *self.argv],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=self._env,
-                    cwd=self._cwd,
-                    bufsize=0,
-                    start_new_session=True,
-                )
-        except OSError as exc:
-            raise ProcessStartError(f"The {self.name} cannot start: {exc}.") from exc
-        GUARD.watch(self._popen.pid)
-        assert self._popen.stdin is not None
-        with self._popen.stdin as gate, contextlib.suppress(BrokenPipeError):
-            gate.write(b"go\n")
-        return self
+        return self._popen.pid
 
     def poll(self) -> int | None:
         """The exit code once the program has ended (negative: the signal), else None."""
-        code = self._running.poll()
-        if code is not None:
-            self._clear_group()
+        code = self._popen.poll()
+        if code is not None and not self._group_cleared:
+            self._group_cleared = True
+            self._signal_group(signal.SIGKILL)  # what the program left behind
+            GUARD.forget(self.pid)
         return code
 
-    def wait_ready(self, check: str | Callable[[], bool], *, timeout_s: float) -> float:
-        """Poll until `check` (a URL that answers 200, or a callable) holds; the seconds since the start.
-
-        Raises `ProcessDiedError` as soon as the program ends, `ProcessNotReadyError` at the deadline. Neither leaves
-        anything running.
-        """
-        ready = check if callable(check) else lambda: http_ok(check)
+    def wait_ready(self, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
+        """Poll until `is_ready`. Raises `ProcessFailedError` at the deadline, and as soon as the program ends."""
         deadline_s = time.monotonic() + timeout_s
-        while not ready():
-            if self._exited_within(_POLL_S):
-                raise ProcessDiedError(f"The {self.name} {self._how_it_ended()} before it was ready.{self._excerpt()}")
+        while True:
+            if (code := self.poll()) is not None:
+                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+                raise ProcessFailedError(f"The {self.name} {how} before it was ready.{self._excerpt()}")
+            if is_ready():
+                return
             if time.monotonic() > deadline_s:
                 self.stop()
-                raise ProcessNotReadyError(f"The {self.name} was not ready within {timeout_s:g} s.{self._excerpt()}")
-        return time.monotonic() - self._started_s
+                raise ProcessFailedError(f"The {self.name} was not ready within {timeout_s:g} s.{self._excerpt()}")
+            self._wait(_POLL_S)
 
     def stop(self, *, grace_s: float = 5.0) -> None:
-        """SIGTERM to the whole group, SIGKILL to what is left after the grace. Again, or before `start`: nothing."""
-        with self._lock:
-            if self._popen is None or self.poll() is not None:
-                return
-            self._signal_group(signal.SIGTERM)
-            if not self._exited_within(grace_s):
-                self._signal_group(signal.SIGKILL)
-                self._popen.wait()
-                self._clear_group()
-
-    def tail(self, lines: int = 20) -> list[str]:
-        """The last lines of the log."""
-        try:
-            with self.log_path.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                return log.read().decode(errors="replace").splitlines()[-lines:]
-        except FileNotFoundError:
-            return []
+        """SIGTERM to the whole group, SIGKILL to what is left after the grace. Again: nothing."""
+        if self.poll() is not None:
+            return
+        self._signal_group(signal.SIGTERM)
+        self._wait(grace_s)
+        if self.poll() is None:
+            self._signal_group(signal.SIGKILL)
+            self._popen.wait()
+            self.poll()
 
     def __enter__(self) -> Self:
-        return self.start() if self._popen is None else self
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
 
-    @property
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._popen is None:
-            raise ProcessStartError(f"The {self.name} has not been started.")
-        return self._popen
-
-    def _exited_within(self, wait_s: float) -> bool:
+    def _wait(self, wait_s: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._running.wait(timeout=wait_s)
-        return self.poll() is not None
+            self._popen.wait(timeout=wait_s)
 
-    def _signal_group(self, signal_number: int) -> None:
+    def _signal_group(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # EPERM: macOS, a group of zombies
-            os.killpg(self._running.pid, signal_number)
-
-    def _clear_group(self) -> None:
-        """The leader has ended: what it left behind goes too, before its number can be given to somebody else."""
-        with self._lock:
-            if not self._ended:
-                self._ended = True
-                self._signal_group(signal.SIGKILL)
-                GUARD.forget(self._running.pid)
-
-    def _how_it_ended(self) -> str:
-        code = self._running.returncode
-        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            os.killpg(self.pid, number)
 
     def _excerpt(self) -> str:
-        lines = self.tail()
+        with self.log_path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _EXCERPT_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()[-_EXCERPT_LINES:]
         if not lines:
             return f" Its log ({self.log_path}) is empty."
         return "\n".join([f" The last lines of {self.log_path}:", *(f"  {line}" for line in lines)])

@@ -1,7 +1,7 @@
 """Where artifacts lie in the bucket. Nothing a caller types ever becomes part of a name.
 
-    renders/{render_key}/video.mp4                     the commit: created once, never overwritten
-    renders/{render_key}/attempts/{attempt}/...        what an attempt uploads before its commit
+renders/{render_key}/video.mp4                     the commit: created once, never overwritten
+renders/{render_key}/attempts/{attempt}/...        what an attempt uploads before its commit
 """
 
 from __future__ import annotations

@@ -236,7 +236,14 @@ def can(document: Job | Render, move: Move) -> bool:
 
 
 def new_job(
-    *, job_id: str, owner: str, request: Request, render_key: str, fingerprint: str, now: datetime, traceparent: str | None
+    *,
+    job_id: str,
+    owner: str,
+    request: Request,
+    render_key: str,
+    fingerprint: str,
+    now: datetime,
+    traceparent: str | None,
 ) -> Job:
     """A wish that was just accepted."""
     return Job(
@@ -344,7 +351,15 @@ def release_render(render: Render, *, now: datetime, costs_attempt: bool) -> Ren
 def complete_render(render: Render, *, video: Video, usage: Usage | None, now: datetime) -> Render:
     """The object exists: that is the commit, whoever made it and under whatever token."""
     return _move(
-        render, Move.COMPLETE, video=video, usage=usage, error=None, stage=None, progress=100, finished_at=now, updated_at=now
+        render,
+        Move.COMPLETE,
+        video=video,
+        usage=usage,
+        error=None,
+        stage=None,
+        progress=100,
+        finished_at=now,
+        updated_at=now,
     )
 
 

@@ -55,9 +55,7 @@ def complete_from_object(
         return cast("Stored[Render]", written)
 
 
-def settle(
-    render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
-) -> None:
+def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]) -> None:
     """Copy a final render to the jobs that wait for it, and publish the events of those that became final.
 
     Does nothing where nothing is left to do, so it can be called again and again. Stops when the render is not final any

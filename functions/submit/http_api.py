@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import logging
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
 from shared.jobs import Job, Status
 from shared.models import models
 from shared.perspectives import perspectives
+from shared.requests import Priority
 from shared.telemetry import traceparent_or_new
 from shared.themes import themes
 
@@ -46,6 +48,7 @@ ROUTES = Map(
         Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
         Rule("/themes", methods=["GET"], endpoint="list_themes"),
         Rule("/models", methods=["GET"], endpoint="list_models"),
+        Rule("/queue", methods=["GET"], endpoint="show_queue"),
     ],
     strict_slashes=False,
 )
@@ -100,6 +103,7 @@ class Api:
             traceparent=traceparent_or_new(request.headers.get("traceparent")),
             store=self.store,
             publisher=self.publisher,
+            artifacts=self.artifacts,
             offer=self.settings.offer,
             now=self.now,
         )
@@ -150,6 +154,14 @@ class Api:
         shown = {"id", "version", "name", "summary", "licence", "trained", "lengths", "fps"}
         entries = [each.model_dump(include=shown) | {"sizes": [str(size) for size in each.sizes]} for each in served]
         return _catalogue(request, "models", entries)
+
+    def show_queue(self, request: HttpRequest) -> Response:
+        """``GET /queue``: renders that wait or are being made, by priority. For the autoscaler, which can't mint tokens."""
+        given, token = request.headers.get("Authorization", ""), self.settings.queue_token
+        if token is None or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise Rejected("There is no such address.", code=ErrorCode.NOT_FOUND)
+        by_priority = {priority.value: self.store.renders_to_do(priority) for priority in Priority}
+        return _json({"renders": sum(by_priority.values()), **by_priority})
 
     def _job_of(self, caller: Caller, job_id: str) -> Job:
         found = self.store.job(job_id) if job_id.isascii() and len(job_id) <= 64 else None  # noqa: PLR2004 - see JOB_ID_PATTERN

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from shared.artifact_store import ArtifactStore
     from shared.job_store import JobStore
     from shared.publisher import Publisher
     from shared.requests import Offer
@@ -41,6 +42,7 @@ def take_in(
     attributes: Mapping[str, str],
     store: JobStore,
     publisher: Publisher,
+    artifacts: ArtifactStore,
     offer: Offer,
     now: Callable[[], datetime],
 ) -> None:
@@ -61,8 +63,14 @@ def take_in(
         wish = fill_in(parse_request(json.dumps(message.request), offer=offer), job_id=job_id, offer=offer)
     except Rejected as exc:
         _record_rejection(
-            exc, job_id=job_id, owner=owner, fingerprint=fingerprint, traceparent=traceparent,
-            store=store, publisher=publisher, now=now,
+            exc,
+            job_id=job_id,
+            owner=owner,
+            fingerprint=fingerprint,
+            traceparent=traceparent,
+            store=store,
+            publisher=publisher,
+            now=now,
         )
         return
     spec = render_spec(wish, owner=owner, offer=offer)
@@ -77,7 +85,7 @@ def take_in(
     )
     with context(job_id=job_id, render_key=job.render_key):
         try:
-            place(job, spec, priority=wish.priority, store=store, publisher=publisher, now=now)
+            place(job, spec, priority=wish.priority, store=store, publisher=publisher, artifacts=artifacts, now=now)
             log.info("job accepted", extra={"action": "intake", "owner": owner})
         except Conflict:  # delivered before, or the id is taken: an existing document outranks the message
             log.info("job exists", extra={"action": "intake", "owner": owner})
@@ -109,4 +117,6 @@ def _record_rejection(
     stored = store.job(job_id)
     if stored is not None and stored.value.event_pending:  # also on a redelivery whose first event was not sent
         empty_outbox(stored, store=store, publisher=publisher)
-    log.warning("message rejected", extra={"action": "intake", "job_id": job_id, "owner": owner, "code": rejection.code})
+    log.warning(
+        "message rejected", extra={"action": "intake", "job_id": job_id, "owner": owner, "code": rejection.code}
+    )

@@ -68,6 +68,7 @@ def intake(event: CloudEvent) -> None:
         attributes=attributes if isinstance(attributes, dict) else {},
         store=api().store,
         publisher=api().publisher,
+        artifacts=api().artifacts,
         offer=api().settings.offer,
         now=api().now,
     )

@@ -8,16 +8,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
+from shared.artifact_paths import video_path
 from shared.errors import Conflict, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
-from shared.jobs import Job, Render, State, follow, new_render, publish, revive_render
+from shared.jobs import Job, Render, State, new_render, publish, revive_render
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
-from shared.outbox import empty_outbox
+from shared.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from shared.artifact_store import ArtifactStore
     from shared.publisher import Publisher
     from shared.requests import Priority, RenderSpec
 
@@ -31,6 +33,7 @@ def place(
     priority: Priority,
     store: JobStore,
     publisher: Publisher,
+    artifacts: ArtifactStore,
     now: Callable[[], datetime],
 ) -> Job:
     """Write the job and see to it that its render is made, or copy what is there already.
@@ -44,9 +47,9 @@ def place(
         render_key=cast("str", job.render_key), spec=spec, priority=priority, now=now(), traceparent=job.traceparent
     )
     placed, render = _create(job, fresh, store=store)
-    render = render or _attached(fresh, store=store, now=now)
+    render = render or _attached(fresh, store=store, artifacts=artifacts, now=now)
     if render.value.state is State.COMPLETED:
-        return _copied(placed, render.value, store=store, publisher=publisher, now=now)
+        return _copied(placed, render, store=store, publisher=publisher, now=now)
     if render.value.state is State.IDLE and render.value.published_at is None:
         _wake_a_worker(render, store=store, publisher=publisher, now=now)
     return placed.value
@@ -63,14 +66,17 @@ def _create(job: Job, fresh: Render, *, store: JobStore) -> tuple[Stored[Job], S
     return cast("Stored[Job]", store.commit(Create(value=job))[0]), None
 
 
-def _attached(fresh: Render, *, store: JobStore, now: Callable[[], datetime]) -> Stored[Render]:
-    """The render that the job waits for from now on, revived where it had failed."""
+def _attached(
+    fresh: Render, *, store: JobStore, artifacts: ArtifactStore, now: Callable[[], datetime]
+) -> Stored[Render]:
+    """The render that the job waits for from now on, revived where it had failed or where its video is gone."""
     while True:
         render = store.render(fresh.render_key)
         try:
             if render is None:  # deleted between two reads
                 return cast("Stored[Render]", store.commit(Create(value=fresh))[0])
-            if render.value.state is not State.FAILED:
+            is_gone = render.value.state is State.COMPLETED and artifacts.get(video_path(fresh.render_key)) is None
+            if render.value.state is not State.FAILED and not is_gone:
                 return render
             revived = revive_render(render.value, priority=fresh.priority, now=now())
             return cast("Stored[Render]", store.commit(Replace(stored=render, value=revived))[0])
@@ -79,20 +85,15 @@ def _attached(fresh: Render, *, store: JobStore, now: Callable[[], datetime]) ->
 
 
 def _copied(
-    placed: Stored[Job], render: Render, *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
+    placed: Stored[Job], render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
 ) -> Job:
     """The job, completed at once since its video is there."""
     try:
-        [done] = store.commit(Replace(stored=placed, value=follow(placed.value, render, now=now())))
-    except Conflict:  # notify was faster
-        found = store.job(placed.value.job_id)
-        return found.value if found else placed.value
-    done = cast("Stored[Job]", done)
-    try:
-        empty_outbox(done, store=store, publisher=publisher)
+        settle(render, store=store, publisher=publisher, now=now)
     except Retryable:
-        log.warning("event stays pending", extra={"action": "place", "job_id": done.value.job_id}, exc_info=True)
-    return done.value
+        log.warning("not settled yet", extra={"action": "place", "job_id": placed.value.job_id}, exc_info=True)
+    found = store.job(placed.value.job_id)
+    return found.value if found else placed.value
 
 
 def _wake_a_worker(
@@ -100,9 +101,7 @@ def _wake_a_worker(
 ) -> None:
     message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
     try:
-        publisher.publish(
-            TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message)
-        )
+        publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
         store.commit(Replace(stored=render, value=publish(render.value, now=now())))
     except Conflict:  # a worker has it already
         log.debug("render moved on", extra={"action": "place", "render_key": render.value.render_key})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from callers import Caller
 
+    from shared.artifact_store import ArtifactStore
     from shared.job_store import JobStore
     from shared.jobs import Job
     from shared.publisher import Publisher
@@ -43,6 +44,7 @@ def submit_job(
     traceparent: str,
     store: JobStore,
     publisher: Publisher,
+    artifacts: ArtifactStore,
     offer: Offer,
     now: Callable[[], datetime],
 ) -> Job:
@@ -69,7 +71,9 @@ def submit_job(
     )
     with context(job_id=job_id, render_key=job.render_key):
         try:
-            placed = place(job, spec, priority=wish.priority, store=store, publisher=publisher, now=now)
+            placed = place(
+                job, spec, priority=wish.priority, store=store, publisher=publisher, artifacts=artifacts, now=now
+            )
         except Conflict:
             return _replayed(job_id, fingerprint, store=store)
         log.info("job accepted", extra={"action": "submit", "status": placed.status.value})

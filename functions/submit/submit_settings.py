@@ -25,6 +25,9 @@ class SubmitSettings(Settings):
     signed_url_lifetime_s: Annotated[int, Field(ge=60, le=604_800)] = 3600
     """How long a link to a video works."""
 
+    queue_token: Annotated[str, Field(min_length=16)] | None = None
+    """Bearer token of ``GET /queue``, for the autoscaler; without it that address does not exist."""
+
     @field_validator("served_models")
     @classmethod
     def _are_in_the_catalogue(cls, served: tuple[str, ...]) -> tuple[str, ...]:

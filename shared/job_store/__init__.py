@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from shared.requests import Priority
+
 T_co = TypeVar("T_co", bound=Job | Render, covariant=True)
 
 
@@ -79,5 +81,5 @@ class JobStore(Protocol):
     def renders_ahead(self, render: Render) -> int:
         """How many renders of the same priority wait or are being made and were wished for before this one."""
 
-    def renders_to_do(self) -> int:
-        """How many renders wait or are being made: what the workers are scaled by."""
+    def renders_to_do(self, priority: Priority) -> int:
+        """How many renders of that priority wait or are being made: what the workers are scaled by."""

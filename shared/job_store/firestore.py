@@ -20,6 +20,8 @@ from shared.jobs import SERVER_TIME, WAITING, Job, Render, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shared.requests import Priority
+
 D = TypeVar("D", Job, Render)
 R = TypeVar("R")
 
@@ -64,9 +66,10 @@ class FirestoreJobStore:
             )
         )
 
-    def renders_to_do(self) -> int:
+    def renders_to_do(self, priority: Priority) -> int:
         """See `JobStore.renders_to_do`."""
-        return self._count(self._where(RENDERS, ("state", "in", [State.IDLE.value, State.LEASED.value])))
+        to_do = [State.IDLE.value, State.LEASED.value]
+        return self._count(self._where(RENDERS, ("state", "in", to_do), ("priority", "==", priority.value)))
 
     def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""

@@ -14,6 +14,8 @@ from shared.jobs import WAITING, Job, Render, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shared.requests import Priority
+
 D = TypeVar("D", Job, Render)
 
 
@@ -47,15 +49,18 @@ class InMemoryJobStore:
         return len(
             self._all(
                 Render,
-                lambda other: other.state in {State.IDLE, State.LEASED}
-                and other.priority is render.priority
-                and other.created_at < render.created_at,
+                lambda other: (
+                    other.state in {State.IDLE, State.LEASED}
+                    and other.priority is render.priority
+                    and other.created_at < render.created_at
+                ),
             )
         )
 
-    def renders_to_do(self) -> int:
+    def renders_to_do(self, priority: Priority) -> int:
         """See `JobStore.renders_to_do`."""
-        return len(self._all(Render, lambda render: render.state in {State.IDLE, State.LEASED}))
+        to_do = {State.IDLE, State.LEASED}
+        return len(self._all(Render, lambda render: render.state in to_do and render.priority is priority))
 
     def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
