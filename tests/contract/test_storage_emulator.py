@@ -150,10 +150,10 @@ def upload(
         session = blob.create_resumable_upload_session(
             "video/mp4", size=len(content), if_generation_match=if_generation_match
         )
-        for start in range(0, len(content), CHUNK_BYTES):
+        for start in range(0, max(len(content), 1), CHUNK_BYTES):
             chunk = content[start : start + CHUNK_BYTES]
-            span = f"bytes {start}-{start + len(chunk) - 1}/{len(content)}"
-            response = requests.put(session, data=chunk, headers={"Content-Range": span}, timeout=DEADLINE_S)
+            span = f"{start}-{start + len(chunk) - 1}" if chunk else "*"
+            response = put(session, f"bytes {span}/{len(content)}", chunk)
             if not response.ok:
                 raise exceptions.from_http_response(response)
         blob.reload()
@@ -248,8 +248,6 @@ def test_a_bucket_name_that_google_refuses_is_refused(emulator: StorageEmulator,
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size_bytes", [0, 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 17])
 def test_an_upload_is_stored_with_its_digests(bucket: storage.Bucket, kind: str, size_bytes: int) -> None:
-    if kind == "resumable" and size_bytes == 0:
-        pytest.skip("the client uploads nothing in one piece")
     content = os.urandom(size_bytes)
     upload(bucket, "clip", content, kind=kind)
     blob = bucket.get_blob("clip")
@@ -388,7 +386,8 @@ def test_an_object_is_found_under_its_exact_name(
         upload(bucket, name, kind.encode(), kind=kind)
         assert bucket.blob(name).download_as_bytes() == kind.encode()
     assert [blob.name for blob in bucket.list_blobs()] == [name]
-    assert requests.get(sign(bucket.blob(name)), timeout=DEADLINE_S).content == KINDS[-1].encode()
+    if not {".", ".."} & set(name.split("/")):  # which browsers, and requests, take out of a path
+        assert requests.get(sign(bucket.blob(name)), timeout=DEADLINE_S).content == KINDS[-1].encode()
     bucket.get_blob(name).delete()
     assert list(bucket.list_blobs()) == []
 
