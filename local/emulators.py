@@ -90,7 +90,15 @@ def start_pubsub(
 
 
 def _start(
-    java: str, jar: EmulatorJar, *options: str, name: str, env_name: str, heap: str, host: str, port: int, log_path: Path
+    java: str,
+    jar: EmulatorJar,
+    *options: str,
+    name: str,
+    env_name: str,
+    heap: str,
+    host: str,
+    port: int,
+    log_path: Path,
 ) -> RunningEmulator:
     if port == 0:
         port = free_port(host)

@@ -1,8 +1,8 @@
 """The whole system on one machine: Google's emulators, both functions from their bundles, and workers as needed.
 
 Enters: `StackOptions`. Leaves: a running `LocalStack` with the address of its API, and nothing once it has stopped.
-Differences from the cloud: the storage emulator delivers its events straight to ``notify`` (no Eventarc in between), and a thread
-here starts workers by the length of the queue, as KEDA does there.
+Differences from the cloud: the storage emulator delivers its events straight to ``notify``, with no Eventarc in between;
+Pub/Sub pushes straight to ``intake``; workers are processes, and a thread starts them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,26 +18,27 @@ from typing import TYPE_CHECKING, Self
 import requests
 
 from local.bundles import ROOT, make_bundles
-from local.emulators import find_emulators, start_firestore, start_pubsub
-from local.errors import LocalStackError
+from local.emulators import start_firestore, start_pubsub
 from local.processes import ChildProcess, ensure_port_free, free_port
 from local.signing_key import make_signing_key
+from local.topology import make_topology
+from local.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from local.emulators import EmulatorBinaries
+    from local.emulator_finder import EmulatorBinaries
 
 PROJECT = "life-as-not-me"
 BUCKET = "life-as-not-me-artifacts"
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 90.0
-#: How often the queue is looked at; KEDA looks every few seconds.
-SCALING_INTERVAL_S = 0.25
-#: A worker that ended with an error is followed by the next one after this long.
-CRASH_PAUSE_S = 2.0
+#: Each service, the bundle it runs from, and its functions-framework signature.
+FUNCTIONS = (("submit", "submit", "http"), ("intake", "submit", "cloudevent"), ("notify", "notify", "cloudevent"))
+#: Variables that would lead a part of the stack to a real project, to another emulator, or past its bundle.
+FOREIGN = ("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "FIRESTORE_", "PUBSUB_", "STORAGE_", "PYTHONPATH")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,34 +55,43 @@ class StackOptions:
     max_workers: int = 1
     #: Run with ``python -m``; another one renders without a model.
     worker_module: str = "gpu_job.main"
-    #: Settings of the worker on top of the defaults.
+    #: Settings of the worker on top of its defaults.
     worker_env: Mapping[str, str] = field(default_factory=dict)
 
 
 class LocalStack:
-    """Starts on ``with``, stops at its end."""
+    """Starts on ``with``, stops at its end.
+
+    Args:
+        say: hears of each part that is ready, and after how many seconds.
+    """
 
     def __init__(
         self,
         options: StackOptions,
         *,
-        binaries: EmulatorBinaries | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        binaries: EmulatorBinaries,
+        say: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
         self._options = options
         self._binaries = binaries
         self._say = say
         self._services: list[ChildProcess] = []
-        self._workers: list[ChildProcess] = []
+        self._workers: Workers | None = None
         self._queue_token = secrets.token_urlsafe(16)
-        self._stopping = threading.Event()
-        self._scaler: threading.Thread | None = None
+        self._urls: dict[str, str] = {}
         #: What a program needs in its environment to use Google's clients on this stack.
         self.env: dict[str, str] = {}
-        #: Address of the API.
-        self.api_url = ""
-        #: Address of ``notify``, for events made by hand.
-        self.notify_url = ""
+
+    @property
+    def api_url(self) -> str:
+        """Address of the API."""
+        return self._urls["submit"]
+
+    @property
+    def notify_url(self) -> str:
+        """Address of ``notify``, for events made by hand."""
+        return self._urls["notify"]
 
     @property
     def logs(self) -> Path:
@@ -92,7 +101,7 @@ class LocalStack:
     @property
     def workers(self) -> list[ChildProcess]:
         """The workers that run now."""
-        return [worker for worker in self._workers if worker.poll() is None]
+        return self._workers.running if self._workers else []
 
     def start(self) -> Self:
         """Start everything, and return when all of it answers.
@@ -108,15 +117,12 @@ class LocalStack:
         return self
 
     def stop(self) -> None:
-        """Stop everything; twice is once. Workers give back what they have first."""
-        self._stopping.set()
-        if self._scaler:
-            self._scaler.join()
-        for group in (self._workers, self._services):
-            if group:
-                with ThreadPoolExecutor(len(group)) as pool:
-                    list(pool.map(ChildProcess.stop, group))
-            group.clear()
+        """Stop everything, the workers first; twice is once."""
+        if self._workers:
+            self._workers.stop()
+        with ThreadPoolExecutor(max(1, len(self._services))) as pool:
+            list(pool.map(ChildProcess.stop, self._services))
+        self._services.clear()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -129,123 +135,72 @@ class LocalStack:
         self.stop()
 
     def _start(self) -> None:
-        options = self._options
+        options, begun = self._options, time.monotonic()
         if options.port:
             ensure_port_free(HOST, options.port, wanted_by="API")
-        binaries = self._binaries or find_emulators()
+        firestore = start_firestore(self._binaries, host=HOST, log_path=self.logs / "firestore.log")
+        self._services.append(firestore.process)
+        pubsub = start_pubsub(self._binaries, host=HOST, log_path=self.logs / "pubsub.log")
+        self._services.append(pubsub.process)
         bundles = make_bundles(options.run_dir / "build")
         key = make_signing_key(options.run_dir / "signing-key.json")
-        firestore = start_firestore(binaries, host=HOST, log_path=self.logs / "firestore.log")
-        self._services.append(firestore.process)
-        pubsub = start_pubsub(binaries, host=HOST, log_path=self.logs / "pubsub.log")
-        self._services.append(pubsub.process)
-        ports = {name: free_port(HOST) for name in ("storage", "intake", "notify")} | {
-            "submit": options.port or free_port(HOST)
-        }
-        urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
-        self.api_url, self.notify_url = urls["submit"], urls["notify"]
+        ports = {name: free_port(HOST) for name in ("storage", "intake", "notify")}
+        ports["submit"] = options.port or free_port(HOST)
+        self._urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
         self.env = {
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "GOOGLE_APPLICATION_CREDENTIALS": str(key),
-            "FIRESTORE_EMULATOR_HOST": firestore.endpoint,
-            "PUBSUB_EMULATOR_HOST": pubsub.endpoint,
-            "STORAGE_EMULATOR_HOST": urls["storage"],
+            "STORAGE_EMULATOR_HOST": self._urls["storage"],
             "ARTIFACT_BUCKET": BUCKET,
+            **firestore.env,
+            **pubsub.env,
         }
-        self._service(
-            "storage",
-            [
-                *("-m", "local.storage_emulator", "--host", HOST, "--port", str(ports["storage"]), "--bucket", BUCKET),
-                *("--data", str(options.run_dir / "storage"), "--signing-key-file", str(key)),
-                *("--notify-url", self.notify_url),
-            ],
-            cwd=ROOT,
-        )
-        for name, bundle, signature in (
-            ("submit", "submit", "http"),
-            ("intake", "submit", "cloudevent"),
-            ("notify", "notify", "cloudevent"),
-        ):
-            arguments = [
-                *("-m", "functions_framework", "--target", name, "--source", "main.py", "--signature-type", signature),
-                *("--host", HOST, "--port", str(ports[name])),
-            ]
-            self._service(name, arguments, cwd=bundles[bundle])
+        storage = ["--data", str(options.run_dir / "storage"), "--notify-url", self.notify_url, "--bucket", BUCKET]
+        key_file = ["--signing-key-file", str(key)]
+        self._serve("storage", ["local.storage_emulator", *storage, *key_file], port=ports["storage"], cwd=ROOT)
+        for name, bundle, signature in FUNCTIONS:
+            target = ["--target", name, "--source", "main.py", "--signature-type", signature]
+            self._serve(name, ["functions_framework", *target], port=ports[name], cwd=bundles[bundle])
         for emulator in (firestore, pubsub):
-            self._say(f"{emulator.name} ready after {emulator.wait_ready(timeout_s=READY_TIMEOUT_S):.1f} s")
-        self._make_topology(intake_url=urls["intake"])
-        for service in self._services[2:]:
-            waited_s = service.wait_ready(lambda name=service.name: _answers(urls[name]), timeout_s=READY_TIMEOUT_S)
-            self._say(f"{service.name} ready after {waited_s:.1f} s")
-        self._scaler = threading.Thread(target=self._scale, name="scaler", daemon=True)
-        self._scaler.start()
-
-    def _service(self, name: str, arguments: list[str], *, cwd: Path) -> None:
-        env = self._clean_env() | {
-            "CORS_ORIGINS": ",".join(self._options.cors_origins),
-            "QUEUE_TOKEN": self._queue_token,
-        }
-        process = ChildProcess(
-            name=name, argv=[sys.executable, *arguments], log_path=self.logs / f"{name}.log", env=env, cwd=cwd
+            emulator.wait_ready(timeout_s=READY_TIMEOUT_S)
+            self._say(emulator.process.name, time.monotonic() - begun)
+        make_topology(pubsub.endpoint, project=PROJECT, intake_url=self._urls["intake"])
+        for service in self._services:
+            if url := self._urls.get(service.name):
+                service.wait_ready(lambda url=url: _answers(url), timeout_s=READY_TIMEOUT_S)  # type: ignore[misc]
+                self._say(service.name, time.monotonic() - begun)
+        self._workers = Workers(
+            renders_to_do=self._renders_to_do, start_worker=self._start_worker, limit=options.max_workers
         )
-        self._services.append(process.start())
 
-    def _clean_env(self) -> dict[str, str]:
-        """The stack's environment without what would lead a part of it to a real project, or past its bundle."""
-        foreign = ("GOOGLE_", "CLOUDSDK_", "PYTHONPATH", "FIRESTORE_", "PUBSUB_", "STORAGE_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return kept | {"PYTHONUNBUFFERED": "1"} | self.env
-
-    def _make_topology(self, *, intake_url: str) -> None:
-        """In a process of its own, since Google's clients find the emulator by the environment alone."""
-        code = (
-            f"from local.topology import make_topology; make_topology(project={PROJECT!r}, intake_url={intake_url!r})"
+    def _serve(self, name: str, module: list[str], *, port: int, cwd: Path) -> None:
+        extra = {"CORS_ORIGINS": ",".join(self._options.cors_origins), "QUEUE_TOKEN": self._queue_token}
+        argv = [sys.executable, "-m", *module, "--host", HOST, "--port", str(port)]
+        self._services.append(
+            ChildProcess(name=name, argv=argv, log_path=self.logs / f"{name}.log", env=self._clean(extra), cwd=cwd)
         )
-        maker = ChildProcess(
-            name="topology",
-            argv=[sys.executable, "-c", code],
-            log_path=self.logs / "topology.log",
-            env=self._clean_env(),
-            cwd=ROOT,
-        )
-        with maker.start():
-            give_up_at = time.monotonic() + READY_TIMEOUT_S
-            while maker.poll() is None and time.monotonic() < give_up_at:
-                time.sleep(0.02)
-            if maker.poll() != 0:
-                raise LocalStackError("The topics could not be made: " + " ".join(maker.tail(3)))
 
-    def _scale(self) -> None:
-        """Keep as many workers as there are renders to do, up to the limit; they leave by themselves."""
-        number = 0
-        while not self._stopping.wait(SCALING_INTERVAL_S):
-            ended = [worker for worker in self._workers if worker.poll() is not None]
-            self._workers = [worker for worker in self._workers if worker not in ended]
-            if any(worker.poll() for worker in ended) and self._stopping.wait(CRASH_PAUSE_S):
-                return
-            wanted = min(self._renders_to_do(), self._options.max_workers)
-            for _ in range(len(self._workers), wanted):
-                number += 1
-                self._workers.append(self._worker(number))
-
-    def _renders_to_do(self) -> int:
-        try:
-            answer = requests.get(
-                f"{self.api_url}/queue", headers={"Authorization": f"Bearer {self._queue_token}"}, timeout=5
-            )
-            return int(answer.json()["renders"])
-        except (requests.RequestException, ValueError, KeyError):
-            return 0
-
-    def _worker(self, number: int) -> ChildProcess:
-        env = self._clean_env() | {"MODELS_DIR": str(self._options.models_dir), "HOSTNAME": f"worker-{number}"}
+    def _start_worker(self, number: int) -> ChildProcess:
+        extra = {"MODELS_DIR": str(self._options.models_dir), "HOSTNAME": f"worker-{number}"}
         return ChildProcess(
             name=f"worker {number}",
             argv=[sys.executable, "-m", self._options.worker_module],
             log_path=self.logs / f"worker-{number}.log",
-            env=env | self._options.worker_env,
+            env=self._clean(extra | dict(self._options.worker_env)),
             cwd=ROOT,
-        ).start()
+        )
+
+    def _clean(self, extra: dict[str, str]) -> dict[str, str]:
+        """This process's environment without what is foreign to the stack, and with what belongs to it."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        return kept | {"PYTHONUNBUFFERED": "1"} | self.env | extra
+
+    def _renders_to_do(self) -> int:
+        headers = {"Authorization": f"Bearer {self._queue_token}"}
+        try:
+            return int(requests.get(f"{self.api_url}/queue", headers=headers, timeout=5).json()["renders"])
+        except (requests.RequestException, ValueError, KeyError):
+            return 0
 
 
 def _answers(url: str) -> bool:

@@ -3,8 +3,8 @@
 Enters: a request, an object and its open file. Leaves: 200, 206, 304 or 416, as a browser that seeks in a video
 needs. Keeps of Google Cloud Storage: ``a-b``, ``a-`` and suffix ranges, ``Content-Range`` of a 416, If-None-Match and
 If-Range by ETag, the ``x-goog-*`` headers that clients read.
-Keeps not: several ranges at once and a suffix longer than the object (416, where the cloud sends the whole), unpacking of
-gzip for clients that do not accept it, custom metadata as headers.
+Keeps not: several ranges at once and a suffix longer than the object (416, where the cloud sends the whole), unpacking
+of gzip for clients that do not accept it, custom metadata as headers.
 """
 
 import base64

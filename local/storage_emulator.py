@@ -13,10 +13,8 @@ import contextlib
 import functools
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import click
 from werkzeug.exceptions import Conflict, HTTPException, ServiceUnavailable
@@ -34,80 +32,51 @@ from local.storage_objects import ObjectStore
 _POLL_S = 0.05
 
 
-class StorageEmulator:
-    """A storage server on its own threads, from ``start`` (or ``with``) to ``stop``.
+@contextlib.contextmanager
+def serve_storage(
+    *,
+    data_dir: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    notify_url: str | None = None,
+    signing_key_file: Path | None = None,
+    buckets: Sequence[str] = (),
+) -> Iterator[str]:
+    """Serve on threads of its own; the URL, for ``STORAGE_EMULATOR_HOST``, as soon as requests are answered.
 
     Without ``notify_url`` no events are made; those of an earlier run stay in the folder. Without ``signing_key_file``
     signed URLs open nothing; the file is made when it is missing. ``buckets`` are made when they are missing.
+    At its end a request under way is done as a whole, or not at all.
+
+    Raises:
+        LocalStackError: the port is taken, the folder is in use, or the file is no key; the message is for the caller.
     """
-
-    def __init__(
-        self,
-        *,
-        data_dir: Path,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        notify_url: str | None = None,
-        signing_key_file: Path | None = None,
-        buckets: Sequence[str] = (),
-    ) -> None:
-        self._data_dir = data_dir
-        self._host = host
-        self._port = port
-        self._notify_url = notify_url
-        self._signing_key_file = signing_key_file
-        self._buckets = buckets
-        self._running = contextlib.ExitStack()
-
-    @property
-    def url(self) -> str:
-        """The value for ``STORAGE_EMULATOR_HOST``, once started; no slash at its end."""
-        return f"http://{self._host}:{self._port}"
-
-    def start(self) -> Self:
-        """Listen and serve; when it returns, requests are answered. LocalStackError says what is in the way."""
-        if self._port:
-            # werkzeug itself would end the whole program.
-            ensure_port_free(self._host, self._port, wanted_by="storage emulator")
-        with contextlib.ExitStack() as started:
-            # The port first: the events carry its number.
-            server = ThreadedWSGIServer(self._host, self._port, ServiceUnavailable(), handler=_Handler)
-            started.callback(server.server_close)
-            self._port = server.port
-            key_file = self._signing_key_file
-            signing_key = read_public_key(make_signing_key(key_file)) if key_file else None
-            events = None
-            if self._notify_url:
-                events = EventSpool(self._data_dir / "events", functools.partial(deliver_event, self._notify_url))
-            store = ObjectStore(self._data_dir, events=events, base_url=self.url)
-            started.callback(store.close)
-            for bucket in self._buckets:
-                with contextlib.suppress(Conflict):
-                    store.create_bucket(bucket)
-            if events:
-                events.start()
-                started.callback(events.stop)
-            server.app = StorageApi(store, signing_key=signing_key)
-            accepting = threading.Thread(target=server.serve_forever, args=(_POLL_S,), name="storage-accept")
-            accepting.start()
-            started.callback(accepting.join)
-            started.callback(server.shutdown)
-            self._running = started.pop_all()
-        return self
-
-    def stop(self) -> None:
-        """Leave no socket and no file open; twice is once. A request under way is done as a whole, or not at all."""
-        self._running.close()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
+    if port:
+        # werkzeug itself would end the whole program.
+        ensure_port_free(host, port, wanted_by="storage emulator")
+    with contextlib.ExitStack() as running:
+        # The port first: the events carry its number.
+        server = ThreadedWSGIServer(host, port, ServiceUnavailable(), handler=_Handler)
+        running.callback(server.server_close)
+        url = f"http://{host}:{server.port}"
+        signing_key = read_public_key(make_signing_key(signing_key_file)) if signing_key_file else None
+        events = None
+        if notify_url:
+            events = EventSpool(data_dir / "events", functools.partial(deliver_event, notify_url))
+        store = ObjectStore(data_dir, events=events, base_url=url)
+        running.callback(store.close)
+        for bucket in buckets:
+            with contextlib.suppress(Conflict):
+                store.create_bucket(bucket)
+        if events:
+            events.start()
+            running.callback(events.stop)
+        server.app = StorageApi(store, signing_key=signing_key)
+        accepting = threading.Thread(target=server.serve_forever, args=(_POLL_S,), name="storage-accept")
+        accepting.start()
+        running.callback(accepting.join)
+        running.callback(server.shutdown)
+        yield url
 
 
 class _Handler(WSGIRequestHandler):
@@ -132,7 +101,7 @@ def main(
     ends = {signal.SIGINT, signal.SIGTERM}
     # Blocked in every thread and waited for: one that comes while it starts is not lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    emulator = StorageEmulator(
+    serving = serve_storage(
         data_dir=data,
         host=host,
         port=port,
@@ -141,8 +110,8 @@ def main(
         buckets=buckets,
     )
     try:
-        with emulator:
-            click.echo(emulator.url)
+        with serving as url:
+            click.echo(url)
             signal.sigwait(ends)
     except LocalStackError as exc:
         raise click.ClickException(str(exc)) from exc

@@ -10,7 +10,8 @@ Keeps not: noncurrent versions, soft delete, lifecycle, changes of a bucket, and
 synced; a killed process loses nothing that was answered).
 
 On disk a name is only ever the SHA-256 of itself, so no object name can leave the data folder. An object is
-``object-{hash}.{generation}`` (bytes) and ``object-{hash}.json`` (metadata, names the bytes). Replacing that is the commit.
+``object-{hash}.{generation}`` (bytes) and ``object-{hash}.json`` (metadata, names the bytes); to replace that is the
+commit.
 """
 
 import base64
@@ -165,12 +166,10 @@ class ObjectStore:
                 raise NotFound(f"No such object: {bucket}/{name}")
             return stored
 
-    def open(
-        self, bucket: str, name: str, *, generation: int | None = None, if_generation_match: int | None = None
-    ) -> tuple[StoredObject, BinaryIO]:
-        """The live object and its bytes; the open file outlives a replacement or deletion of the object."""
+    def open(self, bucket: str, name: str, **conditions: int | None) -> tuple[StoredObject, BinaryIO]:
+        """The live object, as ``get``, and its bytes; the open file outlives a replacement or deletion."""
         with self._lock:
-            stored = self.get(bucket, name, generation=generation, if_generation_match=if_generation_match)
+            stored = self.get(bucket, name, **conditions)
             return stored, self._bytes_path(stored).open("rb")
 
     def list(self, bucket: str) -> list[StoredObject]:
@@ -180,18 +179,10 @@ class ObjectStore:
             # Code point order and UTF-8 byte order are the same.
             return [stored for _, stored in sorted(self._objects[bucket].items())]
 
-    def update(
-        self,
-        bucket: str,
-        name: str,
-        changes: Mapping[str, Any],
-        *,
-        generation: int | None = None,
-        if_generation_match: int | None = None,
-    ) -> StoredObject:
-        """Merge changes into the metadata (a null removes); the next metageneration."""
+    def update(self, bucket: str, name: str, changes: Mapping[str, Any], **conditions: int | None) -> StoredObject:
+        """Merge changes into the metadata (a null removes) of what ``get`` finds; the next metageneration."""
         with self._lock:
-            stored = self.get(bucket, name, generation=generation, if_generation_match=if_generation_match)
+            stored = self.get(bucket, name, **conditions)
             stored = dataclasses.replace(
                 stored,
                 metageneration=stored.metageneration + 1,
@@ -201,12 +192,10 @@ class ObjectStore:
             self._save(stored)
             return stored
 
-    def delete(
-        self, bucket: str, name: str, *, generation: int | None = None, if_generation_match: int | None = None
-    ) -> None:
-        """Remove the object; readers that have it open read on."""
+    def delete(self, bucket: str, name: str, **conditions: int | None) -> None:
+        """Remove what ``get`` finds; readers that have it open read on."""
         with self._lock:
-            stored = self.get(bucket, name, generation=generation, if_generation_match=if_generation_match)
+            stored = self.get(bucket, name, **conditions)
             self._metadata_path(stored).unlink()
             del self._objects[bucket][name]
             self._bytes_path(stored).unlink(missing_ok=True)

@@ -19,7 +19,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 import google_crc32c
 import pytest
@@ -31,7 +30,7 @@ from google.oauth2.service_account import Credentials
 
 from local.processes import free_port
 from local.signing_key import SigningKeyError, make_signing_key
-from local.storage_emulator import StorageEmulator
+from local.storage_emulator import serve_storage
 from local.storage_events import EventSpool
 from local.storage_objects import DataFolderInUseError
 
@@ -125,13 +124,16 @@ class Receiver:
 
 def client_of(url: str) -> storage.Client:
     """The real client, pointed at the emulator."""
-    return storage.Client(
-        project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": url}
-    )
+    return storage.Client(project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
 
 
 def upload(
-    bucket: storage.Bucket, name: str, content: bytes, *, kind: str = "multipart", if_generation_match: int | None = None
+    bucket: storage.Bucket,
+    name: str,
+    content: bytes,
+    *,
+    kind: str = "multipart",
+    if_generation_match: int | None = None,
 ) -> int:
     """Upload in one of the three ways and return the generation; the client never sends ``media`` by itself."""
     if kind == "media":
@@ -177,27 +179,27 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory, key_file: Path) -> Iterator[StorageEmulator]:
+def emulator_url(tmp_path_factory: pytest.TempPathFactory, key_file: Path) -> Iterator[str]:
     """One emulator without events for many tests, each with a bucket of its own."""
-    with StorageEmulator(data_dir=tmp_path_factory.mktemp("data"), signing_key_file=key_file) as running:
+    with serve_storage(data_dir=tmp_path_factory.mktemp("data"), signing_key_file=key_file) as running:
         yield running
 
 
 @pytest.fixture
-def bucket(emulator: StorageEmulator) -> storage.Bucket:
+def bucket(emulator_url: str) -> storage.Bucket:
     """A new bucket."""
-    return client_of(emulator.url).create_bucket(f"bucket-{uuid.uuid4().hex}")
+    return client_of(emulator_url).create_bucket(f"bucket-{uuid.uuid4().hex}")
 
 
 @pytest.fixture
-def sign(key_file: Path, emulator: StorageEmulator) -> Callable[..., str]:
+def sign(key_file: Path, emulator_url: str) -> Callable[..., str]:
     """Signs a URL of a blob, for a minute unless told."""
-    credentials = Credentials.from_service_account_file(key_file)  # type: ignore[no-untyped-call]
+    credentials = Credentials.from_service_account_file(key_file)
 
-    def sign_blob(blob: storage.Blob, *, lifetime_s: int = 60, **options: Any) -> str:  # noqa: ANN401 - the client's
+    def sign_blob(blob: storage.Blob, *, lifetime_s: int = 60, **options: Any) -> str:
         return str(
             blob.generate_signed_url(
-                **{"credentials": credentials, "method": "GET", "api_access_endpoint": emulator.url, **options},
+                **{"credentials": credentials, "method": "GET", "api_access_endpoint": emulator_url, **options},
                 version="v4",
                 expiration=timedelta(seconds=lifetime_s),
             )
@@ -216,8 +218,8 @@ def clip_url(bucket: storage.Bucket, sign: Callable[..., str]) -> str:
 # Buckets
 
 
-def test_a_bucket_is_created_found_and_deleted(emulator: StorageEmulator) -> None:
-    client = client_of(emulator.url)
+def test_a_bucket_is_created_found_and_deleted(emulator_url: str) -> None:
+    client = client_of(emulator_url)
     client.create_bucket("short-lived")
     assert client.get_bucket("short-lived").name == "short-lived"
     client.bucket("short-lived").delete()
@@ -237,8 +239,8 @@ def test_a_bucket_with_objects_is_not_deleted(bucket: storage.Bucket) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "a", "UPPER", "a/b", "-dash", "x" * 223, 7, None])
-def test_a_bucket_name_that_google_refuses_is_refused(emulator: StorageEmulator, name: object) -> None:
-    response = requests.post(f"{emulator.url}/storage/v1/b", json={"name": name}, timeout=DEADLINE_S)
+def test_a_bucket_name_that_google_refuses_is_refused(emulator_url: str, name: object) -> None:
+    response = requests.post(f"{emulator_url}/storage/v1/b", json={"name": name}, timeout=DEADLINE_S)
     assert response.status_code == 400
 
 
@@ -379,9 +381,7 @@ def test_media_that_holds_its_own_boundary_is_stored_whole(bucket: storage.Bucke
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_an_object_is_found_under_its_exact_name(
-    bucket: storage.Bucket, sign: Callable[..., str], name: str
-) -> None:
+def test_an_object_is_found_under_its_exact_name(bucket: storage.Bucket, sign: Callable[..., str], name: str) -> None:
     for kind in KINDS:
         upload(bucket, name, kind.encode(), kind=kind)
         assert bucket.blob(name).download_as_bytes() == kind.encode()
@@ -528,9 +528,7 @@ def test_metadata_that_is_no_text_is_refused(bucket: storage.Bucket, changes: di
 # Signed URLs
 
 
-def test_a_signed_url_gives_the_bytes_to_a_page_of_any_origin(
-    bucket: storage.Bucket, sign: Callable[..., str]
-) -> None:
+def test_a_signed_url_gives_the_bytes_to_a_page_of_any_origin(bucket: storage.Bucket, sign: Callable[..., str]) -> None:
     bucket.blob("clip").upload_from_string(CLIP, "video/mp4")
     url = sign(bucket.blob("clip"), response_disposition='attachment; filename="Blüte.mp4"')
     response = requests.get(url, headers={"Origin": "http://localhost:5173"}, timeout=DEADLINE_S)
@@ -634,7 +632,7 @@ def test_a_url_that_another_key_or_for_another_method_signed_opens_nothing(
     bucket: storage.Bucket, sign: Callable[..., str], tmp_path: Path
 ) -> None:
     upload(bucket, "clip", CLIP)
-    stranger = Credentials.from_service_account_file(make_signing_key(tmp_path / "key"))  # type: ignore[no-untyped-call]
+    stranger = Credentials.from_service_account_file(make_signing_key(tmp_path / "key"))
     for options in ({"credentials": stranger}, {"method": "PUT"}):
         url = sign(bucket.blob("clip"), **options)
         assert requests.get(url, timeout=DEADLINE_S).status_code == 403
@@ -656,12 +654,12 @@ def test_a_signed_url_of_a_missing_object_is_not_found(bucket: storage.Bucket, s
 
 
 def test_objects_survive_a_restart(tmp_path: Path) -> None:
-    with StorageEmulator(data_dir=tmp_path, buckets=["videos"]) as emulator:
-        blob = client_of(emulator.url).bucket("videos").blob("../clip")
+    with serve_storage(data_dir=tmp_path, buckets=["videos"]) as emulator_url:
+        blob = client_of(emulator_url).bucket("videos").blob("../clip")
         blob.metadata = {"render": "1f"}
         blob.upload_from_string(CLIP, "video/mp4")
-    with StorageEmulator(data_dir=tmp_path, buckets=["videos"]) as emulator:
-        bucket = client_of(emulator.url).bucket("videos")
+    with serve_storage(data_dir=tmp_path, buckets=["videos"]) as emulator_url:
+        bucket = client_of(emulator_url).bucket("videos")
         kept = bucket.get_blob("../clip")
         assert (kept.generation, kept.metadata, kept.content_type) == (blob.generation, {"render": "1f"}, "video/mp4")
         assert kept.download_as_bytes() == CLIP
@@ -669,8 +667,8 @@ def test_objects_survive_a_restart(tmp_path: Path) -> None:
 
 
 def test_no_object_name_becomes_a_file_name(tmp_path: Path) -> None:
-    with StorageEmulator(data_dir=tmp_path / "data", buckets=["videos"]) as emulator:
-        bucket = client_of(emulator.url).bucket("videos")
+    with serve_storage(data_dir=tmp_path / "data", buckets=["videos"]) as emulator_url:
+        bucket = client_of(emulator_url).bucket("videos")
         for name in NAMES:
             upload(bucket, name, CLIP)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -681,8 +679,8 @@ def test_no_object_name_becomes_a_file_name(tmp_path: Path) -> None:
 
 
 def test_replaced_and_deleted_bytes_leave_the_disk(tmp_path: Path) -> None:
-    with StorageEmulator(data_dir=tmp_path, buckets=["videos"]) as emulator:
-        bucket = client_of(emulator.url).bucket("videos")
+    with serve_storage(data_dir=tmp_path, buckets=["videos"]) as emulator_url:
+        bucket = client_of(emulator_url).bucket("videos")
         for _ in range(3):
             upload(bucket, "clip", CLIP)
         assert len(list(tmp_path.glob("buckets/videos/object-*"))) == 2
@@ -691,15 +689,18 @@ def test_replaced_and_deleted_bytes_leave_the_disk(tmp_path: Path) -> None:
 
 
 def test_two_emulators_never_share_a_folder(tmp_path: Path) -> None:
-    with StorageEmulator(data_dir=tmp_path), pytest.raises(DataFolderInUseError):
-        StorageEmulator(data_dir=tmp_path).start()
-    StorageEmulator(data_dir=tmp_path).start().stop()
+    with serve_storage(data_dir=tmp_path):
+        with pytest.raises(DataFolderInUseError), serve_storage(data_dir=tmp_path):
+            pass
+    with serve_storage(data_dir=tmp_path):
+        pass
 
 
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text("{}")
-    with pytest.raises(SigningKeyError):
-        StorageEmulator(data_dir=tmp_path / "data", signing_key_file=tmp_path / "key.json").start()
+    data, key = tmp_path / "data", tmp_path / "key.json"
+    with pytest.raises(SigningKeyError), serve_storage(data_dir=data, signing_key_file=key):
+        pass
 
 
 def test_the_signing_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
@@ -714,9 +715,9 @@ def test_the_signing_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> 
 def test_the_event_of_a_new_generation_looks_like_one_from_the_cloud(tmp_path: Path) -> None:
     with (
         Receiver() as receiver,
-        StorageEmulator(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator,
+        serve_storage(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator_url,
     ):
-        blob = client_of(emulator.url).bucket("videos").blob("renders/1f/video.mp4")
+        blob = client_of(emulator_url).bucket("videos").blob("renders/1f/video.mp4")
         blob.metadata = {"render": "1f"}
         blob.upload_from_string(CLIP, "video/mp4")
         receiver.wait_for(1)
@@ -736,9 +737,9 @@ def test_the_event_of_a_new_generation_looks_like_one_from_the_cloud(tmp_path: P
 def test_every_generation_has_one_event_and_nothing_else_has_one(tmp_path: Path) -> None:
     with (
         Receiver() as receiver,
-        StorageEmulator(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator,
+        serve_storage(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator_url,
     ):
-        bucket = client_of(emulator.url).bucket("videos")
+        bucket = client_of(emulator_url).bucket("videos")
         generations = [upload(bucket, "clip", kind.encode(), kind=kind) for kind in KINDS]
         with pytest.raises(exceptions.PreconditionFailed):
             upload(bucket, "clip", CLIP, if_generation_match=0)
@@ -755,9 +756,11 @@ def test_every_generation_has_one_event_and_nothing_else_has_one(tmp_path: Path)
 
 
 def test_who_hears_of_an_object_can_read_it(tmp_path: Path) -> None:
-    with Receiver(answer=lambda resource: requests.get(resource["mediaLink"], timeout=DEADLINE_S).status_code) as receiver:
-        with StorageEmulator(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator:
-            bucket = client_of(emulator.url).bucket("videos")
+    with Receiver(
+        answer=lambda resource: requests.get(resource["mediaLink"], timeout=DEADLINE_S).status_code
+    ) as receiver:
+        with serve_storage(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator_url:
+            bucket = client_of(emulator_url).bucket("videos")
             for number in range(10):
                 upload(bucket, f"clip-{number}", CLIP)
             receiver.wait_for(10)
@@ -773,9 +776,9 @@ def test_a_refused_event_comes_again_and_holds_up_no_other(tmp_path: Path) -> No
 
     with (
         Receiver(answer=answer) as receiver,
-        StorageEmulator(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator,
+        serve_storage(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator_url,
     ):
-        bucket = client_of(emulator.url).bucket("videos")
+        bucket = client_of(emulator_url).bucket("videos")
         upload(bucket, "refused", CLIP)
         upload(bucket, "taken", CLIP)
         receiver.wait_for(5)
@@ -789,8 +792,8 @@ def test_a_refused_event_comes_again_and_holds_up_no_other(tmp_path: Path) -> No
 def test_events_wait_for_a_receiver_that_is_down(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    with StorageEmulator(data_dir=tmp_path, notify_url=url, buckets=["videos"]) as emulator:
-        upload(client_of(emulator.url).bucket("videos"), "clip", CLIP)
+    with serve_storage(data_dir=tmp_path, notify_url=url, buckets=["videos"]) as emulator_url:
+        upload(client_of(emulator_url).bucket("videos"), "clip", CLIP)
         with Receiver(port=port) as receiver:
             receiver.wait_for(1)
             wait_until(lambda: list((tmp_path / "events").iterdir()) == [], what="an empty spool")
@@ -799,11 +802,11 @@ def test_events_wait_for_a_receiver_that_is_down(tmp_path: Path) -> None:
 
 def test_undelivered_events_survive_a_restart_and_the_deletion_of_their_object(tmp_path: Path) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/"
-    with StorageEmulator(data_dir=tmp_path, notify_url=nobody, buckets=["videos"]) as emulator:
-        bucket = client_of(emulator.url).bucket("videos")
+    with serve_storage(data_dir=tmp_path, notify_url=nobody, buckets=["videos"]) as emulator_url:
+        bucket = client_of(emulator_url).bucket("videos")
         generations = [upload(bucket, "clip", CLIP) for _ in range(2)]
         bucket.blob("clip").delete()
-    with Receiver() as receiver, StorageEmulator(data_dir=tmp_path, notify_url=receiver.url):
+    with Receiver() as receiver, serve_storage(data_dir=tmp_path, notify_url=receiver.url):
         receiver.wait_for(2)
         wait_until(lambda: list((tmp_path / "events").iterdir()) == [], what="an empty spool")
     assert sorted(int(resource["generation"]) for _, resource in receiver.events) == generations
@@ -817,29 +820,29 @@ def test_a_crash_after_the_commit_leaves_the_object_with_its_event(
 
     with (
         Receiver() as receiver,
-        StorageEmulator(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator,
+        serve_storage(data_dir=tmp_path, notify_url=receiver.url, buckets=["videos"]) as emulator_url,
     ):
         monkeypatch.setattr(EventSpool, "publish", crash)
         with pytest.raises(exceptions.InternalServerError):
-            upload(client_of(emulator.url).bucket("videos"), "clip", CLIP, kind="media")
+            upload(client_of(emulator_url).bucket("videos"), "clip", CLIP, kind="media")
         monkeypatch.undo()
         assert receiver.events == []
-    with Receiver() as receiver, StorageEmulator(data_dir=tmp_path, notify_url=receiver.url) as emulator:
+    with Receiver() as receiver, serve_storage(data_dir=tmp_path, notify_url=receiver.url) as emulator_url:
         receiver.wait_for(1)
-        assert client_of(emulator.url).bucket("videos").blob("clip").download_as_bytes() == CLIP
+        assert client_of(emulator_url).bucket("videos").blob("clip").download_as_bytes() == CLIP
     assert receiver.names() == ["clip"]
 
 
 def test_a_crash_before_the_commit_leaves_neither_object_nor_event(tmp_path: Path) -> None:
-    with StorageEmulator(data_dir=tmp_path, buckets=["videos"]):
+    with serve_storage(data_dir=tmp_path, buckets=["videos"]):
         pass
     resource = {"id": "videos/clip/1", "bucket": "videos", "name": "clip", "generation": "1"}
     EventSpool(tmp_path / "events", lambda _: None).prepare(resource)
     (tmp_path / "buckets" / "videos" / f"object-{'0' * 64}.1").write_bytes(CLIP)
-    with Receiver() as receiver, StorageEmulator(data_dir=tmp_path, notify_url=receiver.url) as emulator:
+    with Receiver() as receiver, serve_storage(data_dir=tmp_path, notify_url=receiver.url) as emulator_url:
         assert list((tmp_path / "events").iterdir()) == []
         assert list((tmp_path / "buckets" / "videos").glob("object-*")) == []
-        assert list(client_of(emulator.url).list_blobs("videos")) == []
+        assert list(client_of(emulator_url).list_blobs("videos")) == []
     assert receiver.events == []
 
 
@@ -850,7 +853,7 @@ class Command:
     """``python -m local.storage_emulator`` as a process of its own."""
 
     def __init__(self, *arguments: str | Path) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
+        self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "local.storage_emulator", *map(str, arguments)],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
@@ -883,7 +886,18 @@ class Command:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, key_file: Path, number: signal.Signals) -> None:
     port = free_port()
-    options = ("--host", "127.0.0.1", "--port", str(port), "--data", tmp_path / "data", "--bucket", "one", "--bucket", "two")
+    options = (
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--data",
+        tmp_path / "data",
+        "--bucket",
+        "one",
+        "--bucket",
+        "two",
+    )
     with (
         Receiver() as receiver,
         Command(*options, "--notify-url", receiver.url, "--signing-key-file", key_file) as command,
@@ -916,7 +930,7 @@ def test_a_taken_port_is_one_line_on_stderr(tmp_path: Path) -> None:
 
 
 def test_a_data_folder_in_use_is_one_line_on_stderr(tmp_path: Path) -> None:
-    with StorageEmulator(data_dir=tmp_path), Command("--data", tmp_path) as command:
+    with serve_storage(data_dir=tmp_path), Command("--data", tmp_path) as command:
         status, out, err = command.end()
     assert (status, out) == (1, "")
     assert re.fullmatch(r"Error: .*in use.*\n", err)

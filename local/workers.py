@@ -1,0 +1,60 @@
+"""Workers as needed: as many as there are renders to do, up to a limit. What KEDA does in the cloud.
+
+Enters: a way to ask for the length of the queue, and a way to start a worker. Workers leave by themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from local.processes import ChildProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How often the queue is looked at; KEDA looks every few seconds.
+INTERVAL_S = 0.25
+#: A worker that ended with an error is followed by the next one after this long.
+CRASH_PAUSE_S = 2.0
+
+
+class Workers:
+    """A thread that keeps the number of workers right, from its construction until `stop`."""
+
+    def __init__(
+        self, *, renders_to_do: Callable[[], int], start_worker: Callable[[int], ChildProcess], limit: int
+    ) -> None:
+        self._renders_to_do = renders_to_do
+        self._start_worker = start_worker
+        self._limit = limit
+        self._running: list[ChildProcess] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._scale, name="workers", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> list[ChildProcess]:
+        """Those that run now."""
+        return [worker for worker in list(self._running) if worker.poll() is None]
+
+    def stop(self) -> None:
+        """Stop all workers, which give back what they have, and the thread; twice is once."""
+        self._stopping.set()
+        self._thread.join()
+        with ThreadPoolExecutor(max(1, len(self._running))) as pool:
+            # A worker that was told to go is gone after 9 s, come what may.
+            list(pool.map(lambda worker: worker.stop(grace_s=10), self._running))
+        self._running.clear()
+
+    def _scale(self) -> None:
+        number = 0
+        while not self._stopping.wait(INTERVAL_S):
+            ended = [worker.poll() for worker in self._running]
+            self._running = [worker for worker in self._running if worker.poll() is None]
+            if any(ended) and self._stopping.wait(CRASH_PAUSE_S):
+                return
+            for _ in range(len(self._running), min(self._renders_to_do(), self._limit)):
+                number += 1
+                self._running.append(self._start_worker(number))

@@ -1,0 +1,169 @@
+"""What every artifact store keeps: the double in memory, and the Cloud Storage adapter on the local emulator."""
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+from local.storage_emulator import serve_storage
+from shared.artifact_store import Artifact, ArtifactExists, ArtifactStore
+from shared.artifact_store.gcs import CHUNK_BYTES, GcsArtifactStore
+from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.errors import Conflict, Retryable
+
+CLIP = bytes(range(256)) * 4
+NAME = "renders/1f/video.mp4"
+TIMEOUT_S = 10.0
+
+
+@pytest.fixture
+def emulator_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An emulator whose signing key is the machine's account, as in the local stack."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with serve_storage(
+        data_dir=tmp_path / "data", signing_key_file=tmp_path / "key.json", buckets=["artifacts"]
+    ) as running:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", running)
+        yield running
+
+
+@pytest.fixture
+def gcs(emulator_url: str) -> GcsArtifactStore:  # noqa: ARG001 - the client finds it in the environment
+    """The adapter, with the client that production code makes."""
+    return GcsArtifactStore(storage.Client(project="local"), bucket="artifacts")
+
+
+@pytest.fixture(params=["memory", "gcs"])
+def store(request: pytest.FixtureRequest) -> ArtifactStore:
+    """Every store in turn."""
+    if request.param == "memory":
+        return InMemoryArtifactStore()
+    adapter: GcsArtifactStore = request.getfixturevalue("gcs")
+    return adapter
+
+
+def create(store: ArtifactStore, content: bytes | Path = CLIP, name: str = NAME) -> Artifact:
+    return store.create(name, content, content_type="video/mp4", metadata={"render": "1f"})
+
+
+def test_a_created_artifact_is_found_and_read(store: ArtifactStore) -> None:
+    created = create(store)
+    assert created.generation > 0
+    assert created == Artifact(
+        name=NAME,
+        generation=created.generation,
+        size_bytes=len(CLIP),
+        content_type="video/mp4",
+        metadata={"render": "1f"},
+    )
+    assert store.get(NAME) == created
+    assert store.read(NAME) == CLIP
+
+
+def test_a_file_is_stored_like_its_bytes(store: ArtifactStore, tmp_path: Path) -> None:
+    (tmp_path / "clip.bin").write_bytes(CLIP)
+    created = create(store, tmp_path / "clip.bin")
+    assert (created.size_bytes, created.content_type) == (len(CLIP), "video/mp4")
+    assert store.read(NAME) == CLIP
+
+
+@pytest.mark.parametrize("size_bytes", [0, CHUNK_BYTES, CHUNK_BYTES + 1])
+def test_content_of_any_size_comes_back_as_it_was(store: ArtifactStore, size_bytes: int) -> None:
+    content = os.urandom(size_bytes)
+    assert create(store, content).size_bytes == size_bytes
+    assert store.read(NAME) == content
+
+
+def test_an_artifact_without_metadata_has_none(store: ArtifactStore) -> None:
+    assert store.create(NAME, CLIP, content_type="video/mp4").metadata == {}
+    found = store.get(NAME)
+    assert found
+    assert found.metadata == {}
+
+
+@pytest.mark.parametrize("again", [b"another", os.urandom(CHUNK_BYTES + 1)], ids=["small", "in chunks"])
+def test_the_first_upload_wins(store: ArtifactStore, again: bytes) -> None:
+    first = create(store)
+    with pytest.raises(ArtifactExists):
+        create(store, again)
+    assert store.get(NAME) == first
+    assert store.read(NAME) == CLIP
+
+
+def test_of_many_uploads_at_once_one_wins(store: ArtifactStore) -> None:
+    def try_create(number: int) -> int | None:
+        try:
+            create(store, b"%d" % number)
+        except ArtifactExists:
+            return None
+        return number
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        winners = [number for number in pool.map(try_create, range(8)) if number is not None]
+    assert len(winners) == 1
+    assert store.read(NAME) == b"%d" % winners[0]
+
+
+def test_artifacts_of_different_names_do_not_meet(store: ArtifactStore) -> None:
+    create(store, b"video")
+    create(store, b"poster", name="renders/1f/poster.jpg")
+    assert (store.read(NAME), store.read("renders/1f/poster.jpg")) == (b"video", b"poster")
+
+
+def test_an_artifact_that_is_not_there_is_none_to_find_and_retryable_to_read(store: ArtifactStore) -> None:
+    assert store.get(NAME) is None
+    with pytest.raises(Retryable) as raised:
+        store.read(NAME)
+    assert not isinstance(raised.value, Conflict)
+
+
+def test_a_link_says_when_it_expires(store: ArtifactStore) -> None:
+    create(store)
+    before = datetime.now(UTC)
+    link = store.signed_url(NAME, lifetime_s=600, filename="cat.mp4")
+    assert before <= link.expires_at - timedelta(seconds=600) <= datetime.now(UTC)
+    assert "cat.mp4" in link.url
+
+
+# What only a server shows
+
+
+def test_a_link_opens_the_video_in_a_browser(gcs: GcsArtifactStore) -> None:
+    create(gcs)
+    link = gcs.signed_url(NAME, lifetime_s=600, filename="cat.mp4")
+    response = requests.get(link.url, headers={"Range": "bytes=100-199"}, timeout=TIMEOUT_S)
+    assert (response.status_code, response.content) == (206, CLIP[100:200])
+    assert response.headers["Content-Type"] == "video/mp4"
+    assert response.headers["Content-Disposition"] == 'inline; filename="cat.mp4"'
+    assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+
+
+def test_a_link_opens_no_other_artifact(gcs: GcsArtifactStore) -> None:
+    create(gcs)
+    create(gcs, name="renders/2e/video.mp4")
+    link = gcs.signed_url(NAME, lifetime_s=600, filename="cat.mp4")
+    assert requests.get(link.url.replace("/1f/", "/2e/"), timeout=TIMEOUT_S).status_code == 403
+
+
+@pytest.mark.parametrize("use", [create, lambda store: store.read(NAME)], ids=["create", "read"])
+@pytest.mark.usefixtures("emulator_url")
+def test_a_bucket_that_is_not_there_is_retryable(use: Callable[[ArtifactStore], object]) -> None:
+    nowhere = GcsArtifactStore(storage.Client(project="local"), bucket="nowhere")
+    with pytest.raises(Retryable):
+        use(nowhere)
+
+
+def test_a_store_that_refuses_is_retryable(emulator_url: str) -> None:
+    wrong = storage.Client(
+        project="local",
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": f"{emulator_url}/nothing/here"},
+    )
+    with pytest.raises(Retryable):
+        create(GcsArtifactStore(wrong, bucket="artifacts"))
