@@ -1,8 +1,8 @@
 """The real renderer: any text-to-video pipeline of diffusers. Enters: a `RenderSpec`. Leaves: frames, chunk by chunk.
 
-Nothing here knows a model: what a pipeline can be told is read from the signature of its ``__call__``. Only Wan gets more,
-since decoding dominates a clip of few steps: its autoencoder is causal in time, so its frames are decoded, encoded and
-reported group by group. Other autoencoders blend neighbouring frames and are decoded at once.
+Nothing here knows a model: what a pipeline can be told is read from the signature of its ``__call__``. Only Wan gets
+more, since decoding dominates a clip of few steps: its autoencoder is causal in time, so its frames are decoded and
+handed over group by group. Other autoencoders are decoded at once, by their pipelines: each has its own way.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import disable_progress_bars, httpx
+from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ErrorCode, Permanent, Retryable
@@ -73,13 +73,13 @@ class _Warm:
 
 
 class DiffusersRenderer:
-    """Implements `gpu_job.renderer.Renderer`; keeps the latest pipeline loaded between renders. For one thread at a time.
+    """Implements `gpu_job.renderer.Renderer`; keeps the latest pipeline loaded. For one thread at a time.
 
     On one machine with one number of threads, equal specs give equal frames.
 
     Args:
-        models_dir: a spec's ``model_source`` is looked for here first (``owner/name`` may be a folder in a folder), then
-            taken for a hub id.
+        models_dir: a spec's ``model_source`` is looked for here first (``owner/name`` may be a folder in a folder);
+            what is not here is taken for a hub id.
         device: ``cuda`` when there is one, else ``cpu``.
         threads: of the CPU; torch decides when absent.
     """
@@ -185,7 +185,7 @@ class DiffusersRenderer:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _denoised(self, warm: _Warm, spec: RenderSpec, watch: Watch) -> Any:
+    def _denoised(self, warm: _Warm, spec: RenderSpec, watch: Watch) -> torch.Tensor | NDArray[np.float32]:
         """Run the pipeline: latents where they can be decoded group by group, else the whole clip."""
         pipe = warm.pipe
         done = 0
@@ -206,7 +206,8 @@ class DiffusersRenderer:
         finally:
             stop_listening()
             pipe.maybe_free_model_hooks()  # its own last step, which it has not reached when it was stopped
-        return output.frames[0]
+        video: torch.Tensor | NDArray[np.float32] = output.frames[0]
+        return video
 
 
 def load_error(exc: BaseException, source: str) -> Retryable | Permanent:
@@ -276,7 +277,7 @@ def _listen(warm: _Warm, step_ended: Callable[[], None]) -> tuple[dict[str, Any]
     step = scheduler.step
 
     @functools.wraps(step)  # pipelines read the signature
-    def step_and_tell(*args: Any, **kwargs: Any) -> Any:
+    def step_and_tell(*args: object, **kwargs: object) -> object:
         result = step(*args, **kwargs)
         step_ended()
         return result
@@ -289,13 +290,13 @@ def _decodes_by_group(pipe: DiffusionPipeline) -> bool:
     return isinstance(pipe, WanPipeline) and isinstance(pipe.vae, AutoencoderKLWan) and not pipe.vae.use_tiling
 
 
-def _chunks(pipe: DiffusionPipeline, video: Any) -> Iterator[NDArray[np.float32]]:
+def _chunks(pipe: DiffusionPipeline, video: torch.Tensor | NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """The frames of what `DiffusersRenderer._denoised` returned, as ``(n, H, W, 3) float32``."""
+    if isinstance(video, np.ndarray):  # (T, H, W, 3): a pipeline that knows no tensors as output
+        video = torch.from_numpy(video).permute(0, 3, 1, 2)
     if _decodes_by_group(pipe):
         yield from _wan_groups(pipe, video)
         return
-    if isinstance(video, np.ndarray):  # (T, H, W, 3): a pipeline that knows no tensors as output
-        video = torch.from_numpy(video).permute(0, 3, 1, 2)
     for part in torch.split(video, CHUNK_FRAMES):
         yield _as_array(part)
 

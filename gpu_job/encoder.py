@@ -1,7 +1,7 @@
 """Frames become a video file. Enters: chunks of frames. Leaves: an MP4 that plays while it loads, and its middle frame.
 
-H.264 in yuv420p, converted to and tagged as BT.709 with limited range: what every browser and phone decodes in the right
-colours. One frame is in work at a time, whatever the length of the clip.
+H.264 in yuv420p, converted to and tagged as BT.709 with limited range: what every browser and phone decodes in the
+right colours. One frame is in work at a time, whatever the length of the clip.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ def encode(
     Args:
         chunks: ``(n, height, width, 3) float32 in [0, 1]``, display sRGB, ``frames`` in all.
         path: where the MP4 shall lie; replaced if it exists.
+        width: in pixels, even.
+        height: in pixels, even.
+        fps: frames a second.
+        frames: how many there are.
         metadata: `TAGS` of the file, such as title and comment.
         watch: hears of every chunk that is encoded.
 
@@ -136,16 +140,16 @@ def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
 
 
 def _video_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
-    """Convert ``(H, W, 3) uint8`` to BT.709, limited range; without the flags swscale's rounding depends on the processor."""
+    """Convert ``(H, W, 3) uint8`` to BT.709, limited range."""
     frame = reformatter.reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"),
         format="yuv420p",
         src_color_range=ColorRange.JPEG,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
-        dst_color_primaries=None,
+        # Without the last two, rounding depends on the processor.
         interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
         threads=1,
     )
-    frame.pts = index
+    frame.pts, frame.duration = index, 1
     return frame

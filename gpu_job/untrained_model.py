@@ -1,8 +1,8 @@
-"""The untrained pipeline: the classes of Wan at toy size with random weights. Enters: a folder. Leaves: the model in it.
+"""The untrained pipeline: the classes of Wan at toy size, weights random. Enters: a folder. Leaves: the model in it.
 
 It is made offline in a second or two, loads through `diffusers.DiffusionPipeline.from_pretrained` like any other model
-and runs on two CPU cores, so that the whole path from a wish to a video can be tried without a download or a GPU. It has
-learned nothing: its pictures are coloured noise that drifts. Catalogue entry: ``untrained-tiny-wan``.
+and runs on two CPU cores, so that the whole path from a wish to a video can be tried without a download or a GPU. It
+has learned nothing: its pictures are coloured noise that drifts. Catalogue entry: ``untrained-tiny-wan``.
 
 Run as ``python -m gpu_job.untrained_model FOLDER``.
 """
@@ -10,7 +10,6 @@ Run as ``python -m gpu_job.untrained_model FOLDER``.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -82,8 +81,8 @@ def build(folder: Path) -> None:
         (whole / "README.md").write_text(MODEL_CARD.format(revision=revision), encoding="utf-8")
         (whole / MARKER).write_text(f"{revision}\n", encoding="utf-8")
         if folder.exists():
-            os.replace(folder, workshop / "old")
-        os.replace(whole, folder)
+            folder.replace(workshop / "old")
+        whole.replace(folder)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -156,8 +155,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m gpu_job.untrained_model",
-        description="Build the untrained tiny model in FOLDER, offline. Its pictures are noise: it proves the path, not "
-        "the picture. Nothing is done where the current recipe has built it already.",
+        description="Build the untrained tiny model in FOLDER, offline. Its pictures are noise: it proves the path, "
+        "not the picture. Nothing is done where the current recipe has built it already.",
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help=f"for example MODELS_DIR/{MODEL_ID}")
     folder = parser.parse_args(arguments).folder
@@ -165,10 +164,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         build(folder)
     except OSError as exc:
-        print(f"Not built: {exc}", file=sys.stderr)
+        print(f"Not built: {exc}", file=sys.stderr)  # noqa: T201 - a command speaks
         return 1
     size_bytes = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
-    print(f"{folder}: untrained tiny Wan, {size_bytes / 1e6:.1f} MB. Its pictures are noise.")
+    print(f"{folder}: untrained tiny Wan, {size_bytes / 1e6:.1f} MB. Its pictures are noise.")  # noqa: T201
     return 0
 
 

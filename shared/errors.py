@@ -11,12 +11,14 @@ Vendor exceptions are translated into these once, in the adapters, with ``raise 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import ValidationError
 
 
 class ErrorCode(StrEnum):
@@ -69,7 +71,7 @@ class LifeAsNotMeError(Exception):
     """The root: everything this project raises on purpose."""
 
 
-class Rejected(LifeAsNotMeError):
+class Rejected(LifeAsNotMeError):  # noqa: N818 - it is a decision
     """The caller asked for something that can't be granted.
 
     Args:
@@ -92,7 +94,7 @@ class Rejected(LifeAsNotMeError):
         return "; ".join([self.detail, *(f"{fault.field or 'body'}: {fault.message}" for fault in self.faults)])
 
 
-class Retryable(LifeAsNotMeError):
+class Retryable(LifeAsNotMeError):  # noqa: N818 - it is a decision
     """It may work later: answer 503, or put the message back."""
 
 
@@ -100,7 +102,7 @@ class Conflict(Retryable):
     """A compare-and-set lost: the document changed, exists already, or is gone."""
 
 
-class Permanent(LifeAsNotMeError):
+class Permanent(LifeAsNotMeError):  # noqa: N818 - it is a decision
     """It will never work: the render fails, and with it every job that waits for it."""
 
     def __init__(self, detail: str, *, code: ErrorCode = ErrorCode.RENDER_FAILED) -> None:

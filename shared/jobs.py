@@ -1,7 +1,7 @@
 """Jobs and renders: the two documents, their statuses, the one transition table, and the pure functions that move them.
 
-A *job* is one caller's wish; a *render* is the work that grants it. Many jobs may wait for one render. Nothing here reads
-a clock or a store: every function takes a document and returns the next one.
+A *job* is one caller's wish; a *render* is the work that grants it. Many jobs may wait for one render. Nothing here
+reads a clock or a store: every function takes a document and returns the next one.
 
     job     queued ──claim──▶ in_progress ──complete | fail | cancel──▶ completed | failed | canceled   (final)
             queued ◀─release── in_progress        queued ──complete | fail | cancel──▶ …
@@ -20,7 +20,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from shared.errors import ErrorCode, LifeAsNotMeError
 from shared.requests import Priority, RenderSpec, Request
 
-JOB_ID_PATTERN = r"^[A-Za-z0-9_-]{8,64}$"
+#: No underscore in front: Firestore keeps ids such as ``__x__`` to itself.
+JOB_ID_PATTERN = r"^[A-Za-z0-9-][A-Za-z0-9_-]{7,63}$"
 RENDER_KEY_PATTERN = r"^[0-9a-f]{40}$"
 
 #: Stands for "now by the store's own clock"; a store writes its clock in its place. No worker's clock decides a lease.
@@ -109,7 +110,9 @@ class ForbiddenTransitionError(LifeAsNotMeError):
 class Document(BaseModel):
     """What jobs, renders and their parts have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
 
 class JobError(Document):
@@ -264,7 +267,10 @@ def new_job(
 def rejected_job(
     *, job_id: str, owner: str, error: JobError, fingerprint: str, now: datetime, traceparent: str | None
 ) -> Job:
-    """A wish that came as a message and can't be granted: its sender has no HTTP answer to read, so it gets a document."""
+    """A wish that came as a message and can't be granted.
+
+    Its sender has no HTTP answer to read, so it gets a document.
+    """
     return Job(
         job_id=job_id,
         owner=owner,

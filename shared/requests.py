@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Longest free prompt in characters: what a 512-token text encoder can hold in most scripts.
 MAX_PROMPT_CHARS = 1000
+#: Largest request in bytes: a longest prompt with every character escaped (12 bytes), and room for the rest.
+MAX_BODY_BYTES = 16 * 1024
 #: Seeds are 32 bits wide, so that a JavaScript client can hold them exactly.
 MAX_SEED = 2**32 - 1
 #: Raised when `render_key` itself changes.
@@ -48,7 +50,7 @@ class Request(BaseModel):
     stays readable after an entry has left the catalogue.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     perspective: str
     """Id of a perspective of the catalogue."""
@@ -76,6 +78,8 @@ class Request(BaseModel):
         words = " ".join(unicodedata.normalize("NFC", prompt).split())
         if any(unicodedata.category(char) in {"Cc", "Cs"} for char in words):
             raise PydanticCustomError("control_characters", "must not hold control characters")
+        if len(words) > MAX_PROMPT_CHARS:  # NFC makes three characters of some: what is stored must stay readable
+            raise PydanticCustomError("string_too_long", "is too long")
         return words or None
 
     @field_validator("perspective")
@@ -105,7 +109,8 @@ class Request(BaseModel):
     def _model_can_do_seconds(cls, seconds: float | None, info: ValidationInfo) -> float | None:
         model = _chosen_model(info)
         if seconds is not None and model:
-            _one_of(f"{seconds:g}", [f"{each.seconds:g}" for each in model.lengths], "unsupported_seconds")
+            known = {each.seconds: f"{each.seconds:g}" for each in model.lengths}
+            _one_of(known.get(seconds, ""), known.values(), "unsupported_seconds")
         return seconds
 
 
@@ -124,7 +129,13 @@ class Offer:
 class RenderSpec(BaseModel):
     """The request with every default filled in: all that decides the pixels, and nothing else."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+    )
 
     scope: str
     """``public`` when there is no free prompt, else the owner: a private prompt is never shared."""
@@ -170,7 +181,10 @@ def parse_request(body: bytes | str, *, offer: Offer) -> Request:
 
 
 def fill_in(request: Request, *, job_id: str, offer: Offer) -> Request:
-    """The request with its defaults made explicit. The seed is a function of the job id: a redelivery draws the same."""
+    """The request with its defaults made explicit.
+
+    The seed is a function of the job id: a redelivery draws the same.
+    """
     model = offer.model(request.model)
     drawn = int.from_bytes(hashlib.sha256(f"seed/{job_id}".encode()).digest()[:8]) % offer.seed_pool
     return request.model_copy(

@@ -1,7 +1,8 @@
 """Settling: a render is final, and every job that waits for it is told.
 
 Whoever finishes a render writes the render first and then queries its jobs; whoever attaches a job does the reverse. So
-they never miss each other. Every batch carries the render's version: a writer who lost the render is refused as a whole.
+they never miss each other. Every batch carries the render's version: a writer who lost the render is refused as a
+whole.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def complete_from_object(
 def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]) -> None:
     """Copy a final render to the jobs that wait for it, and publish the events of those that became final.
 
-    Does nothing where nothing is left to do, so it can be called again and again. Stops when the render is not final any
-    more: somebody revived it, and a worker will come here again.
+    Does nothing where nothing is left to do, so it can be called again and again. Stops when the render is not final
+    any more: somebody revived it, and a worker will come here again.
 
     Raises:
         Retryable: a service does not answer; what is left is done by the next call.

@@ -1,7 +1,7 @@
 """Logs that a machine can read: one JSON object a line on standard error, as Cloud Logging takes them.
 
-Messages are constant; what varies is in fields. No prompts, no tokens, no signed URLs. `context` adds job fields to every
-line that is logged inside it, in that thread.
+Messages are constant; what varies is in fields. No prompts, no tokens, no signed URLs. `context` adds job fields to
+every line that is logged inside it, in that thread.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _fields: ContextVar[dict[str, str]] = ContextVar("log_fields", default={})  # noqa: B039 - never mutated
 
-_TRACEPARENT = re.compile(r"00-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class _WithContext(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         for name, value in _fields.get().items():
-            setattr(record, name, value)
+            record.__dict__.setdefault(name, value)  # what the line says itself comes first
         return True
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 from werkzeug.routing import Map, Rule
 
 from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
-from shared.jobs import Job, Status
+from shared.jobs import JOB_ID_PATTERN, Job, Status
 from shared.models import models
 from shared.perspectives import perspectives
-from shared.requests import Priority
+from shared.requests import MAX_BODY_BYTES, Priority
 from shared.telemetry import traceparent_or_new
 from shared.themes import themes
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A longest prompt in four-byte characters, with room for the rest.
-MAX_BODY_BYTES = 16 * 1024
 RETRY_AFTER_S = 5
 
 ROUTES = Map(
@@ -51,6 +50,7 @@ ROUTES = Map(
         Rule("/queue", methods=["GET"], endpoint="show_queue"),
     ],
     strict_slashes=False,
+    merge_slashes=False,
 )
 
 
@@ -156,7 +156,10 @@ class Api:
         return _catalogue(request, "models", entries)
 
     def show_queue(self, request: HttpRequest) -> Response:
-        """``GET /queue``: renders that wait or are being made, by priority. For the autoscaler, which can't mint tokens."""
+        """``GET /queue``: renders that wait or are being made, by priority.
+
+        For the autoscaler, which can't mint tokens.
+        """
         given, token = request.headers.get("Authorization", ""), self.settings.queue_token
         if token is None or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise Rejected("There is no such address.", code=ErrorCode.NOT_FOUND)
@@ -164,7 +167,7 @@ class Api:
         return _json({"renders": sum(by_priority.values()), **by_priority})
 
     def _job_of(self, caller: Caller, job_id: str) -> Job:
-        found = self.store.job(job_id) if job_id.isascii() and len(job_id) <= 64 else None  # noqa: PLR2004 - see JOB_ID_PATTERN
+        found = self.store.job(job_id) if re.fullmatch(JOB_ID_PATTERN, job_id) else None
         if found is None or found.value.owner != caller.owner:  # what is another's does not exist
             raise Rejected("There is no such job.", code=ErrorCode.NOT_FOUND)
         return found.value

@@ -1,6 +1,7 @@
 """The use case behind the topic ``job-requests``: other systems wish by message. Create-only, safe to deliver twice.
 
-A message that can't be granted becomes a failed job with the reason, and its event: its sender has no HTTP answer to read.
+A message that can't be granted becomes a failed job with the reason, and its event: its sender has no HTTP answer to
+read.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from placing import place
 
-from shared.errors import Conflict, Rejected
+from shared.errors import Conflict, ErrorCode, Rejected
 from shared.job_store import Create
 from shared.jobs import JobError, new_job, rejected_job
 from shared.messages import JobRequested, decode
 from shared.outbox import empty_outbox
-from shared.requests import fill_in, parse_request, render_key, render_spec
+from shared.requests import MAX_BODY_BYTES, fill_in, parse_request, render_key, render_spec
 from shared.telemetry import context, traceparent_or_new
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def take_in(
     job_id = hashlib.sha256(f"{owner}\n{message_id}".encode()).hexdigest()[:32]
     traceparent = traceparent_or_new(attributes.get("traceparent"))
     try:
-        message = decode(JobRequested, data)
+        message = _decoded(data)
         job_id = message.job_id or job_id
         traceparent = traceparent_or_new(message.traceparent or attributes.get("traceparent"))
         wish = fill_in(parse_request(json.dumps(message.request), offer=offer), job_id=job_id, offer=offer)
@@ -89,6 +90,12 @@ def take_in(
             log.info("job accepted", extra={"action": "intake", "owner": owner})
         except Conflict:  # delivered before, or the id is taken: an existing document outranks the message
             log.info("job exists", extra={"action": "intake", "owner": owner})
+
+
+def _decoded(data: bytes) -> JobRequested:
+    if len(data) > MAX_BODY_BYTES:  # its faults might not fit into a job
+        raise Rejected(f"At most {MAX_BODY_BYTES} bytes are read.", code=ErrorCode.PAYLOAD_TOO_LARGE)
+    return decode(JobRequested, data)
 
 
 def _record_rejection(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ArtifactExists(Conflict):  # noqa: N818 - the answer to a create-only upload, not a failure
+class ArtifactExists(Conflict):
     """There is an object of that name already: the first upload wins."""
 
 

@@ -11,7 +11,6 @@ import requests
 from google.api_core import exceptions as google_exceptions
 from google.auth import credentials as google_credentials
 from google.auth import exceptions as auth_exceptions
-from google.cloud import storage
 
 from shared.artifact_store import Artifact, ArtifactExists, SignedUrl
 from shared.errors import Retryable
@@ -19,6 +18,8 @@ from shared.errors import Retryable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from google.cloud import storage
 
 R = TypeVar("R")
 
@@ -60,8 +61,9 @@ class GcsArtifactStore:
     def signed_url(self, name: str, *, lifetime_s: int, filename: str) -> SignedUrl:
         """See `ArtifactStore.signed_url`.
 
-        A service-account key signs by itself (the local stack has a throw-away one); on Google Cloud there is no key, so
-        the account signs through IAM ``signBlob``, for which it needs ``roles/iam.serviceAccountTokenCreator`` on itself.
+        A service-account key signs by itself (the local stack has a throw-away one); on Google Cloud there is no key,
+        so the account signs through IAM ``signBlob``, for which it needs ``roles/iam.serviceAccountTokenCreator`` on
+        itself.
         """
         expires_at = datetime.now(UTC) + timedelta(seconds=lifetime_s)
         url = _answered(

@@ -1,8 +1,8 @@
 """The job store on Firestore. Documents hold exactly the fields of `Job` and `Render`.
 
 Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
-emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask for
-composite indexes; the cloud does, for `renders_ahead` (state, priority, created_at).
+emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
+for composite indexes; the cloud does, for `renders_ahead` (state, priority, created_at).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The job store in memory: for tests, the embedded form and simulations. Held to the same contract tests as Firestore."""
+"""The job store in memory: for tests, the embedded form and simulations.
+
+Held to the same contract tests as the one on Firestore.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -66,10 +67,10 @@ RECORDED_HEADERS = {
     "ce-subject": r"objects/.+",
     "ce-bucket": r"[^/]+",
 }
-RECORDED_FIELDS = (
-    "kind id selfLink name bucket generation metageneration contentType timeCreated updated storageClass "
-    "timeStorageClassUpdated size md5Hash mediaLink crc32c etag metadata"
-).split()
+RECORDED_FIELDS = {
+    *("kind", "id", "selfLink", "mediaLink", "name", "bucket", "generation", "metageneration", "contentType", "size"),
+    *("timeCreated", "updated", "timeStorageClassUpdated", "storageClass", "md5Hash", "crc32c", "etag", "metadata"),
+}
 
 
 def wait_until(is_so: Callable[[], bool], *, what: str) -> None:
@@ -689,9 +690,9 @@ def test_replaced_and_deleted_bytes_leave_the_disk(tmp_path: Path) -> None:
 
 
 def test_two_emulators_never_share_a_folder(tmp_path: Path) -> None:
-    with serve_storage(data_dir=tmp_path):
-        with pytest.raises(DataFolderInUseError), serve_storage(data_dir=tmp_path):
-            pass
+    second = serve_storage(data_dir=tmp_path)
+    with serve_storage(data_dir=tmp_path), pytest.raises(DataFolderInUseError):
+        second.__enter__()
     with serve_storage(data_dir=tmp_path):
         pass
 
@@ -727,7 +728,7 @@ def test_the_event_of_a_new_generation_looks_like_one_from_the_cloud(tmp_path: P
         assert re.fullmatch(pattern, headers[name])
     assert headers["ce-bucket"] == "videos"
     assert headers["ce-subject"] == "objects/renders/1f/video.mp4"
-    assert set(resource) == set(RECORDED_FIELDS)
+    assert set(resource) == RECORDED_FIELDS
     assert {type(value) for name, value in resource.items() if name != "metadata"} == {str}
     assert resource["id"] == f"videos/renders/1f/video.mp4/{blob.generation}"
     assert resource["metadata"] == {"render": "1f"}
@@ -873,6 +874,7 @@ class Command:
     def url(self) -> str:
         """The line it prints when it is ready."""
         assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], DEADLINE_S)[0], "the command prints nothing"
         return self.process.stdout.readline().strip()
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:

@@ -86,7 +86,7 @@ def grandchild_of(log_path: Path) -> int:
 
 def test_a_program_is_ready_once_it_answers(start: StartChild) -> None:
     port = free_port()
-    child = start("import http.server, sys; http.server.test(port=int(sys.argv[1]), bind='127.0.0.1')", str(port))
+    child = start("import runpy; runpy.run_module('http.server', run_name='__main__')", "--bind=127.0.0.1", str(port))
     child.wait_ready(lambda: http_ok(f"http://127.0.0.1:{port}/"), timeout_s=10)
     assert child.poll() is None
     child.stop()
@@ -139,7 +139,7 @@ def test_a_program_that_is_not_ready_in_time_is_stopped_and_reported(start: Star
 
 
 def test_a_program_that_does_not_exist_is_reported_in_one_line(log_path: Path) -> None:
-    with pytest.raises(ProcessFailedError, match="The child cannot start: .*/nowhere/program") as caught:
+    with pytest.raises(ProcessFailedError, match=r"The child cannot start: .*/nowhere/program") as caught:
         ChildProcess(name="child", argv=["/nowhere/program"], log_path=log_path)
     assert "\n" not in str(caught.value)
 
@@ -225,10 +225,13 @@ class _Missing(http.server.BaseHTTPRequestHandler):
 
 
 def test_http_is_not_ok_on_another_status_or_without_an_answer(listener: socket.socket) -> None:
+    def hang_up() -> None:
+        listener.accept()[0].close()
+
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Missing) as server:
         threading.Thread(target=server.serve_forever).start()
         assert not http_ok(f"http://127.0.0.1:{server.server_port}/")
         server.shutdown()
     assert not http_ok(f"http://127.0.0.1:{free_port()}/")
-    threading.Thread(target=lambda: listener.accept()[0].close()).start()
+    threading.Thread(target=hang_up).start()
     assert not http_ok(f"http://127.0.0.1:{listener.getsockname()[1]}/")

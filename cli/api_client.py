@@ -1,0 +1,130 @@
+"""The API as a client sees it. Enters: an address. Leaves: jobs, links, files; and errors that people can read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from shared.jobs import FINAL, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+TIMEOUT_S = 30.0
+#: How often a job is looked at: often at first, then as often as workers write.
+POLL_S = (0.2, 2.0)
+#: For so long an API that does not answer is asked again.
+PATIENCE_S = 60.0
+_CHUNK_BYTES = 1 << 16
+
+
+class ApiError(Exception):
+    """The API refused, or did not answer. The message is for people and names every fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A job at a moment."""
+
+    job: Job
+    #: How many renders go first; None when it does not wait in the queue.
+    queue_position: int | None
+
+
+class ApiClient:
+    """Talks to one deployment, local or not."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._session = requests.Session()
+
+    def submit(self, wish: Mapping[str, object], *, idempotency_key: str) -> Seen:
+        """``POST /jobs``. Sent again when no answer came: the key makes it one wish."""
+        body = {name: value for name, value in wish.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key}
+        return _seen(self._answer("POST", "/jobs", json=body, headers=headers))
+
+    def job(self, job_id: str) -> Seen:
+        """``GET /jobs/{id}``."""
+        return _seen(self._answer("GET", f"/jobs/{job_id}"))
+
+    def watch(self, job_id: str) -> Iterator[Seen]:
+        """The job again and again until it is final."""
+        pause_s = POLL_S[0]
+        while True:
+            seen = self.job(job_id)
+            yield seen
+            if seen.job.status in FINAL:
+                return
+            time.sleep(pause_s)
+            pause_s = min(POLL_S[1], pause_s * 1.2)
+
+    def catalogue(self, kind: str) -> list[dict[str, Any]]:
+        """``GET /perspectives``, ``/themes`` or ``/models``."""
+        entries: list[dict[str, Any]] = self._answer("GET", f"/{kind}")[kind]
+        return entries
+
+    def receipt(self, job_id: str) -> dict[str, Any]:
+        """The receipt of a completed job."""
+        link = self._answer("GET", f"/jobs/{job_id}/receipt")["url"]
+        answer = self._session.get(link, timeout=TIMEOUT_S)
+        if not answer.ok:
+            raise ApiError(f"The receipt can't be fetched: {answer.status_code} {answer.reason}")
+        receipt: dict[str, Any] = answer.json()
+        return receipt
+
+    def save_video(self, job_id: str, path: Path) -> None:
+        """Fetch the video into a file: whole, or not at all."""
+        link = self._answer("GET", f"/jobs/{job_id}/video")["url"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            with self._session.get(link, timeout=TIMEOUT_S, stream=True) as answer, part.open("wb") as file:
+                if not answer.ok:
+                    raise ApiError(f"The video can't be fetched: {answer.status_code} {answer.reason}")
+                for chunk in answer.iter_content(_CHUNK_BYTES):
+                    file.write(chunk)
+            part.replace(path)
+        except requests.RequestException as exc:
+            raise ApiError(f"The video can't be fetched: {type(exc).__name__}") from exc
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - of requests
+        give_up_at = time.monotonic() + PATIENCE_S
+        pause_s = 0.5
+        while True:
+            try:
+                answer = self._session.request(method, self.url + path, timeout=TIMEOUT_S, **options)
+            except requests.ConnectionError as exc:
+                raise ApiError(f"Nothing answers at {self.url}: start it with `lifeasnotme up`.") from exc
+            except requests.RequestException as exc:
+                raise ApiError(f"{self.url} can't be asked: {exc}") from exc
+            if answer.status_code not in {502, 503, 504} or time.monotonic() > give_up_at:
+                break
+            time.sleep(pause_s)
+            pause_s = min(5.0, pause_s * 2)
+        try:
+            body = answer.json()
+        except ValueError as exc:
+            raise ApiError(f"{self.url} is no Life As Not Me: it answered {answer.status_code} without JSON.") from exc
+        if not answer.ok:
+            raise ApiError(_problem(body))
+        found: dict[str, Any] = body
+        return found
+
+
+def _seen(body: dict[str, Any]) -> Seen:
+    document = {name: value for name, value in body.items() if name in Job.model_fields}
+    return Seen(job=Job.model_validate(document), queue_position=body.get("queue_position"))
+
+
+def _problem(body: dict[str, Any]) -> str:
+    """Problem details as text, a line a fault."""
+    lines = [f"{body.get('title', 'Refused')}. {body.get('detail', '')}".strip()]
+    lines += [f"  {fault['field'] or 'body'}: {fault['message']}" for fault in body.get("errors", [])]
+    return "\n".join(lines)

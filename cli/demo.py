@@ -1,0 +1,93 @@
+"""``lifeasnotme demo``: one wish travels the whole path on this machine, and its video is looked at."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from cli.api_client import ApiClient, ApiError
+from cli.here import OUT_DIR
+from cli.progress import follow_job
+from cli.stopwatch import Stopwatch
+from cli.system import running_system
+from shared.jobs import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from shared.jobs import Job
+
+
+def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: Console) -> None:
+    """Start the system, make a video, save it with a contact sheet, say where the time went, stop the system.
+
+    Raises:
+        LocalStackError: the system did not come up.
+        ApiError: the API refused, or the job ended without a video.
+    """
+    console.print("[bold]Life As Not Me[/]: a wish travels the whole path on this machine.")
+    stopwatch = Stopwatch(console)
+    with running_system(embedded=embedded, port=0, workers=1, stopwatch=stopwatch) as system:
+        client = ApiClient(system.api_url)
+        wish = {"perspective": perspective, "prompt": prompt}
+        seen = client.submit(wish, idempotency_key=secrets.token_hex(16))
+        stopwatch.lap(f"POST /jobs {perspective} → job {seen.job.job_id}")
+        job = follow_job(client.watch(seen.job.job_id), console=console)
+        if job.status is not Status.COMPLETED:
+            raise ApiError(f"The job is {job.status.value}: {job.error.message if job.error else 'no reason given'}")
+        stopwatch.lap(f"completed, seen by polling GET /jobs/{job.job_id}")
+        path = OUT_DIR / f"{perspective}-{job.job_id[:8]}.mp4"
+        client.save_video(job.job_id, path)
+        receipt = client.receipt(job.job_id)
+        stopwatch.lap("video and receipt fetched by signed links")
+        sheet = _contact_sheet(path, receipt)
+        stopwatch.lap("contact sheet drawn")
+        console.print(_where_the_time_went(job, receipt["usage"]))
+    stopwatch.lap("everything stopped")
+    console.print(f"Its pictures are noise: {receipt['spec']['model']} has learned nothing. It proves the path.")
+    console.print(f"Video          {path}  ({_kind(path)})", soft_wrap=True, highlight=False)
+    console.print(f"Contact sheet  {sheet}", soft_wrap=True, highlight=False)
+    console.print(f"Logs           {system.run_dir}", soft_wrap=True, highlight=False)
+
+
+def _contact_sheet(path: Path, receipt: dict[str, Any]) -> Path:
+    from gpu_job.pictures import contact_sheet  # noqa: PLC0415 - needs what `submit` does without
+
+    sheet = path.with_suffix(".png")
+    contact_sheet(path, sheet, caption=f"{receipt['spec']['perspective']}: {receipt['spec']['prompt']}")
+    return sheet
+
+
+def _where_the_time_went(job: Job, usage: dict[str, Any]) -> Table:
+    """Between the wish and the video, in seconds."""
+    assert job.started_at is not None
+    assert job.finished_at is not None
+    queued_s = (job.started_at - job.created_at).total_seconds()
+    whole_s = (job.finished_at - job.created_at).total_seconds()
+    known_s = queued_s + usage["load_s"] + usage["render_s"] + usage["encode_s"]
+    table = Table("stage", "seconds", title=f"Where the time went, on {usage['device']}", title_justify="left")
+    table.columns[1].justify = "right"
+    for stage, seconds in (
+        ("waiting for a worker to start", queued_s),
+        ("loading the model", usage["load_s"]),
+        ("rendering: denoise and decode", usage["render_s"]),
+        ("encoding H.264", usage["encode_s"]),
+        ("imports, upload, event, notify", max(0.0, whole_s - known_s)),
+        ("from wish to video", whole_s),
+    ):
+        table.add_row(stage, f"{seconds:.2f}")
+    return table
+
+
+def _kind(path: Path) -> str:
+    """What the file says that it is."""
+    import av  # noqa: PLC0415 - needs what `submit` does without
+
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        context = video.codec_context
+        return f"{context.name} {context.pix_fmt}, {context.width}x{context.height}, {video.frames} frames, {video.average_rate} fps"

@@ -1,0 +1,77 @@
+"""What the command keeps on this machine: a folder for each run, the cached model, the address of the running system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.errors import LocalStackError
+from shared.models import models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS_DIR = ROOT / ".cache" / "models"
+OUT_DIR = ROOT / "out"
+_RUNS_DIR = ROOT / ".local"
+_ADDRESS = _RUNS_DIR / "api-url"
+#: Logs of so many runs are kept.
+_KEPT_RUNS = 5
+_UNTRAINED = "untrained-tiny-wan"
+
+
+def new_run_dir() -> Path:
+    """A folder for the logs and objects of a run; the oldest ones go."""
+    _RUNS_DIR.mkdir(exist_ok=True)
+    for old in sorted(_RUNS_DIR.glob("run-*"))[: -_KEPT_RUNS + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+    run_dir = _RUNS_DIR / f"run-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    run_dir.mkdir()
+    return run_dir
+
+
+def model_is_built() -> bool:
+    """Whether the untrained model of this version lies in the cache. Does not import torch."""
+    folder = MODELS_DIR / models()[_UNTRAINED].source
+    marker = folder / "RECIPE_REVISION"
+    return marker.is_file() and marker.read_text(encoding="utf-8").strip() == models()[_UNTRAINED].revision
+
+
+def build_model() -> None:
+    """Build the untrained model. Raises `LocalStackError` with the reason."""
+    folder = MODELS_DIR / models()[_UNTRAINED].source
+    done = subprocess.run(
+        [sys.executable, "-m", "gpu_job.untrained_model", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LocalStackError(f"The model could not be built: {done.stderr.strip().splitlines()[-1:]}")
+
+
+@contextmanager
+def announced(api_url: str) -> Iterator[None]:
+    """While inside, other terminals find the running system without being told."""
+    _ADDRESS.write_text(api_url, encoding="utf-8")
+    try:
+        yield
+    finally:
+        if announced_url() == api_url:
+            _ADDRESS.unlink(missing_ok=True)
+
+
+def announced_url() -> str | None:
+    """Address of the system that runs on this machine, if there is one."""
+    try:
+        return _ADDRESS.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

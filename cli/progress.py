@@ -1,0 +1,44 @@
+"""A job's way on the screen: a live bar where there is a terminal, a line for each change where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from shared.jobs import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from cli.api_client import Seen
+    from shared.jobs import Job
+
+
+def follow_job(sights: Iterable[Seen], *, console: Console) -> Job:
+    """Show each sight of a job; the job as it was seen last."""
+    job: Job | None = None
+    shown = ""
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("sent", total=100)
+        for seen in sights:
+            job = seen.job
+            said = _words(seen)
+            bar.update(task, description=said, completed=job.progress)
+            if not console.is_terminal and said != shown:
+                console.print(f"  {job.progress:>3} %  {said}")
+            shown = said
+    assert job is not None, "a job is seen at least once"
+    return job
+
+
+def _words(seen: Seen) -> str:
+    job = seen.job
+    if job.status is Status.IN_PROGRESS and job.stage:
+        return job.stage.value
+    if job.status is Status.QUEUED and seen.queue_position:
+        return f"queued, {seen.queue_position} before it"
+    return job.status.value.replace("_", " ")

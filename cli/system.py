@@ -1,0 +1,61 @@
+"""Starting the system on this machine: on Google's emulators where they are, else embedded."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.here import MODELS_DIR, build_model, model_is_built, new_run_dir
+from local.emulator_finder import find_emulators
+from local.errors import EmulatorMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from cli.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What runs."""
+
+    api_url: str
+    run_dir: Path
+    #: For other programs that use Google's clients; empty when embedded.
+    env: Mapping[str, str]
+
+
+@contextmanager
+def running_system(*, embedded: bool, port: int, workers: int, stopwatch: Stopwatch) -> Iterator[System]:
+    """Start it, and stop it at the end.
+
+    Raises:
+        LocalStackError: something is missing, or a port is taken.
+    """
+    run_dir = new_run_dir()
+    if not model_is_built():
+        build_model()
+        stopwatch.lap("small untrained model built, once")
+    binaries = None
+    if not embedded:
+        try:
+            binaries = find_emulators(download=True, on_progress=stopwatch.download)
+        except EmulatorMissingError as exc:
+            stopwatch.note(f"Running embedded, in one process, without emulators: {exc}")
+    if binaries is None:
+        # Late: brings the whole system into this process.
+        from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: PLC0415
+        from local.embedded import serve_embedded  # noqa: PLC0415
+
+        renderer = DiffusersRenderer(MODELS_DIR)
+        with serve_embedded(run_dir=run_dir, port=port, renderer=lambda: renderer) as system:
+            stopwatch.lap("system in one process")
+            yield System(api_url=system.api_url, run_dir=run_dir, env={})
+        return
+    from local.stack import LocalStack, StackOptions  # noqa: PLC0415
+
+    options = StackOptions(run_dir=run_dir, models_dir=MODELS_DIR, port=port, max_workers=workers)
+    with LocalStack(options, binaries=binaries, say=lambda name, _seconds: stopwatch.lap(name)) as stack:
+        yield System(api_url=stack.api_url, run_dir=run_dir, env=stack.env)

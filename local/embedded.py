@@ -1,0 +1,171 @@
+"""The embedded form: submit, worker and notify in one process. For machines without Java or without the emulators.
+
+The same code as everywhere else, over the in-memory doubles of Firestore and Pub/Sub; videos lie in the local storage
+emulator, so that links to them open in a browser. What is in memory is gone at the end. The intake is left out: no
+other program can reach an in-memory topic.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, request
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from gpu_job.consumer import consume
+from gpu_job.heartbeat import Interrupted, PreemptedError
+from gpu_job.lease import Claimant
+from gpu_job.message_source.memory import InMemoryMessageSource
+from gpu_job.render_job import Workshop
+from local.bundles import ROOT
+from local.processes import ensure_port_free
+from local.stack import BUCKET, HOST, PROJECT
+from local.storage_emulator import serve_storage
+from shared.artifact_store.gcs import GcsArtifactStore
+from shared.job_store.memory import InMemoryJobStore
+from shared.publisher.memory import InMemoryPublisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from gpu_job.heartbeat import Inbox
+    from gpu_job.renderer import Renderer
+
+log = logging.getLogger(__name__)
+
+_FOREVER_S = float("inf")
+_EVENTS_PATH = "/_events"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """The system while it runs."""
+
+    api_url: str
+    store: InMemoryJobStore
+    publisher: InMemoryPublisher
+
+
+@contextmanager
+def serve_embedded(
+    *,
+    run_dir: Path,
+    renderer: Callable[[], Renderer],
+    port: int = 0,
+    cors_origins: tuple[str, ...] = (),
+) -> Iterator[Embedded]:
+    """Run the system on threads of this process; at the end all of them have ended.
+
+    Raises:
+        LocalStackError: the port is taken.
+    """
+    for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
+        sys.path.append(str(ROOT / "functions" / function))
+    from http_api import Api  # noqa: PLC0415
+    from notifier import Notifier  # noqa: PLC0415
+    from submit_settings import SubmitSettings  # noqa: PLC0415
+
+    if port:
+        ensure_port_free(HOST, port, wanted_by="API")
+    app = Flask(__name__, static_folder=None)
+    with ExitStack() as running:
+        server = make_server(HOST, port, app, threaded=True, request_handler=_QuietHandler)
+        running.callback(server.server_close)
+        url = f"http://{HOST}:{server.port}"
+        key = run_dir / "signing-key.json"
+        storage_url = running.enter_context(
+            serve_storage(
+                data_dir=run_dir / "storage", notify_url=url + _EVENTS_PATH, signing_key_file=key, buckets=[BUCKET]
+            )
+        )
+        running.enter_context(_environment(GOOGLE_APPLICATION_CREDENTIALS=str(key)))
+        store, publisher = InMemoryJobStore(), InMemoryPublisher()
+        client = storage.Client(
+            project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": storage_url}
+        )
+        artifacts = GcsArtifactStore(client, bucket=BUCKET)
+        settings = SubmitSettings(google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins)
+        api = Api(settings=settings, store=store, publisher=publisher, artifacts=artifacts, now=_now)
+        notifier = Notifier(bucket=BUCKET, store=store, publisher=publisher, artifacts=artifacts, now=_now)
+
+        @app.post(_EVENTS_PATH)
+        def receive() -> Response:
+            resource = request.get_json()
+            notifier.object_finalized(resource["bucket"], resource["name"])
+            return Response(status=204)
+
+        @app.route("/", defaults={"path": ""}, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+        @app.route("/<path:path>", methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+        def answer(path: str) -> Response:  # noqa: ARG001 - the API routes by itself
+            return api.answer(request)
+
+        workshop = Workshop(
+            claimant=Claimant(
+                holder="embedded", lease_s=60, store=store, artifacts=artifacts, publisher=publisher, now=_now
+            ),
+            source=InMemoryMessageSource(publisher),
+            renderer=renderer,
+            folder=run_dir,
+            inbox=queue.SimpleQueue(),
+            retry_backoff_s=1,
+        )
+        running.enter_context(_thread("worker", lambda: _work(workshop), stop=lambda: _interrupt(workshop.inbox)))
+        running.enter_context(_thread("api", server.serve_forever, stop=server.shutdown))
+        yield Embedded(api_url=url, store=store, publisher=publisher)
+
+
+def _work(workshop: Workshop) -> None:
+    try:
+        consume(workshop=workshop, patience_s=_FOREVER_S, warm_s=_FOREVER_S)
+    except PreemptedError:
+        log.info("render given back", extra={"action": "preempt"})
+
+
+def _interrupt(inbox: Inbox) -> None:
+    inbox.put(Interrupted())
+
+
+@contextmanager
+def _thread(name: str, target: Callable[[], object], *, stop: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop()
+        thread.join()
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables for this process for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing: the worker's lines are what people look for."""
