@@ -31,7 +31,7 @@ def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: C
     """
     console.print("[bold]Life As Not Me[/]: a wish travels the whole path on this machine.")
     stopwatch = Stopwatch(console)
-    with running_system(embedded=embedded, port=0, workers=1, stopwatch=stopwatch) as system:
+    with running_system(embedded=embedded, fall_back=True, port=0, workers=1, stopwatch=stopwatch) as system:
         client = ApiClient(system.api_url)
         wish = {"perspective": perspective, "prompt": prompt}
         seen = client.submit(wish, idempotency_key=secrets.token_hex(16))

@@ -85,7 +85,9 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
 
     stopwatch = Stopwatch(console)
     try:
-        with running_system(embedded=embedded, port=port, workers=workers, stopwatch=stopwatch) as system:
+        with running_system(
+            embedded=embedded, fall_back=False, port=port, workers=workers, stopwatch=stopwatch
+        ) as system:
             console.print(f"\nAPI      {system.api_url}")
             console.print(f"Logs     {system.run_dir}")
             for name, value in system.env.items():

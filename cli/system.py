@@ -28,8 +28,14 @@ class System:
 
 
 @contextmanager
-def running_system(*, embedded: bool, port: int, workers: int, stopwatch: Stopwatch) -> Iterator[System]:
+def running_system(
+    *, embedded: bool, fall_back: bool, port: int, workers: int, stopwatch: Stopwatch
+) -> Iterator[System]:
     """Start it, and stop it at the end.
+
+    Args:
+        embedded: run without emulators, even where there are some.
+        fall_back: run without emulators where there are none.
 
     Raises:
         LocalStackError: something is missing, or a port is taken.
@@ -43,6 +49,8 @@ def running_system(*, embedded: bool, port: int, workers: int, stopwatch: Stopwa
         try:
             binaries = find_emulators(download=True, on_progress=stopwatch.download)
         except EmulatorMissingError as exc:
+            if not fall_back:
+                raise
             stopwatch.note(f"Running embedded, in one process, without emulators: {exc}")
     if binaries is None:
         # Late: brings the whole system into this process.

@@ -31,6 +31,8 @@ def consume(
     """Work until the queue is empty and stays so, or until somebody interrupts.
 
     Args:
+        workshop: what to work with.
+        monotonic: the worker's own clock.
         patience_s: how long to wait for the first message.
         warm_s: how long to wait for the next one, with the model loaded.
 

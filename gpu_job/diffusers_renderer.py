@@ -307,26 +307,28 @@ def _wan_groups(pipe: WanPipeline, latents: torch.Tensor) -> Iterator[NDArray[np
     The same steps as the end of `WanPipeline.__call__` and `AutoencoderKLWan._decode`, so the same frames.
     """
     vae = pipe.vae
-    latents = latents[None].to(vae.device, vae.dtype)
-    mean, inverse_std = (
-        torch.as_tensor(values).view(1, -1, 1, 1, 1).to(latents)
-        for values in (vae.config.latents_mean, [1 / std for std in vae.config.latents_std])
-    )
     vae.clear_cache()
     cache = list(vae._feat_map)  # noqa: SLF001 - ours alone, so that a render may be left in the middle
 
     # Not around the whole: a generator would leak it to whoever reads the frames.
     @torch.no_grad()
-    def decoded(latent: torch.Tensor, *, is_first: bool) -> torch.Tensor:
-        z = vae.post_quant_conv(latent / inverse_std + mean)
+    def denormalised() -> torch.Tensor:
+        z = latents[None].to(vae.device, vae.dtype)
+        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(z)
+        inverse_std = 1.0 / torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(z)
+        scaled: torch.Tensor = vae.post_quant_conv(z / inverse_std + mean)
+        return scaled
+
+    @torch.no_grad()
+    def decoded(z: torch.Tensor, *, is_first: bool) -> torch.Tensor:
         frames = vae.decoder(z, feat_cache=cache, feat_idx=[0], first_chunk=is_first)
         if vae.config.patch_size is not None:
             frames = unpatchify(frames, patch_size=vae.config.patch_size)
         video: torch.Tensor = pipe.video_processor.postprocess_video(frames.clamp(-1, 1), output_type="pt")
         return video[0]
 
-    for index, latent in enumerate(torch.split(latents, 1, dim=2)):
-        yield _as_array(decoded(latent, is_first=index == 0))
+    for index, z in enumerate(torch.split(denormalised(), 1, dim=2)):
+        yield _as_array(decoded(z, is_first=index == 0))
 
 
 def _as_array(frames: torch.Tensor) -> NDArray[np.float32]:

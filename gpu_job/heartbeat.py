@@ -1,18 +1,19 @@
 """The heartbeat: the main thread keeps the lease and the message while a second thread works.
 
-Enters: a lease, a message, and the work. Leaves: what the work returned, or why it did not. All writes to Firestore and to
-the subscription happen in the calling thread; the second thread only says how far it is.
+Enters: a lease, a message, and the work. Leaves: what the work returned, or why it did not. All writes to Firestore and
+to the subscription happen in the calling thread; the second thread only says how far it is.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from gpu_job.lease import LeaseLostError, NobodyWaitsError
+from gpu_job.lease import LeaseLostError
 from gpu_job.renderer import RenderStopped
 from shared.errors import LifeAsNotMeError, Retryable
 from shared.jobs import Stage
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+log = logging.getLogger(__name__)
+
 #: Clients look every two seconds; more writes tell nobody anything.
 BEAT_S: Final = 2.0
-#: Longest time without a movement in each stage; a worker that hangs loses its lease. Loading may be a download of 20 GB.
+#: Longest time without a movement in each stage; a worker that hangs loses its lease. Loading may be a download of
+#: 20 GB.
 LIMIT_S: Final = {Stage.LOADING: 1800.0, Stage.RENDERING: 600.0, Stage.ENCODING: 300.0, Stage.UPLOADING: 300.0}
 #: Where each stage begins and ends in percent of the whole. Measured on few-step video models, whose decoding (part of
 #: encoding, since frames are encoded as they are decoded) costs about as much as their denoising.
@@ -103,6 +107,10 @@ def attend(
     """Run the work in a second thread, and keep lease and message until it ends.
 
     Args:
+        work: makes the video; told to stop by its watch, and left behind where it does not listen.
+        lease: the right to do it.
+        inbox: what this thread listens to; a signal handler may put `Interrupted` there.
+        monotonic: the worker's own clock.
         extend: renews the message's deadline; called right after every renewal of the lease.
 
     Raises:
@@ -114,49 +122,70 @@ def attend(
     """
     watch = _InboxWatch(inbox)
     threading.Thread(target=_run, args=(work, watch, inbox), name="work", daemon=True).start()
+    try:
+        return _listen(inbox, lease=lease, extend=extend, stop=watch.stop, monotonic=monotonic)  # type: ignore[no-any-return]
+    finally:
+        watch.stop.set()
+
+
+def _listen(
+    inbox: Inbox,
+    *,
+    lease: Lease,
+    extend: Callable[[], None],
+    stop: threading.Event,
+    monotonic: Callable[[], float],
+) -> Any:  # noqa: ANN401 - what the work of `attend` returned
     last = told = Moved(stage=Stage.LOADING, done=0, total=1)
     moved_at = monotonic()
     beat_at, renew_at = moved_at, moved_at
-    reason: LifeAsNotMeError | None = None
+    reason: Exception | None = None
     while True:
-        try:
-            event = inbox.get(timeout=max(0.0, beat_at - monotonic()))
-        except queue.Empty:
-            event = None
-        match event:
+        match _next(inbox, timeout_s=beat_at - monotonic()):
             case Ended(error=None, result=result):
-                return result  # type: ignore[no-any-return]  # it comes from this call's own work
+                return result
             case Ended(error=error):
                 raise reason or error or AssertionError
             case Interrupted():
-                watch.stop.set()
                 raise PreemptedError
-            case Moved():
-                last, moved_at = event, monotonic()
+            case Moved() as last:
+                moved_at = monotonic()
         if monotonic() < beat_at:
             continue
         beat_at = monotonic() + BEAT_S
-        if beat_at - moved_at > LIMIT_S[last.stage]:
-            watch.stop.set()
-            raise HungError(f"no movement in {last.stage} for {LIMIT_S[last.stage]:.0f} s")
+        _expect_movement(last, still_s=beat_at - moved_at)
         if reason is None and (last is not told or monotonic() >= renew_at):
-            reason = _beat(lease, last, extend=extend)
-            told, renew_at = last, monotonic() + lease.renewal_s
-            if reason:
-                watch.stop.set()
+            try:
+                if _beat(lease, last, extend=extend):
+                    told, renew_at = last, monotonic() + lease.renewal_s
+            except Exception as exc:  # noqa: BLE001 - raised once the work has stopped: two at a time would be a mess
+                reason = exc
+                stop.set()
 
 
-def _beat(lease: Lease, last: Moved, *, extend: Callable[[], None]) -> LifeAsNotMeError | None:
-    """Renew lease and message together; the reason to stop, if there is one."""
+def _expect_movement(last: Moved, *, still_s: float) -> None:
+    if still_s > LIMIT_S[last.stage]:
+        raise HungError(f"no movement in {last.stage} for {LIMIT_S[last.stage]:.0f} s")
+
+
+def _next(inbox: Inbox, *, timeout_s: float) -> Interrupted | Moved | Ended | None:
+    try:
+        return inbox.get(timeout=max(0.0, timeout_s))
+    except queue.Empty:
+        return None
+
+
+def _beat(lease: Lease, last: Moved, *, extend: Callable[[], None]) -> bool:
+    """Renew lease and message together. False: nobody answered, and the next beat tries again."""
     try:
         lease.renew(last.stage, last.percent)
         extend()
-    except (LeaseLostError, NobodyWaitsError) as exc:
-        return exc
-    except Retryable:
+    except Retryable as exc:
         if lease.is_over:
-            return LeaseLostError("the lease ended while the store did not answer")
-    return None
+            raise LeaseLostError("the lease ended while nobody answered") from exc
+        log.warning("not renewed", extra={"action": "renew", "attempt": lease.attempt}, exc_info=True)
+        return False
+    return True
 
 
 def _run(work: Callable[[Watch], object], watch: Watch, inbox: Inbox) -> None:

@@ -1,7 +1,7 @@
 """The lease: who may work on a render, for how long, and what the holder may write.
 
-Enters: a render key. Leaves: a `Lease`, or the reason why there is none to be had. Every write goes in one batch with the
-version of the render that was read, so a holder who lost the lease without knowing it is refused as a whole.
+Enters: a render key. Leaves: a `Lease`, or the reason why there is none to be had. Every write goes in one batch with
+the version of the render that was read, so a holder who lost the lease without knowing it is refused as a whole.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
-from shared.errors import Conflict, ErrorCode, LifeAsNotMeError
+from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent
 from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
     Job,
     JobError,
+    Move,
     Render,
     Stage,
     State,
+    can,
     claim_render,
     fail_render,
     follow,
@@ -90,8 +92,7 @@ class Claimant:
             Retryable: a service does not answer.
         """
         while True:
-            # The object outranks the document: a video that exists is not made again.
-            found = complete_from_object(render_key, store=self.store, artifacts=self.artifacts, now=self.now)
+            found = self.look(render_key)
             if found is None:
                 log.warning("message for no render", extra={"action": "claim"})
                 return NoLease.NOBODY_WAITS
@@ -115,6 +116,24 @@ class Claimant:
                 continue
             return Lease(claimant=self, render=cast("Stored[Render]", written), sent_at=sent_at)
 
+    def look(self, render_key: str) -> Stored[Render] | None:
+        """The render as its object has it: completed when the video is there, failed when something else lies there.
+
+        The object outranks the document: a video that exists is not made again, and what blocks its name stays.
+
+        Raises:
+            Retryable: a service does not answer.
+        """
+        try:
+            return complete_from_object(render_key, store=self.store, artifacts=self.artifacts, now=self.now)
+        except Permanent as exc:
+            log.exception("object is not ours", extra={"action": "claim"})
+            error = JobError(code=exc.code, message=exc.detail)
+        while (found := self.store.render(render_key)) and can(found.value, Move.FAIL):
+            with suppress(Conflict):
+                self._fail(found, error)
+        return found
+
     def _retire(self, found: Stored[Render]) -> Stored[Render]:
         """Say that the message goes away, before looking once more for a job that attached just now."""
         released = found.value
@@ -127,6 +146,9 @@ class Claimant:
         error = JobError(
             code=ErrorCode.RENDER_FAILED, message=f"It was tried {found.value.attempts} times and never finished."
         )
+        self._fail(found, error)
+
+    def _fail(self, found: Stored[Render], error: JobError) -> None:
         self.store.commit(Replace(stored=found, value=fail_render(found.value, error=error, now=self.now())))
 
 
@@ -200,8 +222,7 @@ class Lease:
             Retryable: a service does not answer.
         """
         by = self._by
-        key = self.render.render_key
-        found = complete_from_object(key, store=by.store, artifacts=by.artifacts, now=by.now)
+        found = by.look(self.render.render_key)
         if found is None or not found.value.is_final:
             while not self._write(fail_render(self.render, error=error, now=by.now()), []):
                 pass
@@ -211,11 +232,15 @@ class Lease:
     def complete(self) -> None:
         """The video was committed: say so on the render. ``notify`` tells the jobs.
 
+        Where the object is not a worker's, the render fails instead, and its jobs are told here.
+
         Raises:
             Retryable: a service does not answer.
         """
         by = self._by
-        complete_from_object(self.render.render_key, store=by.store, artifacts=by.artifacts, now=by.now)
+        found = by.look(self.render.render_key)
+        if found and found.value.state is State.FAILED:
+            settle(found, store=by.store, publisher=by.publisher, now=by.now)
 
     def _write(self, after: Render, jobs: Sequence[Stored[Job]]) -> bool:
         """Write the render, and the jobs as they follow it, in one batch. False: read again and write again."""

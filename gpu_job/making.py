@@ -85,29 +85,29 @@ def make_video(
         usage=usage,
     )
 
-    # 2. Upload poster and receipt under the attempt's own prefix, where nothing can be in their way but themselves.
-    watch.moved(Stage.UPLOADING, 0, 3)
-    receipt = Receipt(
-        render_key=key,
-        attempt=attempt,
-        spec=spec,
-        usage=usage,
-        software={name: found for name in _SOFTWARE if (found := _version(name))}
-        | {"python": platform.python_version()},
-        started_at=started_at,
-        finished_at=now(),
-    )
-    with suppress(ArtifactExists):
-        artifacts.create(commit.poster_path, poster(encoded.middle_frame), content_type="image/jpeg")
-    watch.moved(Stage.UPLOADING, 1, 3)
-    with suppress(ArtifactExists):
-        artifacts.create(
-            commit.receipt_path, receipt.model_dump_json(indent=2).encode(), content_type="application/json"
-        )
-    watch.moved(Stage.UPLOADING, 2, 3)
-
-    # 3. Commit.
     try:
+        # 2. Upload poster and receipt under the attempt's own prefix, where nothing can be in their way but themselves.
+        watch.moved(Stage.UPLOADING, 0, 3)
+        receipt = Receipt(
+            render_key=key,
+            attempt=attempt,
+            spec=spec,
+            usage=usage,
+            software={name: found for name in _SOFTWARE if (found := _version(name))}
+            | {"python": platform.python_version()},
+            started_at=started_at,
+            finished_at=now(),
+        )
+        with suppress(ArtifactExists):
+            artifacts.create(commit.poster_path, poster(encoded.middle_frame), content_type="image/jpeg")
+        watch.moved(Stage.UPLOADING, 1, 3)
+        with suppress(ArtifactExists):
+            artifacts.create(
+                commit.receipt_path, receipt.model_dump_json(indent=2).encode(), content_type="application/json"
+            )
+        watch.moved(Stage.UPLOADING, 2, 3)
+
+        # 3. Commit.
         artifacts.create(video_path(key), encoded.path, content_type="video/mp4", metadata=commit.metadata())
         log.info("video committed", extra={"action": "commit", "attempt": attempt, **usage.model_dump()})
     except ArtifactExists:

@@ -1,7 +1,7 @@
 """One message, from claim to acknowledgement: claim → render → encode → upload → done.
 
-A message is acknowledged only when its render is final or nobody waits for it. Acknowledging a duplicate earlier would lose
-the job when the holder dies.
+A message is acknowledged only when its render is final or nobody waits for it. Acknowledging a duplicate earlier would
+lose the job when the holder dies.
 """
 
 from __future__ import annotations
@@ -112,12 +112,12 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
         _release(lease, costs_attempt=False)
     except PreemptedError:
         _release(lease, costs_attempt=False)
-        workshop.source.put_back(message)
+        _put_back_now(message, workshop=workshop)
         raise
     except HungError:
         log.exception("work hangs", extra={"action": "render", "attempt": lease.attempt})
         _release(lease, costs_attempt=True)
-        workshop.source.put_back(message)
+        _put_back_now(message, workshop=workshop)
         raise
     except Permanent as exc:
         _fail(lease, JobError(code=exc.code, message=exc.detail))
@@ -143,6 +143,14 @@ def _release(lease: Lease, *, costs_attempt: bool) -> None:
         log.info("nothing to release", extra={"action": "release", "attempt": lease.attempt})
     except Retryable:  # it ends by itself
         log.warning("lease not released", extra={"action": "release", "attempt": lease.attempt}, exc_info=True)
+
+
+def _put_back_now(message: Message, *, workshop: Workshop) -> None:
+    """Whoever leaves does not stay because nobody answers: the message comes again after its deadline."""
+    try:
+        workshop.source.put_back(message)
+    except Retryable:
+        log.warning("message left to its deadline", extra={"action": "put_back"}, exc_info=True)
 
 
 def _fail(lease: Lease, error: JobError) -> None:

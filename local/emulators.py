@@ -9,7 +9,27 @@ to stop, and the environment variable by which Google's clients find it.
     for emulator in (firestore, pubsub):                                   # ... and then wait for both
         emulator.wait_ready()
 
-@FACTS@
+How they differ from the cloud, measured on Pub/Sub 0.8.20 and Firestore 1.19.9 (gcloud SDK 528, two cores). Both keep
+nothing over a restart, authorize everybody, and take up to 250 MB each.
+
+Pub/Sub
+- An empty `pull` ends by itself 0.94 s before the client's timeout, with no message and no error; below 1 s it does not
+  wait at all, and a loop around it spins. From 100 s on it raises DeadlineExceeded.
+- A waiting pull or push is looked at every 50-100 ms: publish to pull takes 30 ms p50, to a pushed function 70 ms.
+- Subscription filters are accepted and ignored.
+- Dead letters are forwarded by the next pull of the source subscription, not before it; those of a push at once.
+- A failed push is repeated every second, without backoff unless the subscription has a retry policy. A function slower
+  than the ack deadline is called again, in parallel, at each deadline; its late answer does not count.
+- An ack that comes after the redelivery is accepted and has no effect.
+
+Firestore
+- Contended transactions collapse: 8 threads on one document made 3 commits of 40 in 51 s. Compare-and-set by
+  `last_update_time` does not: 200 of 200 in 3.6 s.
+- Composite indexes are not asked for.
+
+As in the cloud: `modify_ack_deadline(0)` redelivers at once; dead letter after exactly five deliveries; preconditions
+and creations hold, and one that fails undoes its batch; a write that changes nothing keeps the update time; every
+snapshot of a query has one read time. `tests/contract/test_emulators.py` holds what the system counts on.
 """
 
 import os

@@ -75,7 +75,6 @@ _ROUTES = Map(
         Rule("/<bucket>/<object:name>", methods=["GET", "OPTIONS"], endpoint="get_by_url"),
     ],
     converters={"object": _ObjectName},
-    merge_slashes=False,
 )
 
 _log = logging.getLogger(__name__)

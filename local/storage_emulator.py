@@ -27,6 +27,7 @@ from local.signing_key import make_signing_key, read_public_key
 from local.storage_api import StorageApi
 from local.storage_events import EventSpool
 from local.storage_objects import ObjectStore
+from shared import telemetry
 
 #: How often the accepting thread looks whether it should stop.
 _POLL_S = 0.05
@@ -98,6 +99,7 @@ def main(
     host: str, port: int, data: Path, notify_url: str | None, signing_key_file: Path | None, buckets: tuple[str, ...]
 ) -> None:
     """Serve Google Cloud Storage on this machine, until SIGINT or SIGTERM; print its URL when it is ready."""
+    telemetry.configure(service="storage-emulator", level="WARNING")
     ends = {signal.SIGINT, signal.SIGTERM}
     # Blocked in every thread and waited for: one that comes while it starts is not lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)

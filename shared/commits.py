@@ -1,6 +1,7 @@
 """The commit: what the metadata of ``renders/{render_key}/video.mp4`` says.
 
-It carries the result, so no other write has to follow. Enters: what an attempt made. Leaves: the object's metadata, and the same thing read back from an object.
+It carries the result, so no other write has to follow. Enters: what an attempt made. Leaves: the object's metadata, and
+the same thing read back from an object.
 """
 
 from __future__ import annotations

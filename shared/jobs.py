@@ -77,8 +77,8 @@ class Move(StrEnum):
 FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
 WAITING: Final = frozenset(Status) - FINAL
 
-#: The one table. What is not in it is forbidden.
-TRANSITIONS: Final[dict[tuple[Status | State, Move], Status | State]] = {
+#: The one table, in two halves: a status and a state of the same name are equal as keys. What is not in it is forbidden.
+JOB_TRANSITIONS: Final[dict[tuple[Status, Move], Status]] = {
     (Status.QUEUED, Move.CLAIM): Status.IN_PROGRESS,
     (Status.QUEUED, Move.COMPLETE): Status.COMPLETED,
     (Status.QUEUED, Move.FAIL): Status.FAILED,
@@ -89,6 +89,8 @@ TRANSITIONS: Final[dict[tuple[Status | State, Move], Status | State]] = {
     (Status.IN_PROGRESS, Move.COMPLETE): Status.COMPLETED,
     (Status.IN_PROGRESS, Move.FAIL): Status.FAILED,
     (Status.IN_PROGRESS, Move.CANCEL): Status.CANCELED,
+}
+RENDER_TRANSITIONS: Final[dict[tuple[State, Move], State]] = {
     (State.IDLE, Move.CLAIM): State.LEASED,
     (State.IDLE, Move.COMPLETE): State.COMPLETED,
     (State.IDLE, Move.FAIL): State.FAILED,
@@ -235,7 +237,7 @@ class Render(Document):
 
 def can(document: Job | Render, move: Move) -> bool:
     """Whether the table has the arrow."""
-    return (_where(document), move) in TRANSITIONS
+    return _to(document, move) is not None
 
 
 def new_job(
@@ -427,16 +429,19 @@ def event_published(job: Job) -> Job:
     return job.model_copy(update={"event_pending": False})
 
 
-def _where(document: Job | Render) -> Status | State:
-    return document.status if isinstance(document, Job) else document.state
+def _to(document: Job | Render, move: Move) -> Status | State | None:
+    if isinstance(document, Job):
+        return JOB_TRANSITIONS.get((document.status, move))
+    return RENDER_TRANSITIONS.get((document.state, move))
 
 
 D = TypeVar("D", Job, Render)
 
 
 def _move(document: D, move: Move, **changes: object) -> D:
-    to = TRANSITIONS.get((_where(document), move))
+    field = "status" if isinstance(document, Job) else "state"
+    to = _to(document, move)
     if to is None:
-        msg = f"{type(document).__name__.lower()} is {_where(document)}: no {move} from there"
+        msg = f"{type(document).__name__.lower()} is {getattr(document, field)}: no {move} from there"
         raise ForbiddenTransitionError(msg)
-    return document.model_copy(update={"status" if isinstance(document, Job) else "state": to, **changes})
+    return document.model_copy(update={field: to, **changes})

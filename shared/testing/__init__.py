@@ -1,18 +1,27 @@
-"""What tests of several rooms share: a clock that stands still until told, and examples of the nouns.
+"""What tests of several rooms share: a clock that stands still until told, examples, and doubles that fail.
 
 Not part of any bundle.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.jobs import Job, Render, new_job, new_render
+from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.commits import Commit
+from shared.errors import Retryable
+from shared.job_store.memory import InMemoryJobStore
+from shared.jobs import Job, Render, Usage, new_job, new_render
+from shared.publisher.memory import InMemoryPublisher
 from shared.requests import Offer, Priority, RenderSpec, Request, fill_in, render_key, render_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from shared.artifact_store import Artifact, ArtifactStore
+    from shared.job_store import Create, Replace, Stored
 
 AN_OFFER = Offer(served=("untrained-tiny-wan",), seed_pool=8)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -65,3 +74,59 @@ def a_job(render: Render, *, job_id: str = "example-job", now: datetime, owner: 
         now=now,
         traceparent=TRACEPARENT,
     )
+
+
+def a_commit(render_key: str, *, attempt: str = "1-worker-a") -> Commit:
+    """What an attempt made of the toy model's default: two seconds of 256x144."""
+    return Commit(
+        render_key=render_key,
+        attempt=attempt,
+        poster_path=poster_path(render_key, attempt),
+        receipt_path=receipt_path(render_key, attempt),
+        width=256,
+        height=144,
+        frames=33,
+        fps=16,
+        duration_s=2.0625,
+        usage=Usage(load_s=0, render_s=4.5, encode_s=0.5, device="cpu"),
+    )
+
+
+def put_video(artifacts: ArtifactStore, render_key: str, *, attempt: str = "1-worker-a") -> Artifact:
+    """Upload the object that completes a render, as a worker does."""
+    commit = a_commit(render_key, attempt=attempt)
+    return artifacts.create(
+        video_path(render_key), b"not really a video", content_type="video/mp4", metadata=commit.metadata()
+    )
+
+
+class MeddledJobStore(InMemoryJobStore):
+    """Somebody writes, or the network fails, right before a commit: each commit first does the next of ``meddling``."""
+
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        super().__init__(now=now)
+        #: What happens before the commits to come. It writes by this store too, unmeddled, or raises `Retryable`.
+        self.meddling: deque[Callable[[], object]] = deque()
+
+    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
+        """See `JobStore.commit`."""
+        if self.meddling:
+            meddle, left = self.meddling.popleft(), self.meddling
+            self.meddling = deque()
+            try:
+                meddle()
+            finally:
+                self.meddling = left
+        return super().commit(*writes)
+
+
+class FlakyPublisher(InMemoryPublisher):
+    """Takes messages, except while it is down."""
+
+    is_down = False
+
+    def publish(self, topic: str, data: bytes, *, attributes: Mapping[str, str]) -> str:
+        """See `Publisher.publish`."""
+        if self.is_down:
+            raise Retryable(f"nobody takes messages for {topic}")
+        return super().publish(topic, data, attributes=attributes)

@@ -280,9 +280,11 @@ def test_an_upload_replaces_the_generation_it_names_and_no_other(bucket: storage
 
 
 def test_of_many_creators_at_once_one_wins(bucket: storage.Bucket) -> None:
+    contents = [bytes([number]) * 4_000_000 for number in range(8)]  # long enough to be digested side by side
+
     def create(number: int) -> int | None:
         try:
-            upload(bucket, "clip", b"%d" % number, if_generation_match=0)
+            upload(bucket, "clip", contents[number], if_generation_match=0)
         except exceptions.PreconditionFailed:
             return None
         return number
@@ -290,7 +292,13 @@ def test_of_many_creators_at_once_one_wins(bucket: storage.Bucket) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         winners = [number for number in pool.map(create, range(8)) if number is not None]
     assert len(winners) == 1
-    assert bucket.blob("clip").download_as_bytes() == b"%d" % winners[0]
+    assert bucket.blob("clip").download_as_bytes() == contents[winners[0]]
+
+
+def test_generations_grow_while_the_clock_stands_still(bucket: storage.Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1)
+    first, second, third = (upload(bucket, "clip", CLIP) for _ in range(3))
+    assert first < second < third
 
 
 def test_a_resumable_upload_of_a_file_goes_through_the_client(bucket: storage.Bucket, tmp_path: Path) -> None:
@@ -371,7 +379,7 @@ def test_a_malformed_multipart_body_is_refused(bucket: storage.Bucket, body: byt
 
 def test_media_that_holds_its_own_boundary_is_stored_whole(bucket: storage.Bucket) -> None:
     url = f"{bucket.client.api_endpoint}/upload/storage/v1/b/{bucket.name}/o?uploadType=multipart"
-    media = b"\r\n--b\r\n\r\n\r\n--b"
+    media = b"\r\n--b\r\n\r\n\r\n--b--\r\n--b"
     body = b'--b\r\n\r\n{"name":"clip"}\r\n--b\r\nContent-Type: a/b\r\n\r\n' + media + b"\r\n--b--"
     headers = {"Content-Type": "multipart/related; boundary=b"}
     assert requests.post(url, data=body, headers=headers, timeout=DEADLINE_S).json()["contentType"] == "a/b"

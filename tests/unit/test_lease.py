@@ -516,3 +516,15 @@ def test_completing_what_notify_completed_before_changes_nothing(world: World) -
     lease.complete()
 
     assert world.store.render(world.key) == before
+
+
+def test_completing_where_an_object_lies_that_no_worker_made_fails_the_jobs_since_notify_will_not_tell_them(
+    world: World,
+) -> None:
+    lease = world.claim("worker-a")
+    world.put_rubbish_in_place_of_the_video()
+
+    lease.complete()
+
+    assert world.render.state is State.FAILED
+    assert {event.job_id for event in world.events} == {"job-aaaa", "job-bbbb"}

@@ -85,6 +85,11 @@ class MeddledJobStore(InMemoryJobStore):
         self.jobs_written.append([write.value.job_id for write in writes if isinstance(write.value, Job)])
         return written
 
+    def forget(self, render_key: str) -> None:
+        """The render's document is deleted."""
+        with self._lock:
+            del self._documents[Render, render_key]
+
 
 class MeddledArtifactStore(InMemoryArtifactStore):
     """In memory; remembers the order of uploads."""

@@ -1,0 +1,82 @@
+# Life As Not Me. `make` alone lists what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+LIGHT := $(VENV)/.light
+HEAVY := $(VENV)/.heavy
+# The video threads of two libraries would spin against each other on shared cores.
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 0
+export TOKENIZERS_PARALLELISM := false
+.DEFAULT_GOAL := help
+NO_PACKAGES := { echo "Packages are missing and could not be installed: is there a way to a Python package index?"; exit 1; }
+.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline clean
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(HEAVY) ## Make .venv with everything (about 1.6 GB: torch); other targets do it by themselves
+setup-light: $(LIGHT) ## Make .venv without torch: enough for test-fast and for the command against a deployed API
+
+demo: $(HEAVY) ## Make one video on this machine: no account, no GPU, no download of weights
+	@$(BIN)/lifeasnotme demo $(ARGS)
+
+up: $(HEAVY) ## Keep the system running on this machine until Ctrl-C
+	@$(BIN)/lifeasnotme up $(ARGS)
+
+test: $(HEAVY) ## Run every test: unit, contract, bundles, rendering, acceptance
+	$(BIN)/pytest $(ARGS)
+
+test-fast: $(LIGHT) ## Run the tests that need neither torch nor emulators, in seconds
+	$(BIN)/pytest tests/unit -m "not emulators and not render and not acceptance" $(ARGS)
+
+check: $(HEAVY) ## Lint, formatting and types; writes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy functions/notify/main.py
+
+fix: $(LIGHT) ## Repair what can be repaired: lint and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas
+	@$(BIN)/python -m local.reference
+
+bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
+	@$(BIN)/python -m local.bundles
+
+bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
+	@$(BIN)/python -m bench.pipeline $(ARGS)
+
+pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
+	@$(PIP) pip-tools==7.6.2
+	for folder in functions/submit functions/notify gpu_job .; do \
+	  (cd $$folder && for wish in requirements*.in; do \
+	    $(CURDIR)/$(BIN)/pip-compile -q --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-annotate \
+	      --no-header -o $${wish%.in}.txt $$wish; done); done
+
+clean: ## Remove everything that make has made
+	rm -rf $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(LIGHT): functions/submit/requirements.txt functions/notify/requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is missing: install it, or name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV): what the functions, the tests and the command need (about a minute) ..."
+	@$(PIP) -r functions/submit/requirements.txt -r functions/notify/requirements.txt -r requirements-dev.txt \
+	  || $(NO_PACKAGES)
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# PyTorch's own CPU index has no CUDA packages; where it can't be reached, the plain name will do.
+$(HEAVY): $(LIGHT) gpu_job/requirements.txt
+	@echo "Setting up $(VENV): torch and diffusers (a few minutes, about 1.6 GB) ..."
+	@$(PIP) --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 2>/dev/null \
+	  || $(PIP) torch==2.13.0 || $(NO_PACKAGES)
+	@$(PIP) -r gpu_job/requirements.txt || $(NO_PACKAGES)
+	@touch $@

@@ -1,0 +1,81 @@
+"""What the documentation takes from the code: the settings of each room and the JSON Schemas of what leaves the house.
+
+Run as ``python -m local.reference`` to write it; a test says when it is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from gpu_job.worker_settings import WorkerSettings
+from local.bundles import ROOT
+from shared.jobs import Job
+from shared.messages import JobEvent, JobRequested, RenderRequested
+from shared.requests import Request
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+SCHEMAS = {
+    "job": Job,
+    "job-event": JobEvent,
+    "job-requested": JobRequested,
+    "render-requested": RenderRequested,
+}
+
+
+def reference() -> dict[str, str]:
+    """Text of each generated file by its path in the repository."""
+    schemas = {f"docs/schemas/{name}.json": _schema(name) for name in SCHEMAS}
+    return {"docs/settings.md": _settings()} | schemas
+
+
+def _schema(name: str) -> str:
+    schema = SCHEMAS[name].model_json_schema(mode="serialization")
+    if name == "job-requested":  # read as a whole later, so that an unreadable request still finds its job
+        schema["properties"]["request"] = Request.model_json_schema()
+        schema["$defs"] = schema["properties"]["request"].pop("$defs")
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+
+
+def _settings() -> str:
+    for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
+        sys.path.append(str(ROOT / "functions" / function))
+    from notify_settings import NotifySettings  # noqa: PLC0415
+    from submit_settings import SubmitSettings  # noqa: PLC0415
+
+    parts = [
+        "# Settings\n\nEnvironment variables, read once by each deployable. A faulty one stops it with a line that names them all. "
+        "Written by `make docs`.\n"
+    ]
+    rooms = {
+        "functions/submit": SubmitSettings,
+        "functions/notify": NotifySettings,
+        "gpu_job": WorkerSettings,
+    }
+    parts += [_table(room, schema) for room, schema in rooms.items()]
+    return "\n".join(parts)
+
+
+def _table(room: str, schema: type[Settings]) -> str:
+    lines = [f"## `{room}`\n", "| variable | default | what it decides |", "|---|---|---|"]
+    for name, field in schema.model_fields.items():
+        default = "**required**" if field.is_required() else _shown(field.default)
+        lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: object) -> str:
+    if default in (None, ()):
+        return "none"
+    return f"`{','.join(default)}`" if isinstance(default, tuple) else f"`{default}`"
+
+
+if __name__ == "__main__":
+    for path, text in reference().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")

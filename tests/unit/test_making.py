@@ -1,0 +1,199 @@
+"""From a render spec to the commit: what lies in the bucket afterwards, and what does not lie on the disk."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from gpu_job.making import make_video
+from gpu_job.pictures import read_frames
+from gpu_job.renderer import RenderStopped
+from gpu_job.test_pattern import TestPatternRenderer
+from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.commits import expect_commit
+from shared.errors import Permanent, Retryable
+from shared.jobs import Stage, Usage
+from shared.receipts import Receipt
+from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gpu_job.renderer import Renderer, Watch
+
+ATTEMPT = "1-worker-a"
+
+
+class Witness:
+    """A watch that remembers all movements, and stops the work at one of them."""
+
+    def __init__(self, *, stop_at: tuple[Stage, int] | None = None) -> None:
+        self.seen: list[tuple[Stage, int, int]] = []
+        self._stop_at = stop_at
+
+    def moved(self, stage: Stage, done: int, total: int) -> None:
+        if (stage, done) == self._stop_at:
+            raise RenderStopped
+        self.seen.append((stage, done, total))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.wish("job-aaaa")
+    return world
+
+
+def make(world: World, *, renderer: Renderer | None = None, watch: Watch | None = None) -> None:
+    make_video(
+        world.render,
+        attempt=ATTEMPT,
+        renderer=renderer or TestPatternRenderer(),
+        artifacts=world.artifacts,
+        folder=world.folder,
+        watch=watch or Witness(),
+        now=world.clock.now,
+    )
+
+
+def test_the_commit_is_the_last_upload(world: World) -> None:
+    make(world)
+
+    assert world.artifacts.created == [
+        poster_path(world.key, ATTEMPT),
+        receipt_path(world.key, ATTEMPT),
+        video_path(world.key),
+    ]
+
+
+def test_the_video_has_the_frames_that_were_asked_for_and_the_poster_is_one_of_them(
+    world: World, tmp_path: Path
+) -> None:
+    make(world)
+
+    file = tmp_path / "downloaded.mp4"
+    file.write_bytes(world.artifacts.read(video_path(world.key)))
+    frames = read_frames(file)
+    assert frames.shape == (17, 64, 64, 3)
+    poster = Image.open(io.BytesIO(world.artifacts.read(poster_path(world.key, ATTEMPT))))
+    assert (poster.format, poster.size) == ("JPEG", (64, 64))
+
+
+def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World) -> None:
+    make(world)
+
+    commit, video = expect_commit(world.key, artifacts=world.artifacts)
+    assert (commit.render_key, commit.attempt) == (world.key, ATTEMPT)
+    assert (video.width, video.height, video.frames, video.fps, video.duration_s) == (64, 64, 17, 16, 17 / 16)
+    assert video.poster_path == poster_path(world.key, ATTEMPT)
+    assert video.size_bytes == len(world.artifacts.read(video_path(world.key)))
+
+
+def test_loading_rendering_and_encoding_are_counted_apart(world: World) -> None:
+    class SlowToLoad(TestPatternRenderer):
+        load_s = 0.02
+
+    make(world, renderer=SlowToLoad(step_s=0.01))
+
+    commit, _ = expect_commit(world.key, artifacts=world.artifacts)
+    usage = commit.usage
+    assert (usage.device, usage.load_s) == ("test pattern", 0.02)
+    assert usage.render_s >= 4 * 0.01 - 0.02
+    assert usage.encode_s > 0
+
+
+def test_the_receipt_holds_all_that_is_needed_to_make_the_video_again(world: World) -> None:
+    make(world)
+
+    receipt = Receipt.model_validate_json(world.artifacts.read(receipt_path(world.key, ATTEMPT)))
+    assert (receipt.made_by, receipt.render_key, receipt.attempt) == ("AI", world.key, ATTEMPT)
+    assert receipt.spec == world.render.spec
+    assert isinstance(receipt.usage, Usage)
+    assert {"numpy", "av", "python"} <= receipt.software.keys()
+    assert receipt.started_at == receipt.finished_at == world.clock.now()
+
+
+def test_progress_goes_through_every_stage_in_order(world: World) -> None:
+    witness = Witness()
+
+    make(world, watch=witness)
+
+    stages = [stage for stage, _, _ in witness.seen]
+    assert list(dict.fromkeys(stages)) == list(Stage)
+    assert (Stage.RENDERING, 4, 4) in witness.seen
+    assert (Stage.ENCODING, 17, 17) in witness.seen
+
+
+def test_where_another_attempt_was_first_its_video_stays_and_that_is_success(world: World) -> None:
+    world.commit_video("7-another")
+
+    make(world)
+
+    commit, _ = expect_commit(world.key, artifacts=world.artifacts)
+    assert commit.attempt == "7-another"
+
+
+def test_an_upload_that_was_answered_to_nobody_is_not_in_the_way_of_the_same_attempt(world: World) -> None:
+    for name in (poster_path(world.key, ATTEMPT), receipt_path(world.key, ATTEMPT)):
+        world.artifacts.create(name, b"half a thought", content_type="image/jpeg")
+
+    make(world)
+
+    assert video_path(world.key) in world.artifacts.created
+
+
+def stopped_at_upload(world: World) -> None:
+    with pytest.raises(RenderStopped):
+        make(world, watch=Witness(stop_at=(Stage.UPLOADING, 2)))
+
+
+def stopped_while_encoding(world: World) -> None:
+    with pytest.raises(RenderStopped):
+        make(world, watch=Witness(stop_at=(Stage.ENCODING, 8)))
+
+
+def no_answer_to_the_poster(world: World) -> None:
+    world.artifacts.meddling.before("create", no_answer)
+    with pytest.raises(Retryable):
+        make(world)
+
+
+def no_answer_to_the_video(world: World) -> None:
+    world.artifacts.meddling.before("create", nothing, nothing, no_answer)
+    with pytest.raises(Retryable):
+        make(world)
+
+
+def a_broken_renderer(world: World) -> None:
+    def broken(_: Watch) -> None:
+        raise Permanent("Frames are not finite.")
+
+    with pytest.raises(Permanent):
+        make(world, renderer=GreyRenderer(broken))
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        make,
+        stopped_at_upload,
+        stopped_while_encoding,
+        no_answer_to_the_poster,
+        no_answer_to_the_video,
+        a_broken_renderer,
+    ],
+)
+def test_no_file_is_left_behind_whatever_happens(world: World, happens: Callable[[World], None]) -> None:
+    happens(world)
+
+    assert list(world.folder.iterdir()) == []
+
+
+def test_nothing_is_committed_when_the_work_was_stopped(world: World) -> None:
+    stopped_at_upload(world)
+
+    assert world.artifacts.get(video_path(world.key)) is None
