@@ -4,6 +4,8 @@ LocalStackError
 ├── EmulatorMissingError      an emulator or Java is not here: one line says how to get it; the embedded form needs none
 │   └── DownloadError         it could not be had from the network; the cache is as it was
 ├── PortTakenError            somebody listens there already: stop it or choose another port
+├── DataFolderInUseError      another storage emulator has the folder
+├── SigningKeyError           the file holds no key that signs
 └── ProcessFailedError        a program did not start, ended early or was never ready; with the last lines of its log
 """
 

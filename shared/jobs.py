@@ -77,7 +77,7 @@ class Move(StrEnum):
 FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
 WAITING: Final = frozenset(Status) - FINAL
 
-#: The one table, in two halves: a status and a state of the same name are equal as keys. What is not in it is forbidden.
+#: The one table: what is not in it is forbidden. In two halves, since a status and a state of one name are equal keys.
 JOB_TRANSITIONS: Final[dict[tuple[Status, Move], Status]] = {
     (Status.QUEUED, Move.CLAIM): Status.IN_PROGRESS,
     (Status.QUEUED, Move.COMPLETE): Status.COMPLETED,

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 R = TypeVar("R")
 
 TIMEOUT_S = 30.0
+#: The client tries again for so long by itself: its own two minutes are longer than a caller of the API waits. Every upload
+#: here is conditional, so trying it again is safe.
+RETRY = DEFAULT_RETRY.with_timeout(20.0)
 #: An upload goes in pieces of this size, so that a broken connection repeats a piece and not the whole.
 CHUNK_BYTES = 8 * 1024 * 1024
 
@@ -42,7 +46,12 @@ class GcsArtifactStore:
         blob = self._bucket.blob(name, chunk_size=CHUNK_BYTES)
         blob.metadata = dict(metadata or {})
         blob.cache_control = "private, max-age=31536000, immutable"
-        only_new: dict[str, Any] = {"content_type": content_type, "if_generation_match": 0, "timeout": TIMEOUT_S}
+        only_new: dict[str, Any] = {
+            "content_type": content_type,
+            "if_generation_match": 0,
+            "timeout": TIMEOUT_S,
+            "retry": RETRY,
+        }
         if isinstance(content, bytes):
             _answered(lambda: blob.upload_from_string(content, **only_new))
         else:
@@ -51,12 +60,12 @@ class GcsArtifactStore:
 
     def get(self, name: str) -> Artifact | None:
         """See `ArtifactStore.get`."""
-        blob = _answered(lambda: self._bucket.get_blob(name, timeout=TIMEOUT_S))
+        blob = _answered(lambda: self._bucket.get_blob(name, timeout=TIMEOUT_S, retry=RETRY))
         return _artifact(blob) if blob else None
 
     def read(self, name: str) -> bytes:
         """See `ArtifactStore.read`."""
-        return bytes(_answered(lambda: self._bucket.blob(name).download_as_bytes(timeout=TIMEOUT_S)))
+        return bytes(_answered(lambda: self._bucket.blob(name).download_as_bytes(timeout=TIMEOUT_S, retry=RETRY)))
 
     def signed_url(self, name: str, *, lifetime_s: int, filename: str) -> SignedUrl:
         """See `ArtifactStore.signed_url`.
