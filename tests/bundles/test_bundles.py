@@ -1,0 +1,104 @@
+"""Each function as it is deployed: its bundle alone, loaded and called by functions-framework in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.bundles import FUNCTIONS, ROOT, make_bundles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Loads a bundle as functions-framework does, calls it, and says which of our modules came from where.
+LOAD = """
+import json, sys
+import functions_framework
+target, signature = sys.argv[1:]
+app = functions_framework.create_app(target=target, source="main.py", signature_type=signature)
+if signature == "http":
+    answer = app.test_client().get("/perspectives")
+    served = len(answer.get_json()["perspectives"])
+else:
+    headers = {"ce-id": "1", "ce-source": "//test", "ce-specversion": "1.0", "ce-type": "test", "ce-subject": "objects/x"}
+    answer = app.test_client().post("/", json={"bucket": "artifacts", "name": "some/other/object"}, headers=headers)
+    served = 0
+ours = {module.__file__ for module in sys.modules.values() if (getattr(module, "__file__", None) or "").startswith(REPOSITORY)}
+heavy = [name for name in ("torch", "diffusers", "numpy") if name in sys.modules]
+print(json.dumps({"status": answer.status_code, "served": served, "outside": sorted(ours), "heavy": heavy}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return make_bundles(tmp_path_factory.mktemp("build"))
+
+
+def run(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {
+        "GOOGLE_CLOUD_PROJECT": "life-as-not-me",
+        "ARTIFACT_BUCKET": "artifacts",
+        # Never called here: nothing listens there.
+        "FIRESTORE_EMULATOR_HOST": "127.0.0.1:9",
+        "PUBSUB_EMULATOR_HOST": "127.0.0.1:9",
+        "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "target", "signature", "expected"),
+    [
+        ("submit", "submit", "http", '{"status": 200, "served": 8, "outside": [], "heavy": []}'),
+        ("notify", "notify", "cloudevent", '{"status": 200, "served": 0, "outside": [], "heavy": []}'),
+    ],
+)
+def test_a_bundle_runs_by_itself(
+    bundles: dict[str, Path], function: str, target: str, signature: str, expected: str
+) -> None:
+    code = LOAD.replace("REPOSITORY", repr(f"{ROOT}/shared/"))
+
+    done = run(code, target, signature, cwd=bundles[function])
+
+    assert done.stdout.strip() == expected, done.stderr[-2000:]
+
+
+def test_the_intake_loads_from_the_bundle_of_submit(bundles: dict[str, Path]) -> None:
+    code = "import functions_framework as f; f.create_app(target='intake', source='main.py', signature_type='cloudevent')"
+
+    done = run(code, cwd=bundles["submit"])
+
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_bundle_holds_what_is_deployed_and_nothing_else(bundles: dict[str, Path], function: str) -> None:
+    names = {str(path.relative_to(bundles[function])) for path in bundles[function].rglob("*") if path.is_file()}
+
+    assert {"main.py", "requirements.txt", "shared/jobs.py", "shared/catalogue/perspectives/curious-cat.toml"} <= names
+    assert not [name for name in names if "__pycache__" in name or "testing" in name or "gpu_job" in name]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_requirements_are_flat_and_pinned(bundles: dict[str, Path], function: str) -> None:
+    lines = (bundles[function] / "requirements.txt").read_text().splitlines()
+
+    assert lines
+    assert all("==" in line and not line.startswith(("-", " ")) for line in lines), "Cloud Buildpacks cache by this text"
+
+
+def test_make_bundle_leaves_nothing_of_an_earlier_bundle(tmp_path: Path) -> None:
+    stale = tmp_path / "submit" / "gone.py"
+    stale.parent.mkdir()
+    stale.write_text("")
+
+    make_bundles(tmp_path)
+
+    assert not stale.exists()

@@ -1,0 +1,149 @@
+"""The environment: read once, all faults together, and no secret in an error."""
+
+import traceback
+
+import pytest
+from notify_settings import NotifySettings
+from submit_settings import SubmitSettings
+
+from shared.requests import Offer
+from shared.settings import Settings, SettingsError, read_settings
+
+ENOUGH = {"GOOGLE_CLOUD_PROJECT": "life-as-not-me", "ARTIFACT_BUCKET": "videos"}
+
+
+def fault(environ: dict[str, str], schema: type[Settings] = SubmitSettings) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(schema, environ)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("schema", [SubmitSettings, NotifySettings])
+def test_project_and_bucket_are_enough(schema: type[Settings]) -> None:
+    settings = read_settings(schema, ENOUGH)
+    assert (settings.google_cloud_project, settings.log_level) == ("life-as-not-me", "INFO")
+
+
+def test_the_defaults_of_the_api_are_these() -> None:
+    settings = read_settings(SubmitSettings, ENOUGH)
+    assert settings.model_dump() == {
+        "google_cloud_project": "life-as-not-me",
+        "log_level": "INFO",
+        "artifact_bucket": "videos",
+        "served_models": ("untrained-tiny-wan",),
+        "seed_pool": 8,
+        "cors_origins": (),
+        "signed_url_lifetime_s": 3600,
+        "queue_token": None,
+    }
+
+
+def test_every_setting_can_be_given() -> None:
+    environ = {
+        "GOOGLE_CLOUD_PROJECT": "life-as-not-me",
+        "LOG_LEVEL": "DEBUG",
+        "ARTIFACT_BUCKET": "videos",
+        "SERVED_MODELS": "wan2.1-t2v-1.3b, untrained-tiny-wan",
+        "SEED_POOL": "3",
+        "CORS_ORIGINS": "https://a.example,https://b.example",
+        "SIGNED_URL_LIFETIME_S": "60",
+        "QUEUE_TOKEN": "0123456789abcdef",
+    }
+    assert set(environ) == {name.upper() for name in SubmitSettings.model_fields}
+    assert read_settings(SubmitSettings, environ).model_dump() == {
+        "google_cloud_project": "life-as-not-me",
+        "log_level": "DEBUG",
+        "artifact_bucket": "videos",
+        "served_models": ("wan2.1-t2v-1.3b", "untrained-tiny-wan"),
+        "seed_pool": 3,
+        "cors_origins": ("https://a.example", "https://b.example"),
+        "signed_url_lifetime_s": 60,
+        "queue_token": "0123456789abcdef",
+    }
+
+
+def test_the_offer_is_what_the_settings_say() -> None:
+    settings = read_settings(SubmitSettings, {**ENOUGH, "SEED_POOL": "3"})
+    assert settings.offer == Offer(served=("untrained-tiny-wan",), seed_pool=3)
+
+
+def test_all_faults_are_told_together_each_by_its_variable() -> None:
+    told = fault(
+        {
+            "GOOGLE_CLOUD_PROJECT": "No Project",
+            "LOG_LEVEL": "LOUD",
+            "SERVED_MODELS": "sora",
+            "SEED_POOL": "many",
+            "CORS_ORIGINS": "https://a.example",
+            "SIGNED_URL_LIFETIME_S": "5",
+            "QUEUE_TOKEN": "short",
+        }
+    )
+    names = [part.split(": ")[0] for part in told.removeprefix("The environment has faults: ").split("; ")]
+    assert sorted(names) == [
+        "ARTIFACT_BUCKET",
+        "GOOGLE_CLOUD_PROJECT",
+        "LOG_LEVEL",
+        "QUEUE_TOKEN",
+        "SEED_POOL",
+        "SERVED_MODELS",
+        "SIGNED_URL_LIFETIME_S",
+    ]
+
+
+@pytest.mark.parametrize("name", SubmitSettings.model_fields)
+def test_an_empty_variable_counts_as_unset(name: str) -> None:
+    environ = {**ENOUGH, name.upper(): ""}
+    if name.upper() in ENOUGH:
+        assert f"{name.upper()}: Field required" in fault(environ)
+    else:
+        assert read_settings(SubmitSettings, environ) == read_settings(SubmitSettings, ENOUGH)
+
+
+def test_variables_of_others_are_none_of_our_business() -> None:
+    assert read_settings(SubmitSettings, {**ENOUGH, "PATH": "/bin", "FPS": "24", "seed_pool": "3"}).seed_pool == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("a", ("a",)), ("a,b", ("a", "b")), (" a , b ", ("a", "b")), ("a,,b,", ("a", "b")), (",", ()), (" ", ())],
+)
+def test_a_list_is_separated_by_commas(text: str, names: tuple[str, ...]) -> None:
+    assert read_settings(SubmitSettings, {**ENOUGH, "CORS_ORIGINS": text}).cors_origins == names
+
+
+def test_a_deployment_that_serves_no_model_is_refused() -> None:
+    assert "SERVED_MODELS" in fault({**ENOUGH, "SERVED_MODELS": ","})
+
+
+def test_a_model_that_is_not_in_the_catalogue_is_named() -> None:
+    told = fault({**ENOUGH, "SERVED_MODELS": "untrained-tiny-wan,sora,veo"})
+    assert "not in the catalogue of models: sora, veo" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SEED_POOL", "0"),
+        ("SEED_POOL", "10001"),
+        ("SEED_POOL", "1.5"),
+        ("SIGNED_URL_LIFETIME_S", "59"),
+        ("SIGNED_URL_LIFETIME_S", "604801"),
+        ("GOOGLE_CLOUD_PROJECT", "ab"),
+        ("GOOGLE_CLOUD_PROJECT", "a/../b-project"),
+        ("LOG_LEVEL", "info"),
+    ],
+)
+def test_a_number_or_name_out_of_its_bounds_is_refused(name: str, value: str) -> None:
+    assert fault({**ENOUGH, name: value}).startswith(f"The environment has faults: {name}: ")
+
+
+def test_a_refused_secret_is_in_no_traceback() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(SubmitSettings, {**ENOUGH, "QUEUE_TOKEN": "hunter2"})
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        read_settings(NotifySettings, ENOUGH).artifact_bucket = "other"  # type: ignore[misc]

@@ -1,0 +1,174 @@
+"""Logs: one JSON object a line, with the fields of the job at hand and nothing of its prompt."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from intake import take_in
+
+from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.job_store.memory import InMemoryJobStore
+from shared.publisher.memory import InMemoryPublisher
+from shared.telemetry import configure, context, traceparent_or_new
+from shared.testing import AN_OFFER, TRACEPARENT, Clock
+
+log = logging.getLogger("tests.telemetry")
+
+
+@pytest.fixture(autouse=True)
+def _root_logger_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [json.loads(line) for line in captured.err.splitlines()]
+
+
+def test_a_line_is_one_json_object_with_severity_service_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    log.info("job accepted", extra={"action": "submit", "n": 3})
+    [line] = lines(capsys)
+    assert line.pop("time")
+    assert line == {
+        "severity": "INFO",
+        "logger": "tests.telemetry",
+        "message": "job accepted",
+        "service": "submit",
+        "action": "submit",
+        "n": 3,
+    }
+
+
+def test_an_exception_stays_on_its_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    try:
+        {}["missing"]
+    except KeyError:
+        log.exception("request failed")
+    [line] = lines(capsys)
+    assert line["severity"] == "ERROR"
+    assert "KeyError: 'missing'" in line["exc_info"]
+
+
+def test_line_breaks_and_other_scripts_do_not_break_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    log.info("odd", extra={"text": 'a\nb "c" 猫'})
+    assert lines(capsys)[0]["text"] == 'a\nb "c" 猫'
+
+
+def test_what_is_below_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="WARNING")
+    log.info("quiet")
+    log.warning("loud")
+    assert [line["message"] for line in lines(capsys)] == ["loud"]
+
+
+def test_configuring_twice_logs_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    configure(service="submit", level="INFO")
+    log.info("once")
+    assert len(lines(capsys)) == 1
+
+
+def test_fields_of_a_context_are_on_every_line_inside_it_and_on_none_after(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    with context(job_id="a", render_key=None):
+        log.info("one")
+        with context(render_key="k"):
+            log.info("two")
+        log.info("three")
+    log.info("four")
+    seen = [{name: line.get(name) for name in ("job_id", "render_key") if name in line} for line in lines(capsys)]
+    assert seen == [{"job_id": "a"}, {"job_id": "a", "render_key": "k"}, {"job_id": "a"}, {}]
+
+
+def test_a_context_ends_with_an_error_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    with pytest.raises(ValueError, match="boom"), context(job_id="a"):
+        raise ValueError("boom")
+    log.info("after")
+    assert "job_id" not in lines(capsys)[0]
+
+
+def test_an_inner_context_outranks_the_outer(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    with context(job_id="outer"), context(job_id="inner"):
+        log.info("x")
+    assert lines(capsys)[0]["job_id"] == "inner"
+
+
+def test_what_a_line_says_of_another_job_outranks_the_context(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    with context(job_id="mine"):
+        log.info("event published", extra={"job_id": "another's"})
+    assert lines(capsys)[0]["job_id"] == "another's"
+
+
+def test_a_context_does_not_leak_into_another_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(service="submit", level="INFO")
+    with context(job_id="a"):
+        thread = threading.Thread(target=log.info, args=("elsewhere",))
+        thread.start()
+        thread.join()
+    assert "job_id" not in lines(capsys)[0]
+
+
+@pytest.mark.parametrize(
+    "request_", ['{"perspective": "curious-cat", "prompt": "xyzzy"}', '{"perspective": "xyzzy", "prompt": "xyzzy"}']
+)
+def test_a_wish_that_is_taken_in_or_refused_leaves_no_word_of_its_prompt(
+    request_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(service="submit", level="DEBUG")
+    clock = Clock()
+    take_in(
+        f'{{"request": {request_}}}'.encode(),
+        message_id="1",
+        attributes={},
+        store=InMemoryJobStore(now=clock.now),
+        publisher=InMemoryPublisher(),
+        artifacts=InMemoryArtifactStore(),
+        offer=AN_OFFER,
+        now=clock.now,
+    )
+    logged = lines(capsys)
+    assert logged
+    assert "xyzzy" not in json.dumps(logged)
+    assert all(line["action"] for line in logged)
+
+
+# --- trace context ---
+
+
+def test_the_callers_trace_goes_on() -> None:
+    assert traceparent_or_new(TRACEPARENT) == TRACEPARENT
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "",
+        "garbage",
+        TRACEPARENT.upper(),
+        TRACEPARENT + "-00",
+        TRACEPARENT + "\n",
+        "01" + TRACEPARENT[2:],
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01",
+    ],
+)
+def test_what_is_no_trace_is_replaced_by_a_fresh_one(given: str | None) -> None:
+    fresh = traceparent_or_new(given)
+    assert fresh != given
+    assert traceparent_or_new(fresh) == fresh
+    assert traceparent_or_new(given) != fresh
