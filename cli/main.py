@@ -18,7 +18,7 @@ from cli.api_client import ApiClient, ApiError
 from cli.here import announced, announced_url
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
-from local.errors import LocalStackError
+from local.errors import EmulatorMissingError, LocalStackError
 from shared.jobs import Status
 from shared.requests import Priority
 
@@ -96,6 +96,8 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
             with announced(system.api_url):
                 _wait_for_ctrl_c()
             console.print("Stopping …")
+    except EmulatorMissingError as exc:
+        raise click.ClickException(f"{exc} Or do without: lifeasnotme up --embedded") from exc
     except LocalStackError as exc:
         raise click.ClickException(str(exc)) from exc
     stopwatch.lap("stopped; nothing is left running")

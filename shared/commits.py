@@ -69,6 +69,8 @@ def find_commit(render_key: str, *, artifacts: ArtifactStore) -> tuple[Commit, V
         commit = Commit.model_validate_json(artifact.metadata.get(_RESULT, ""))
     except ValidationError as exc:
         raise Permanent(f"{artifact.name} has no readable result in its metadata: no worker made it") from exc
+    if commit.render_key != render_key:
+        raise Permanent(f"{artifact.name} holds the result of another render: no worker made it")
     return commit, commit.video(artifact)
 
 

@@ -10,6 +10,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from google.api_core import exceptions as google
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud import pubsub_v1
 
 from gpu_job.message_source import BULK_SHARE, MAX_DELAY_S, Message
@@ -20,7 +21,9 @@ from shared.requests import Priority
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: The client by itself would go on for a minute, as long as a lease.
 TIMEOUT_S = 5.0
+_RETRY = Retry(predicate=if_exception_type(google.ServiceUnavailable, google.ResourceExhausted), initial=0.1, maximum=2)
 #: How long a pull waits at a queue that is probably empty. The emulator answers an empty pull 0.94 s before the client's
 #: deadline, so this is a glance to it; to the cloud it is time enough for an answer. A pull is never canceled: a message that
 #: was on its way would come again only after its deadline.
@@ -30,7 +33,8 @@ GLANCE_S = 1.0
 class PubSubMessageSource:
     """One worker's own; not to be shared between threads."""
 
-    def __init__(self, *, project: str) -> None:
+    def __init__(self, *, project: str, timeout_s: float = TIMEOUT_S) -> None:
+        self._limits = {"retry": _RETRY.with_timeout(timeout_s), "timeout": timeout_s}
         self._client = pubsub_v1.SubscriberClient()
         self._paths = {
             priority: self._client.subscription_path(project, name)
@@ -54,7 +58,7 @@ class PubSubMessageSource:
         """See `MessageSource.acknowledge`."""
         path = self._paths[message.priority]
         _answered(
-            lambda: self._client.acknowledge(subscription=path, ack_ids=[message.ack_id], timeout=TIMEOUT_S)
+            lambda: self._client.acknowledge(subscription=path, ack_ids=[message.ack_id], **self._limits)
         )
 
     def extend(self, message: Message, *, deadline_s: int) -> None:
@@ -62,7 +66,7 @@ class PubSubMessageSource:
         path = self._paths[message.priority]
         _answered(
             lambda: self._client.modify_ack_deadline(
-                subscription=path, ack_ids=[message.ack_id], ack_deadline_seconds=deadline_s, timeout=TIMEOUT_S
+                subscription=path, ack_ids=[message.ack_id], ack_deadline_seconds=deadline_s, **self._limits
             )
         )
 

@@ -46,7 +46,7 @@ class Replace:
     value: Job | Render
 
 
-def stamped(value: Job | Render, now: datetime) -> Job | Render:
+def stamped(value: Job | Render, now: datetime | None) -> Job | Render:
     """The value as the store wrote it: with the store's clock where `SERVER_TIME` stood."""
     if isinstance(value, Render) and value.renewed_at == SERVER_TIME:
         return value.model_copy(update={"renewed_at": now})

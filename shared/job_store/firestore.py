@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.api_core import exceptions as google
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
@@ -27,15 +28,18 @@ R = TypeVar("R")
 
 JOBS = "jobs"
 RENDERS = "renders"
-#: A call that takes longer than this is given up; what it wrote is found out by reading.
+#: A call that takes longer than this is given up; what it wrote is found out by reading. Left to itself the client tries
+#: for up to five minutes, longer than any lease.
 TIMEOUT_S = 20.0
+_RETRY = Retry(predicate=if_exception_type(google.ServiceUnavailable, google.ResourceExhausted), initial=0.1, maximum=2)
 
 
 class FirestoreJobStore:
     """Thread-safe, as the client is. Built once per process."""
 
-    def __init__(self, client: firestore.Client) -> None:
+    def __init__(self, client: firestore.Client, *, timeout_s: float = TIMEOUT_S) -> None:
         self._client = client
+        self._limits = {"retry": _RETRY.with_timeout(timeout_s), "timeout": timeout_s}
 
     def job(self, job_id: str) -> Stored[Job] | None:
         """See `JobStore.job`."""
@@ -80,13 +84,17 @@ class FirestoreJobStore:
                 batch.create(reference, _fields(write.value))
             else:
                 before, after = _fields(write.stored.value), _fields(write.value)
-                changed = {name: value for name, value in after.items() if value != before[name]}
+                # Nothing changed: still a write, since the precondition must be judged. It keeps the update time.
+                changed = {name: value for name, value in after.items() if value != before[name]} or after
                 option = self._client.write_option(last_update_time=write.stored.version)
                 batch.update(reference, changed, option=option)
-        results = _answered(lambda: batch.commit(timeout=TIMEOUT_S))
+        results = _answered(lambda: batch.commit(**self._limits))
         return [
             Stored(
-                value=stamped(write.value, result.update_time), version=result.update_time, read_at=result.update_time
+                # The one transform is `SERVER_TIME`: when the request came, some milliseconds before the update time.
+                value=stamped(write.value, next((each.timestamp_value for each in result.transform_results), None)),
+                version=result.update_time,
+                read_at=result.update_time,
             )
             for write, result in zip(writes, results, strict=True)
         ]
@@ -96,7 +104,7 @@ class FirestoreJobStore:
         return self._client.document(*where)
 
     def _get(self, kind: type[D], collection: str, key: str) -> Stored[D] | None:
-        snapshot = _answered(lambda: self._client.document(collection, key).get(timeout=TIMEOUT_S))
+        snapshot = _answered(lambda: self._client.document(collection, key).get(**self._limits))
         return _stored(kind, snapshot) if snapshot.exists else None
 
     def _where(self, collection: str, *conditions: tuple[str, str, object]) -> firestore.Query:
@@ -106,10 +114,10 @@ class FirestoreJobStore:
         return query
 
     def _stream(self, kind: type[D], query: firestore.Query) -> list[Stored[D]]:
-        return _answered(lambda: [_stored(kind, snapshot) for snapshot in query.stream(timeout=TIMEOUT_S)])
+        return _answered(lambda: [_stored(kind, snapshot) for snapshot in query.stream(**self._limits)])
 
     def _count(self, query: firestore.Query) -> int:
-        return int(_answered(lambda: query.count().get(timeout=TIMEOUT_S))[0][0].value)
+        return int(_answered(lambda: query.count().get(**self._limits))[0][0].value)
 
 
 def _fields(value: Job | Render) -> dict[str, Any]:

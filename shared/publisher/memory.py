@@ -8,6 +8,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.errors import Retryable
+from shared.messages import TOPICS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -38,6 +41,8 @@ class InMemoryPublisher:
 
     def publish(self, topic: str, data: bytes, *, attributes: Mapping[str, str]) -> str:
         """See `Publisher.publish`."""
+        if topic not in TOPICS:
+            raise Retryable(f"there is no topic {topic}")
         with self._lock:
             message = PublishedMessage(message_id=str(next(self._ids)), data=data, attributes=dict(attributes))
             self.published[topic].append(message)

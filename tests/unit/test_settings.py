@@ -139,9 +139,10 @@ def test_a_number_or_name_out_of_its_bounds_is_refused(name: str, value: str) ->
 
 
 def test_a_refused_secret_is_in_no_traceback() -> None:
+    too_short = "xyzzy" * 3  # a traceback quotes this file too
     with pytest.raises(SettingsError) as caught:
-        read_settings(SubmitSettings, {**ENOUGH, "QUEUE_TOKEN": "hunter2"})
-    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+        read_settings(SubmitSettings, {**ENOUGH, "QUEUE_TOKEN": too_short})
+    assert too_short not in "".join(traceback.format_exception(caught.value))
 
 
 def test_settings_cannot_be_changed() -> None:

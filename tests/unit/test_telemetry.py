@@ -51,12 +51,12 @@ def test_a_line_is_one_json_object_with_severity_service_and_time(capsys: pytest
 def test_an_exception_stays_on_its_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure(service="submit", level="INFO")
     try:
-        {}["missing"]
-    except KeyError:
+        int("one\ntwo")
+    except ValueError:
         log.exception("request failed")
     [line] = lines(capsys)
     assert line["severity"] == "ERROR"
-    assert "KeyError: 'missing'" in line["exc_info"]
+    assert "ValueError: invalid literal" in line["exc_info"]
 
 
 def test_line_breaks_and_other_scripts_do_not_break_a_line(capsys: pytest.CaptureFixture[str]) -> None:

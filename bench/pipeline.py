@@ -1,0 +1,247 @@
+"""How much the pipeline adds to a render: from the 202 to `completed` seen, with a renderer that returns at once.
+
+Beside it, in the same run, the floor: the same calls to the same emulators, one after the other, with nothing in between.
+Machines are noisy, so read the ratio first.
+
+Run as ``make bench-pipeline``, or ``python -m bench.pipeline --jobs 50 --burst 500 --workers 4``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+from google.cloud import firestore, storage
+from rich.console import Console
+from rich.table import Table
+
+from gpu_job.message_source.pubsub import PubSubMessageSource
+from local.emulator_finder import find_emulators
+from local.errors import LocalStackError
+from local.stack import BUCKET, PROJECT, LocalStack, StackOptions
+from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_store.gcs import GcsArtifactStore
+from shared.job_store import Create, Replace
+from shared.job_store.firestore import FirestoreJobStore
+from shared.jobs import Status, claim_render, follow, renew_render, touch
+from shared.jobs import Stage as WorkStage
+from shared.messages import RENDER_REQUESTS, RenderRequested, encode
+from shared.publisher.pubsub import PubSubPublisher
+from shared.testing import a_job, a_render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: How often the client looks; a person's client looks every two seconds.
+LOOK_S = 0.005
+DEADLINE_S = 600.0
+WISH = {"perspective": "curious-cat", "size": "64x64"}
+#: About what a clip of 64x64 weighs.
+VIDEO_BYTES = bytes(8_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Google's clients on a running stack."""
+
+    stack: LocalStack
+    database: firestore.Client
+    store: FirestoreJobStore
+    artifacts: GcsArtifactStore
+    publisher: PubSubPublisher
+
+
+def connect(stack: LocalStack) -> Services:
+    """Clients for the emulators of the stack, which they find by the environment."""
+    os.environ.update(stack.env)
+    database = firestore.Client(project=PROJECT)
+    return Services(
+        stack=stack,
+        database=database,
+        store=FirestoreJobStore(database),
+        artifacts=GcsArtifactStore(storage.Client(project=PROJECT), bucket=BUCKET),
+        publisher=PubSubPublisher(project=PROJECT),
+    )
+
+
+def one_after_the_other(services: Services, jobs: int) -> list[float]:
+    """Seconds from each 202 to `completed`, less what the renderer and the encoder took."""
+    session, api = requests.Session(), services.stack.api_url
+    overheads_s = []
+    for seed in range(jobs):
+        answer = session.post(f"{api}/jobs", json=WISH | {"seed": seed}, timeout=30)
+        begun = time.monotonic()
+        answer.raise_for_status()
+        job_url = api + answer.headers["Location"]
+        while (job := session.get(job_url, timeout=30).json())["status"] != Status.COMPLETED:
+            if time.monotonic() - begun > DEADLINE_S or job["finished_at"]:
+                raise LocalStackError(f"job {job['job_id']} is {job['status']}: {job['error']}")
+            time.sleep(LOOK_S)
+        took_s = time.monotonic() - begun
+        render = services.store.render(job["render_key"])
+        assert render is not None
+        assert render.value.usage is not None
+        overheads_s.append(took_s - render.value.usage.render_s - render.value.usage.encode_s)
+    return overheads_s
+
+
+def all_at_once(services: Services, jobs: int, *, first_seed: int) -> tuple[float, float]:
+    """Jobs submitted a second, and jobs completed a second, from the first wish to the last video."""
+    api = services.stack.api_url
+    session = requests.Session()
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=8))
+
+    def submit(seed: int) -> None:
+        session.post(f"{api}/jobs", json=WISH | {"seed": seed}, timeout=60).raise_for_status()
+
+    completed = services.database.collection("jobs").where(
+        filter=firestore.FieldFilter("status", "==", Status.COMPLETED.value)
+    )
+    before = completed.count().get()[0][0].value
+    begun = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(submit, range(first_seed, first_seed + jobs)))
+    submitted_s = time.monotonic() - begun
+    while completed.count().get()[0][0].value - before < jobs:
+        if time.monotonic() - begun > DEADLINE_S:
+            raise LocalStackError(f"not all of {jobs} jobs were completed within {DEADLINE_S:.0f} s")
+        time.sleep(0.1)
+    return jobs / submitted_s, jobs / (time.monotonic() - begun)
+
+
+def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> float:
+    """The calls that one job makes after its 202, by themselves; in seconds."""
+    store, artifacts, now = services.store, services.artifacts, datetime.now(UTC)
+    render = a_render(now=now, seed=seed, size="64x64", prompt="the floor")
+    key = render.render_key
+    job = a_job(render, job_id=f"floor-{seed:08}", now=now)
+    placed, idle = store.commit(Create(value=job), Create(value=render))
+    services.publisher.publish(RENDER_REQUESTS, encode(RenderRequested(render_key=key)), attributes={})
+    begun = time.monotonic()
+    # The worker takes the message and claims the render,
+    message = source.pull(timeout_s=3)
+    assert message is not None
+    artifacts.get(video_path(key))
+    store.render(key)
+    store.waiting_jobs(key, limit=1)
+    [claimed] = store.commit(Replace(stored=idle, value=claim_render(render, holder="floor", lease_s=60, now=now)))
+    # tells the job,
+    store.waiting_jobs(key)
+    leased = renew_render(claimed.value, stage=WorkStage.LOADING, progress=0, now=now)  # type: ignore[arg-type]
+    leased_render, told = store.commit(
+        Replace(stored=claimed, value=leased), Replace(stored=placed, value=follow(job, leased, now=now))
+    )
+    source.extend(message, deadline_s=60)
+    # and uploads.
+    artifacts.create(poster_path(key, "1"), b"poster", content_type="image/jpeg")
+    artifacts.create(receipt_path(key, "1"), b"receipt", content_type="application/json")
+    artifacts.create(video_path(key), VIDEO_BYTES, content_type="video/mp4", metadata={"result": "x" * 500})
+    # The event reaches a function,
+    event = {"ce-id": "1", "ce-source": "//floor", "ce-specversion": "1.0", "ce-type": "floor"}
+    requests.post(services.stack.notify_url, json={"bucket": BUCKET, "name": "floor"}, headers=event, timeout=30)
+    # which completes the render and the job.
+    artifacts.get(video_path(key))
+    store.render(key)
+    [done] = store.commit(Replace(stored=leased_render, value=touch(leased, now=datetime.now(UTC))))
+    store.waiting_jobs(key)
+    final = told.value.model_copy(update={"status": Status.COMPLETED, "progress": 100})
+    store.commit(
+        Replace(stored=done, value=touch(leased, now=datetime.now(UTC))), Replace(stored=told, value=final)
+    )
+    # The client sees it.
+    requests.get(f"{services.stack.api_url}/jobs/{job.job_id}", timeout=30)
+    took_s = time.monotonic() - begun
+    source.acknowledge(message)
+    return took_s
+
+
+def floors(services: Services, jobs: int, *, threads: int, first_seed: int) -> tuple[list[float], float]:
+    """Seconds of each floor, and floors a second."""
+
+    def some(thread: int) -> list[float]:
+        source = PubSubMessageSource(project=PROJECT)
+        took_s = [floor(services, source, seed=first_seed + seed) for seed in range(thread, jobs, threads)]
+        source.close()
+        return took_s
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(threads) as pool:
+        took_s = [each for part in pool.map(some, range(threads)) for each in part]
+    return took_s, jobs / (time.monotonic() - begun)
+
+
+def percentiles_ms(seconds: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+    return statistics.median(seconds) * 1000, cuts[98] * 1000
+
+
+def measure(*, jobs: int, burst: int, workers: int, console: Console) -> Table:
+    """Both measurements, each on a stack of its own, each with its floor."""
+    table = Table(title="Overhead of the pipeline, with a renderer that returns at once", title_justify="left")
+    for column in ("what", "pipeline", "floor", "ratio"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    binaries = find_emulators(download=True)
+    for limit in (1, workers):
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            options = StackOptions(
+                run_dir=Path(folder),
+                models_dir=Path(folder),
+                max_workers=limit,
+                worker_module="local.instant_worker",
+                worker_env={"WARM_S": "20", "PATIENCE_S": "20"},
+            )
+            with LocalStack(options, binaries=binaries) as stack:
+                services = connect(stack)
+                if limit == 1:
+                    console.print(f"{jobs} jobs, one after the other, one worker ...")
+                    one_after_the_other(services, 3)  # starts the worker, opens connections
+                    p50, p99 = percentiles_ms(one_after_the_other(services, jobs))
+                    _wait_until_idle(stack)
+                    floor_p50, floor_p99 = percentiles_ms(floors(services, jobs, threads=1, first_seed=10_000)[0])
+                    for name, seen, least in (("p50", p50, floor_p50), ("p99", p99, floor_p99)):
+                        table.add_row(
+                            f"202 to completed seen, {name} of {jobs}", f"{seen:.0f} ms", f"{least:.0f} ms", f"{seen / least:.1f}"
+                        )
+                else:
+                    console.print(f"{burst} jobs at once, {workers} workers ...")
+                    all_at_once(services, 3 * workers, first_seed=19_000)  # starts the workers
+                    submitted, completed = all_at_once(services, burst, first_seed=20_000)
+                    _wait_until_idle(stack)
+                    least = floors(services, burst // 2, threads=workers, first_seed=30_000)[1]
+                    table.add_row(f"submitted a second, of {burst}", f"{submitted:.0f}", "", "")
+                    table.add_row(
+                        f"completed a second, of {burst}", f"{completed:.1f}", f"{least:.1f}", f"{least / completed:.1f}"
+                    )
+    return table
+
+
+def _wait_until_idle(stack: LocalStack) -> None:
+    """Until the workers have left: nobody else may take the floor's messages."""
+    give_up_at = time.monotonic() + 60
+    while stack.workers and time.monotonic() < give_up_at:
+        time.sleep(0.2)
+
+
+def main() -> None:
+    """Entry of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.pipeline", description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=50, help="jobs one after the other (default: 50)")
+    parser.add_argument("--burst", type=int, default=500, help="jobs at once (default: 500)")
+    parser.add_argument("--workers", type=int, default=4, help="workers for the jobs at once (default: 4)")
+    arguments = parser.parse_args()
+    console = Console()
+    console.print(measure(**vars(arguments), console=console))
+
+
+if __name__ == "__main__":
+    main()
