@@ -1,7 +1,7 @@
 """How much the pipeline adds to a render: from the 202 to `completed` seen, with a renderer that returns at once.
 
-Beside it, in the same run, the floor: the same calls to the same emulators, one after the other, with nothing in between.
-Machines are noisy, so read the ratio first.
+Beside it, in the same run, the floor: the same calls to the same emulators, one after the other, with nothing in
+between. Machines are noisy, so read the ratio first.
 
 Run as ``make bench-pipeline``, or ``python -m bench.pipeline --jobs 50 --burst 500 --workers 4``.
 """
@@ -32,8 +32,8 @@ from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.job_store import Create, Replace
 from shared.job_store.firestore import FirestoreJobStore
-from shared.jobs import Status, claim_render, follow, renew_render, touch
 from shared.jobs import Stage as WorkStage
+from shared.jobs import Status, claim_render, follow, renew_render, touch
 from shared.messages import RENDER_REQUESTS, RenderRequested, encode
 from shared.publisher.pubsub import PubSubPublisher
 from shared.testing import a_job, a_render
@@ -154,9 +154,7 @@ def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> floa
     [done] = store.commit(Replace(stored=leased_render, value=touch(leased, now=datetime.now(UTC))))
     store.waiting_jobs(key)
     final = told.value.model_copy(update={"status": Status.COMPLETED, "progress": 100})
-    store.commit(
-        Replace(stored=done, value=touch(leased, now=datetime.now(UTC))), Replace(stored=told, value=final)
-    )
+    store.commit(Replace(stored=done, value=touch(leased, now=datetime.now(UTC))), Replace(stored=told, value=final))
     # The client sees it.
     requests.get(f"{services.stack.api_url}/jobs/{job.job_id}", timeout=30)
     took_s = time.monotonic() - begun
@@ -210,7 +208,10 @@ def measure(*, jobs: int, burst: int, workers: int, console: Console) -> Table:
                     floor_p50, floor_p99 = percentiles_ms(floors(services, jobs, threads=1, first_seed=10_000)[0])
                     for name, seen, least in (("p50", p50, floor_p50), ("p99", p99, floor_p99)):
                         table.add_row(
-                            f"202 to completed seen, {name} of {jobs}", f"{seen:.0f} ms", f"{least:.0f} ms", f"{seen / least:.1f}"
+                            f"202 to completed seen, {name} of {jobs}",
+                            f"{seen:.0f} ms",
+                            f"{least:.0f} ms",
+                            f"{seen / least:.1f}",
                         )
                 else:
                     console.print(f"{burst} jobs at once, {workers} workers ...")
@@ -220,7 +221,10 @@ def measure(*, jobs: int, burst: int, workers: int, console: Console) -> Table:
                     least = floors(services, burst // 2, threads=workers, first_seed=30_000)[1]
                     table.add_row(f"submitted a second, of {burst}", f"{submitted:.0f}", "", "")
                     table.add_row(
-                        f"completed a second, of {burst}", f"{completed:.1f}", f"{least:.1f}", f"{least / completed:.1f}"
+                        f"completed a second, of {burst}",
+                        f"{completed:.1f}",
+                        f"{least:.1f}",
+                        f"{least / completed:.1f}",
                     )
     return table
 

@@ -90,4 +90,5 @@ def _kind(path: Path) -> str:
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         context = video.codec_context
-        return f"{context.name} {context.pix_fmt}, {context.width}x{context.height}, {video.frames} frames, {video.average_rate} fps"
+        size = f"{context.width}x{context.height}"
+        return f"{context.name} {context.pix_fmt}, {size}, {video.frames} frames, {video.average_rate} fps"

@@ -1,4 +1,4 @@
-"""What the command keeps on this machine: a folder for each run, the cached model, the address of the running system."""
+"""What the command keeps on this machine: a folder for each run, the model, the address of the running system."""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ def _with_api(command: F) -> Any:  # noqa: ANN401 - click's decorators have no t
     """Give the command a client of the API that ``--api`` names, or of the one that runs here."""
 
     @click.option(
-        "--api", metavar="URL", envvar="LIFEASNOTME_API", help="Any deployment. Default: the one that `up` started here."
+        "--api",
+        metavar="URL",
+        envvar="LIFEASNOTME_API",
+        help="Any deployment. Default: the one that `up` started here.",
     )
     @wraps(command)
     def wrapped(api: str | None, **arguments: Any) -> None:  # noqa: ANN401

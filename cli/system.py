@@ -37,6 +37,9 @@ def running_system(
     Args:
         embedded: run without emulators, even where there are some.
         fall_back: run without emulators where there are none.
+        port: of the API; 0 draws a free one.
+        workers: most of them at a time.
+        stopwatch: hears of each part that is ready.
 
     Raises:
         LocalStackError: something is missing, or a port is taken.
@@ -54,7 +57,7 @@ def running_system(
                 raise
             stopwatch.note(f"Running embedded, in one process, without emulators: {exc}")
     if binaries is None:
-        # Waiting threads that spin cost a shared machine up to nine times the rendering time. Read when torch is imported.
+        # Waiting threads that spin cost a shared machine up to nine times the rendering time. Read at torch's import.
         os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
         # Late: brings the whole system into this process.
         from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Bundles: what is deployed of each function. ``build/<function>/`` is the function's folder plus ``shared/``, nothing else.
+"""Bundles: what is deployed of each function: its folder plus ``shared/``, nothing else, in ``build/<function>/``.
 
 Run as ``python -m local.bundles [FOLDER]``. Terraform zips these folders; the local stack and the tests run them.
 """

@@ -16,9 +16,16 @@ from shared.messages import JobEvent, JobRequested, RenderRequested
 from shared.requests import Request
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from shared.settings import Settings
 
-SCHEMAS = {
+SETTINGS_HEAD = """# Settings
+
+Environment variables, read once by each deployable. Faulty ones stop it with one line that names them all.
+Written by `make docs`.
+"""
+SCHEMAS: dict[str, type[BaseModel]] = {
     "job": Job,
     "job-event": JobEvent,
     "job-requested": JobRequested,
@@ -47,11 +54,8 @@ def _settings() -> str:
     from notify_settings import NotifySettings  # noqa: PLC0415
     from submit_settings import SubmitSettings  # noqa: PLC0415
 
-    parts = [
-        "# Settings\n\nEnvironment variables, read once by each deployable. A faulty one stops it with a line that names them all. "
-        "Written by `make docs`.\n"
-    ]
-    rooms = {
+    parts = [SETTINGS_HEAD]
+    rooms: dict[str, type[Settings]] = {
         "functions/submit": SubmitSettings,
         "functions/notify": NotifySettings,
         "gpu_job": WorkerSettings,

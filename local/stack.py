@@ -1,8 +1,8 @@
 """The whole system on one machine: Google's emulators, both functions from their bundles, and workers as needed.
 
 Enters: `StackOptions`. Leaves: a running `LocalStack` with the address of its API, and nothing once it has stopped.
-Differences from the cloud: the storage emulator delivers its events straight to ``notify``, with no Eventarc in between;
-Pub/Sub pushes straight to ``intake``; workers are processes, and a thread starts them.
+Differences from the cloud: the storage emulator delivers its events straight to ``notify``, with no Eventarc in
+between; Pub/Sub pushes straight to ``intake``; workers are processes, and a thread starts them.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from local.processes import ChildProcess
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from local.processes import ChildProcess
 
 #: How often the queue is looked at; KEDA looks every few seconds.
 INTERVAL_S = 0.25

@@ -1,4 +1,4 @@
-"""The seam to the two subscriptions of render requests: one message at a time, and the deadline of each under control."""
+"""The seam to the subscriptions of render requests: one message at a time, and its deadline under control."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Message:
 
 
 class MessageSource(Protocol):
-    """Receives render requests, interactive ones first. All methods raise `Retryable` when the service does not answer."""
+    """Receives render requests, interactive ones first.
+
+    All methods raise `Retryable` when the service does not answer.
+    """
 
     def pull(self, *, timeout_s: float) -> Message | None:
         """The next message; None when none came in time."""

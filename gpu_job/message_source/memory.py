@@ -28,7 +28,7 @@ class _Pending:
 
 
 class InMemoryMessageSource:
-    """Subscribes to the two topics of an in-memory publisher. Several workers may share one, each from its own thread."""
+    """Subscribes to the two topics of an in-memory publisher. Several workers may share it."""
 
     def __init__(self, publisher: InMemoryPublisher, *, ack_deadline_s: float = 60) -> None:
         self._ack_deadline_s = ack_deadline_s

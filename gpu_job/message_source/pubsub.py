@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 #: The client by itself would go on for a minute, as long as a lease.
 TIMEOUT_S = 5.0
 _RETRY = Retry(predicate=if_exception_type(google.ServiceUnavailable, google.ResourceExhausted), initial=0.1, maximum=2)
-#: How long a pull waits at a queue that is probably empty. The emulator answers an empty pull 0.94 s before the client's
-#: deadline, so this is a glance to it; to the cloud it is time enough for an answer. A pull is never canceled: a message that
-#: was on its way would come again only after its deadline.
+#: How long a pull waits at a queue that is probably empty. The emulator answers an empty pull 0.94 s before the
+#: client's deadline, so this is a glance to it; to the cloud it is time enough for an answer. A pull is never canceled:
+#: a message that was on its way would come again only after its deadline.
 GLANCE_S = 1.0
 
 
@@ -44,7 +44,7 @@ class PubSubMessageSource:
         self._was_empty = False
 
     def pull(self, *, timeout_s: float) -> Message | None:
-        """See `MessageSource.pull`. While there is something to do, an empty queue gets a glance; else it is waited at."""
+        """See `MessageSource.pull`. After a message, the next pull only glances at each queue; else it waits."""
         bulk_first = next(self._pulls) % BULK_SHARE == 0
         wait_s = max(GLANCE_S, timeout_s) if self._was_empty else GLANCE_S
         if bulk_first:

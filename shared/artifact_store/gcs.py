@@ -25,8 +25,8 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 R = TypeVar("R")
 
 TIMEOUT_S = 30.0
-#: The client tries again for so long by itself: its own two minutes are longer than a caller of the API waits. Every upload
-#: here is conditional, so trying it again is safe.
+#: The client tries again for so long by itself: its own two minutes are longer than a caller of the API waits. Every
+#: upload here is conditional, so trying it again is safe.
 RETRY = DEFAULT_RETRY.with_timeout(20.0)
 #: An upload goes in pieces of this size, so that a broken connection repeats a piece and not the whole.
 CHUNK_BYTES = 8 * 1024 * 1024

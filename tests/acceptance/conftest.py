@@ -14,7 +14,7 @@ from google.cloud import firestore, pubsub_v1
 from cli.here import MODELS_DIR, build_model, model_is_built
 from local.emulator_finder import find_emulators
 from local.stack import PROJECT, LocalStack, StackOptions
-from shared.messages import JOB_EVENTS, JobEvent, decode
+from shared.messages import JobEvent, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -36,7 +36,9 @@ def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[s
 
 
 def test_submit_shows_progress_and_saves_the_video(stack: LocalStack, tmp_path: Path) -> None:
-    done = run("submit", "drifting-goldfish", "--seed", "5", "-o", "fish.mp4", cwd=tmp_path, LIFEASNOTME_API=stack.api_url)
+    done = run(
+        "submit", "drifting-goldfish", "--seed", "5", "-o", "fish.mp4", cwd=tmp_path, LIFEASNOTME_API=stack.api_url
+    )
 
     assert done.returncode == 0, done.stderr
     assert "100 %  completed" in done.stdout

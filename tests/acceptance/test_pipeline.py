@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import requests
 
+from cli.here import MODELS_DIR
 from gpu_job.diffusers_renderer import DiffusersRenderer
 from gpu_job.pictures import read_frames
 from local.embedded import serve_embedded
 from shared.messages import JOB_EVENTS, JOB_REQUESTS, RENDER_REQUESTS, RENDER_REQUESTS_DEAD
-from tests.acceptance.conftest import MODELS_DIR, Observer, until
+from tests.acceptance.conftest import Observer, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +133,9 @@ def test_another_program_gets_its_video_by_message(observer: Observer) -> None:
     [b"{no json", b"", b"\xff\xfe", b'{"schema_version": 1, "request": {"perspective": "ghost", "seed": -1}}'],
     ids=["broken", "empty", "not text", "not granted"],
 )
-def test_a_malformed_message_becomes_a_failed_job_and_is_not_delivered_for_ever(observer: Observer, data: bytes) -> None:
+def test_a_malformed_message_becomes_a_failed_job_and_is_not_delivered_for_ever(
+    observer: Observer, data: bytes
+) -> None:
     jobs_before = observer.documents("jobs")
     events = observer.subscribe(JOB_EVENTS)
 
@@ -202,9 +205,7 @@ def test_what_is_no_wish_is_refused_at_the_door(
     assert observer.documents("jobs") == jobs_before
 
 
-def test_the_embedded_form_makes_the_same_frames_as_the_emulators(
-    observer: Observer, tmp_path: Path
-) -> None:
+def test_the_embedded_form_makes_the_same_frames_as_the_emulators(observer: Observer, tmp_path: Path) -> None:
     wish = {"perspective": "watchful-hawk", "theme": "golden-hour", "prompt": "a vole in the grass", "seed": 51}
     job_id = observer.post(wish).json()["job_id"]
     assert observer.final_job(job_id)["status"] == "completed"

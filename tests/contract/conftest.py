@@ -9,6 +9,7 @@ import pytest
 
 from local.emulator_finder import find_emulators
 from local.emulators import start_firestore, start_pubsub
+from local.topology import make_topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,3 +46,10 @@ def project(emulators: tuple[RunningEmulator, RunningEmulator], monkeypatch: pyt
         for name, value in emulator.env.items():
             monkeypatch.setenv(name, value)
     return f"test-{uuid.uuid4().hex[:20]}"
+
+
+@pytest.fixture
+def project_with_topics(project: str, emulators: tuple[RunningEmulator, RunningEmulator]) -> str:
+    """A project with the topics and subscriptions of the local stack; nobody takes what is pushed to the intake."""
+    make_topology(emulators[1].endpoint, project=project, intake_url="http://127.0.0.1:9/")
+    return project

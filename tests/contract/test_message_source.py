@@ -12,7 +12,6 @@ from gpu_job.message_source import BULK_SHARE, Message, MessageSource
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.message_source.pubsub import PubSubMessageSource
 from local.processes import free_port
-from local.topology import make_topology
 from shared.errors import Retryable
 from shared.messages import TOPIC_OF_PRIORITY
 from shared.publisher.memory import InMemoryPublisher
@@ -51,7 +50,6 @@ class QueueOnPubSub:
     pull_s = 1.2  # the emulator waits 0.94 s less than it is told
 
     def __init__(self, project: str) -> None:
-        make_topology(project=project, intake_url="http://127.0.0.1:9/nobody")
         self.publisher = PubSubPublisher(project=project)
         self.source = PubSubMessageSource(project=project)
 
@@ -66,7 +64,7 @@ def messages(request: pytest.FixtureRequest) -> Iterator[Queue]:
     if request.param == "memory":
         yield QueueInMemory()
         return
-    messages = QueueOnPubSub(request.getfixturevalue("project"))
+    messages = QueueOnPubSub(request.getfixturevalue("project_with_topics"))
     yield messages
     messages.close()
 

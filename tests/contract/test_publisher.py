@@ -9,7 +9,6 @@ import pytest
 from google.cloud import pubsub_v1
 
 from local.processes import free_port
-from local.topology import make_topology
 from shared.errors import Retryable
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS
 from shared.publisher.memory import InMemoryPublisher
@@ -50,7 +49,6 @@ class PostInMemory:
 
 class PostOnPubSub:
     def __init__(self, project: str) -> None:
-        make_topology(project=project, intake_url="http://127.0.0.1:9/nobody")
         self.publisher = PubSubPublisher(project=project)
         self._subscriber = pubsub_v1.SubscriberClient()
         self._subscription = self._subscriber.subscription_path(project, "everything")
@@ -80,7 +78,7 @@ def post(request: pytest.FixtureRequest) -> Iterator[Post]:
     if request.param == "memory":
         yield PostInMemory()
         return
-    post = PostOnPubSub(request.getfixturevalue("project"))
+    post = PostOnPubSub(request.getfixturevalue("project_with_topics"))
     yield post
     post.close()
 
