@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/pip --disable-pip-version-check install -qq
 LIGHT := $(VENV)/.light
 HEAVY := $(VENV)/.heavy
 # The video threads of two libraries would spin against each other on shared cores.

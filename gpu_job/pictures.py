@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
+from math import ceil
 from typing import TYPE_CHECKING
 
 import av
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 POSTER_QUALITY = 88
 #: Frames narrower than this are magnified on a contact sheet, by whole pixels.
 READABLE_WIDTH = 240
+#: A longer caption ends with an ellipsis; a prompt may have a thousand characters.
+CAPTION_LINES = 2
 GAP = 8
 TEXT_HEIGHT = 16
 PAPER, INK = (24, 24, 24), (235, 235, 235)
@@ -47,10 +51,13 @@ def contact_sheet(path_mp4: Path, path_png: Path, *, caption: str, columns: int 
     cell_width, cell_height = width * scale + GAP, height * scale + TEXT_HEIGHT + GAP
     columns = min(columns, len(chosen))
     rows = -(-len(chosen) // columns)
-    top = TEXT_HEIGHT + 2 * GAP
+    font = ImageFont.load_default(TEXT_HEIGHT - 3)
+    lines = _wrap(caption, font, width=columns * cell_width - GAP)
+    top = len(lines) * TEXT_HEIGHT + 2 * GAP
     sheet = Image.new("RGB", (columns * cell_width + GAP, top + rows * cell_height), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_HEIGHT - 3)
-    draw.text((GAP, GAP), caption, INK, font)
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines):
+        draw.text((GAP, GAP + number * TEXT_HEIGHT), line, INK, font)
     for place, index in enumerate(chosen):
         left = GAP + place % columns * cell_width
         upper = top + place // columns * cell_height
@@ -58,3 +65,20 @@ def contact_sheet(path_mp4: Path, path_png: Path, *, caption: str, columns: int 
         sheet.paste(picture, (left, upper))
         draw.text((left, upper + height * scale), f"{times_s[index]:.2f} s", INK, font)
     sheet.save(path_png)
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, *, width: int) -> list[str]:
+    """Break between words, or inside a word that is wider than the sheet; ``width`` in pixels."""
+
+    def count_fitting(text: str, *, end: str = "") -> int:
+        return bisect_right(range(len(text) + 1), width, key=lambda count: ceil(font.getlength(text[:count] + end))) - 1
+
+    rest = " ".join(text.split())
+    lines: list[str] = []
+    while (count := count_fitting(rest)) < len(rest) and len(lines) < CAPTION_LINES - 1:
+        space = rest.rfind(" ", 0, count + 1)
+        lines.append(rest[: space if space > 0 else count])
+        rest = rest[len(lines[-1]) :].lstrip()
+    if count < len(rest):
+        rest = rest[: count_fitting(rest, end="…")].rstrip() + "…"
+    return [*lines, rest]

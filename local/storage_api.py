@@ -107,24 +107,24 @@ class StorageApi:
         return response(environ, start_response)
 
     def answer_health(self, _request: Request) -> Response:
-        """``GET /``"""
+        """``GET /``."""
         return Response("Ok", content_type="text/plain")
 
     def create_bucket(self, request: Request) -> Response:
-        """``POST /b``"""
+        """``POST /b``."""
         return _json(self._store.create_bucket(parse_json(request.get_data()).get("name")))
 
     def get_bucket(self, _request: Request, bucket: str) -> Response:
-        """``GET /b/{bucket}``"""
+        """``GET /b/{bucket}``."""
         return _json(self._store.bucket(bucket))
 
     def delete_bucket(self, _request: Request, bucket: str) -> Response:
-        """``DELETE /b/{bucket}``"""
+        """``DELETE /b/{bucket}``."""
         self._store.delete_bucket(bucket)
         return Response(status=204)
 
     def list_objects(self, request: Request, bucket: str) -> Response:
-        """``GET /b/{bucket}/o``"""
+        """``GET /b/{bucket}/o``."""
         page, next_page_token = list_page(
             self._store.list(bucket),
             prefix=request.args.get("prefix", ""),
@@ -138,23 +138,23 @@ class StorageApi:
         return _json({"kind": "storage#objects", **{key: value for key, value in answer.items() if value}})
 
     def get_object(self, request: Request, bucket: str, name: str) -> Response:
-        """``GET /b/{bucket}/o/{name}``, with ``alt=media`` its bytes"""
+        """``GET /b/{bucket}/o/{name}``, with ``alt=media`` its bytes."""
         if request.args.get("alt") == "media":
             return media_response(request, *self._store.open(bucket, name, **_conditions(request)), overrides={})
         return _object(request, self._store.get(bucket, name, **_conditions(request)))
 
     def patch_object(self, request: Request, bucket: str, name: str) -> Response:
-        """``PATCH /b/{bucket}/o/{name}``"""
+        """``PATCH /b/{bucket}/o/{name}``."""
         changes = parse_json(request.get_data())
         return _object(request, self._store.update(bucket, name, changes, **_conditions(request)))
 
     def delete_object(self, request: Request, bucket: str, name: str) -> Response:
-        """``DELETE /b/{bucket}/o/{name}``"""
+        """``DELETE /b/{bucket}/o/{name}``."""
         self._store.delete(bucket, name, **_conditions(request))
         return Response(status=204)
 
     def start_upload(self, request: Request, bucket: str) -> Response:
-        """``POST /upload/…/b/{bucket}/o``: the whole of a media or multipart upload, the start of a resumable one"""
+        """``POST /upload/…/b/{bucket}/o``: the whole of a media or multipart upload, the start of a resumable one."""
         if_generation_match = _integer(request, "ifGenerationMatch")
         kind, body, attributes = request.args.get("uploadType"), request.get_data(), {}
         if kind == "media":
@@ -177,7 +177,7 @@ class StorageApi:
         return Response(headers={"Location": _base_url(request) + path, "X-GUploader-UploadID": upload_id})
 
     def continue_upload(self, request: Request, bucket: str) -> Response:  # noqa: ARG002 - the session knows its bucket
-        """``PUT`` to what a resumable upload's start answered: a chunk, or a question how many bytes have come"""
+        """``PUT`` to what a resumable upload's start answered: a chunk, or a question how many bytes have come."""
         result = self._uploads.receive(
             request.args.get("upload_id", ""),
             request.get_data(),
@@ -189,7 +189,7 @@ class StorageApi:
         return Response(status=308, headers={"Range": f"bytes=0-{result - 1}"} if result else {})
 
     def get_by_url(self, request: Request, bucket: str, name: str) -> Response:
-        """``GET /{bucket}/{name}`` with a signature"""
+        """``GET /{bucket}/{name}`` with a signature."""
         if request.method == "OPTIONS":
             return Response()
         if self._signing_key is None or "X-Goog-Signature" not in request.args:

@@ -95,7 +95,7 @@ class _Handler(WSGIRequestHandler):
 @click.option("--notify-url", metavar="URL", help="Receiver of the finalized events.")
 @click.option("--signing-key-file", type=click.Path(path_type=Path), metavar="FILE", help="Made when missing.")
 @click.option("--bucket", "buckets", multiple=True, metavar="NAME", help="A bucket to have; may be repeated.")
-def main(
+def main(  # noqa: PLR0917 - click passes every option by keyword
     host: str, port: int, data: Path, notify_url: str | None, signing_key_file: Path | None, buckets: tuple[str, ...]
 ) -> None:
     """Serve Google Cloud Storage on this machine, until SIGINT or SIGTERM; print its URL when it is ready."""

@@ -84,21 +84,24 @@ class ResumableUploads:
             if total_bytes is None or len(session.content) < total_bytes:
                 return len(session.content)
             try:
-                if len(session.content) > total_bytes:
-                    raise BadRequest(f"There are {len(session.content)} bytes, more than the {total_bytes} announced.")
-                session.stored = self._store.create(
-                    session.bucket,
-                    session.name,
-                    session.content,
-                    attributes={**session.attributes, **checksums},
-                    if_generation_match=session.if_generation_match,
-                )
+                session.stored = self._create(session, total_bytes, checksums)
             except BaseException:
                 with self._lock:
                     self._sessions.pop(upload_id, None)
                 raise
             session.content = bytearray()
             return session.stored
+
+    def _create(self, session: _Session, total_bytes: int, checksums: Mapping[str, str]) -> StoredObject:
+        if len(session.content) > total_bytes:
+            raise BadRequest(f"There are {len(session.content)} bytes, more than the {total_bytes} announced.")
+        return self._store.create(
+            session.bucket,
+            session.name,
+            session.content,
+            attributes={**session.attributes, **checksums},
+            if_generation_match=session.if_generation_match,
+        )
 
 
 def _parse_content_range(header: str | None, body_bytes: int) -> tuple[int, int | None]:

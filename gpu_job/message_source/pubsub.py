@@ -57,9 +57,7 @@ class PubSubMessageSource:
     def acknowledge(self, message: Message) -> None:
         """See `MessageSource.acknowledge`."""
         path = self._paths[message.priority]
-        _answered(
-            lambda: self._client.acknowledge(subscription=path, ack_ids=[message.ack_id], **self._limits)
-        )
+        _answered(lambda: self._client.acknowledge(subscription=path, ack_ids=[message.ack_id], **self._limits))
 
     def extend(self, message: Message, *, deadline_s: int) -> None:
         """See `MessageSource.extend`."""

@@ -28,8 +28,8 @@ R = TypeVar("R")
 
 JOBS = "jobs"
 RENDERS = "renders"
-#: A call that takes longer than this is given up; what it wrote is found out by reading. Left to itself the client tries
-#: for up to five minutes, longer than any lease.
+#: A call that takes longer than this is given up; what it wrote is found out by reading. Left to itself the client
+#: tries for up to five minutes, longer than any lease.
 TIMEOUT_S = 20.0
 _RETRY = Retry(predicate=if_exception_type(google.ServiceUnavailable, google.ResourceExhausted), initial=0.1, maximum=2)
 

@@ -1,18 +1,26 @@
-"""Google's emulators, started once for all contract tests; each test has a project of its own on them."""
+"""Emulators, started once for all contract tests; each test has a project or a bucket of its own on them."""
 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.oauth2.service_account import Credentials
 
 from local.emulator_finder import find_emulators
 from local.emulators import start_firestore, start_pubsub
+from local.signing_key import make_signing_key
+from local.storage_emulator import serve_storage
 from local.topology import make_topology
+from tests.contract.storage_world import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from google.cloud import storage
 
     from local.emulator_finder import EmulatorBinaries
     from local.emulators import RunningEmulator
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def binaries() -> EmulatorBinaries:
-    """A machine without them fails here with one line that says how to get them; ``-m "not emulators"`` goes without."""
+    """Where they are not, it ends here with a line that says how to get them; ``-m "not emulators"`` needs none."""
     return find_emulators(download=False)
 
 
@@ -53,3 +61,39 @@ def project_with_topics(project: str, emulators: tuple[RunningEmulator, RunningE
     """A project with the topics and subscriptions of the local stack; nobody takes what is pushed to the intake."""
     make_topology(emulators[1].endpoint, project=project, intake_url="http://127.0.0.1:9/")
     return project
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service account that signs."""
+    return make_signing_key(tmp_path_factory.mktemp("key") / "key.json")
+
+
+@pytest.fixture(scope="session")
+def storage_url(tmp_path_factory: pytest.TempPathFactory, key_file: Path) -> Iterator[str]:
+    """One storage emulator without events for many tests, each with a bucket of its own."""
+    with serve_storage(data_dir=tmp_path_factory.mktemp("data"), signing_key_file=key_file) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(storage_url: str) -> storage.Bucket:
+    """A new bucket."""
+    return client_of(storage_url).create_bucket(f"bucket-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def sign(key_file: Path, storage_url: str) -> Callable[..., str]:
+    """Signs a URL of a blob, for a minute unless told."""
+    credentials = Credentials.from_service_account_file(key_file)
+
+    def sign_blob(blob: storage.Blob, *, lifetime_s: int = 60, **options: Any) -> str:
+        return str(
+            blob.generate_signed_url(
+                **{"credentials": credentials, "method": "GET", "api_access_endpoint": storage_url, **options},
+                version="v4",
+                expiration=timedelta(seconds=lifetime_s),
+            )
+        )
+
+    return sign_blob

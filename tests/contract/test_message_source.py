@@ -32,10 +32,14 @@ SHORT_S = 1
 class Queue(Protocol):
     """Both queues of render requests, with one worker's source."""
 
-    publisher: Publisher
-    source: MessageSource
     #: Of one pull.
     pull_s: float
+
+    @property
+    def publisher(self) -> Publisher: ...
+
+    @property
+    def source(self) -> MessageSource: ...
 
 
 class QueueInMemory:

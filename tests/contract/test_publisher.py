@@ -28,7 +28,8 @@ ATTRIBUTES = {"status": "completed", "title": "Grün vor Neid: 🐈"}
 class Post(Protocol):
     """A publisher, and what arrives at a subscriber of `JOB_EVENTS`."""
 
-    publisher: Publisher
+    @property
+    def publisher(self) -> Publisher: ...
 
     def arrived(self, count: int) -> list[tuple[str, bytes, Mapping[str, str]]]:
         """Id, data and attributes of so many messages."""

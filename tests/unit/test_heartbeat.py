@@ -222,9 +222,18 @@ def test_loading_may_take_longer_than_rendering_since_it_may_be_a_download(
 
 def test_nobody_waits_stops_the_work_and_is_told_when_it_has_stopped(world: World, lease: Lease, work: Work) -> None:
     with pytest.raises(NobodyWaitsError):
-        listen(world, lease, work, (1.0, lambda: world.cancel("job-aaaa")), (1.5, rendering(1)), (5.0, STOPPED))
+        listen(
+            world,
+            lease,
+            work,
+            (1.0, lambda: world.cancel("job-aaaa")),
+            (1.5, rendering(1)),
+            (2.5, rendering(2)),
+            (5.0, STOPPED),
+        )
 
     assert world.clock.monotonic() == 5.0
+    assert world.render.progress == rendering(1).percent
     work.assert_stopped()
 
 

@@ -414,6 +414,15 @@ def test_the_holder_counts_from_when_it_sent_the_renewal_so_it_never_believes_lo
     assert world.render.lease_left_s(world.clock.now()) == 19
 
 
+def test_the_holder_counts_from_when_it_sent_the_claim_too(world: World) -> None:
+    world.store.meddling.before("commit", lambda: world.clock.pass_s(20))
+    lease = world.claim()
+
+    world.clock.pass_s(LEASE_S - 19)
+
+    assert lease.is_over
+
+
 def test_a_renewal_that_nobody_answered_does_not_prolong_the_lease(world: World) -> None:
     lease = world.claim()
     world.clock.pass_s(LEASE_S)

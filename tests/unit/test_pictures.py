@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from gpu_job.encoder import encode
-from gpu_job.pictures import contact_sheet, poster, read_frames
+from gpu_job.pictures import _wrap, contact_sheet, poster, read_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,3 +73,40 @@ def test_a_contact_sheet_of_few_frames_has_no_empty_places(tmp_path: Path) -> No
     contact_sheet(path, tmp_path / "two.png", caption="two frames", columns=4, rows=3)
     contact_sheet(path, tmp_path / "exact.png", caption="two frames", columns=2, rows=1)
     assert (tmp_path / "two.png").read_bytes() == (tmp_path / "exact.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("caption", "lines"),
+    [
+        ("cat: asleep", 1),
+        ("cat: " + "asleep in the sun " * 6, 2),
+        ("cat: " + "asleep in the sun " * 50, 2),
+        ("cat: " + "z" * 900, 2),
+        ("cat:\nasleep\n\nin the sun", 1),
+    ],
+    ids=["short", "two lines", "far too long", "one endless word", "with line breaks"],
+)
+def test_a_caption_stays_on_its_contact_sheet(greys: Path, tmp_path: Path, caption: str, lines: int) -> None:
+    contact_sheet(greys, tmp_path / "sheet.png", caption=caption, columns=2, rows=1)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        sheet = np.asarray(picture.convert("L"))
+    contact_sheet(greys, tmp_path / "bare.png", caption="", columns=2, rows=1)
+    with Image.open(tmp_path / "bare.png") as picture:
+        bare = np.asarray(picture.convert("L"))
+    text_height = 16
+    added = (lines - 1) * text_height
+    assert sheet.shape == (bare.shape[0] + added, bare.shape[1])
+    assert (sheet[32 + added :] == bare[32:]).all()
+    written = sheet[: 32 + added] > 128
+    assert not written[:, -8:].any()
+    for line in range(lines):
+        assert written[8 + line * text_height : 8 + (line + 1) * text_height].any()
+
+
+def test_a_caption_that_is_cut_says_so() -> None:
+    font = ImageFont.load_default(13)
+    first, second = _wrap("cat: " + "asleep in the sun " * 50, font, width=400)
+    assert first.endswith(("asleep", "in", "the", "sun"))
+    assert second.endswith("…")
+    assert max(font.getlength(first), font.getlength(second)) <= 400
+    assert _wrap("cat: asleep", font, width=400) == ["cat: asleep"]

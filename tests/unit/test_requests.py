@@ -267,6 +267,10 @@ def test_composed_and_decomposed_letters_are_the_same_wish() -> None:
     assert parsed(prompt=decomposed).prompt == composed
 
 
+def test_letters_that_only_look_alike_stay_what_was_typed() -> None:
+    assert parsed(prompt="½ ﬁsh").prompt == "½ ﬁsh"
+
+
 @pytest.mark.parametrize("prompt", [" a  moth ", "a\tmoth", "a\nmoth\r\n", "a\N{NO-BREAK SPACE}moth", "a\u2028moth"])
 def test_white_space_makes_no_other_wish(prompt: str) -> None:
     assert parsed(prompt=prompt).prompt == "a moth"

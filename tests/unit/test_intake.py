@@ -1,0 +1,314 @@
+"""Wishes that come as messages: taken in once, and answered even when they can't be granted."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from intake import take_in
+from submit_job import job_id_of
+
+from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.errors import ErrorCode, Retryable
+from shared.job_store import Create
+from shared.jobs import Job, Render, State, Status
+from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, decode
+from shared.requests import MAX_BODY_BYTES, render_key
+from shared.settling import complete_from_object
+from shared.testing import (
+    AN_OFFER,
+    TRACEPARENT,
+    Clock,
+    FlakyPublisher,
+    MeddledJobStore,
+    a_job,
+    a_render,
+    a_spec,
+    put_video,
+)
+
+WISH = {"perspective": "curious-cat", "seed": 1}
+KEY = render_key(a_spec())
+
+
+@dataclass
+class World:
+    """Everything that a message touches."""
+
+    clock: Clock = field(default_factory=Clock)
+    artifacts: InMemoryArtifactStore = field(default_factory=InMemoryArtifactStore)
+    publisher: FlakyPublisher = field(default_factory=FlakyPublisher)
+
+    def __post_init__(self) -> None:
+        self.store = MeddledJobStore(now=self.clock.now)
+
+    def deliver(self, message: object, *, message_id: str = "17", **attributes: str) -> None:
+        take_in(
+            message if isinstance(message, bytes) else json.dumps(message).encode(),
+            message_id=message_id,
+            attributes=attributes,
+            store=self.store,
+            publisher=self.publisher,
+            artifacts=self.artifacts,
+            offer=AN_OFFER,
+            now=self.clock.now,
+        )
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [value for value, _ in self.store._documents.values() if isinstance(value, Job)]
+
+    @property
+    def only_job(self) -> Job:
+        [job] = self.jobs
+        return job
+
+    @property
+    def renders(self) -> list[Render]:
+        return [value for value, _ in self.store._documents.values() if isinstance(value, Render)]
+
+    @property
+    def events(self) -> list[JobEvent]:
+        return [decode(JobEvent, each.data) for each in self.publisher.published[JOB_EVENTS]]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def no_answer() -> None:
+    raise Retryable("no answer")
+
+
+# --- granted ---
+
+
+def test_a_wish_becomes_a_job_of_its_source_and_goes_to_the_workers(world: World) -> None:
+    world.deliver({"schema_version": 1, "request": WISH}, source="newsletter")
+    job = world.only_job
+    assert (job.status, job.owner, job.render_key) == (Status.QUEUED, "system:newsletter", KEY)
+    assert job.request
+    assert job.request.model == "untrained-tiny-wan"
+    assert [render.state for render in world.renders] == [State.IDLE]
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+    assert world.events == []
+
+
+def test_a_bulk_wish_goes_to_the_bulk_topic(world: World) -> None:
+    world.deliver({"request": WISH | {"priority": "bulk"}})
+    assert len(world.publisher.published[RENDER_REQUESTS_BULK]) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "owner"),
+    [
+        ("a", "system:a"),
+        ("batch.nightly_2-x", "system:batch.nightly_2-x"),
+        ("", "system:unknown"),
+        ("Upper", "system:unknown"),
+        ("a b", "system:unknown"),
+        ("a\n", "system:unknown"),
+        ("../x", "system:unknown"),
+        ("x" * 64, "system:unknown"),
+    ],
+)
+def test_the_owner_is_the_source_where_it_has_a_decent_name(world: World, source: str, owner: str) -> None:
+    world.deliver({"request": WISH}, source=source)
+    assert world.only_job.owner == owner
+
+
+def test_a_prompt_from_a_system_is_that_systems_alone(world: World) -> None:
+    world.deliver({"request": WISH | {"prompt": "a moth"}}, source="a")
+    assert world.renders[0].spec.scope == "system:a"
+
+
+def test_the_id_is_the_senders_where_there_is_one(world: World) -> None:
+    world.deliver({"job_id": "order-0001", "request": WISH})
+    assert world.only_job.job_id == "order-0001"
+
+
+def test_the_id_comes_from_the_messages_id_where_there_is_none(world: World) -> None:
+    world.deliver({"request": WISH}, message_id="17", source="a")
+    assert world.only_job.job_id == job_id_of("system:a", "17")
+
+
+def test_two_messages_are_two_jobs_of_one_render(world: World) -> None:
+    world.deliver({"request": WISH}, message_id="17")
+    world.deliver({"request": WISH}, message_id="18")
+    assert len(world.jobs) == 2
+    assert len(world.renders) == 1
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+
+
+def test_the_trace_goes_on_from_body_or_attribute() -> None:
+    inside, outside, neither = World(), World(), World()
+    inside.deliver({"request": WISH, "traceparent": TRACEPARENT}, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    outside.deliver({"request": WISH}, traceparent=TRACEPARENT)
+    neither.deliver({"request": WISH})
+    assert inside.only_job.traceparent == outside.only_job.traceparent == TRACEPARENT
+    assert neither.only_job.traceparent
+
+
+def test_what_is_ready_is_completed_at_once_and_told_of(world: World) -> None:
+    world.deliver({"request": WISH}, message_id="1")
+    put_video(world.artifacts, KEY)
+    complete_from_object(KEY, store=world.store, artifacts=world.artifacts, now=world.clock.now)
+    world.deliver({"request": WISH}, message_id="2")
+    assert {job.status for job in world.jobs} == {Status.COMPLETED}
+    assert len({event.job_id for event in world.events}) == 2
+
+
+# --- delivered again ---
+
+
+def test_a_message_that_is_delivered_twice_is_one_job(world: World) -> None:
+    for _ in range(2):
+        world.deliver({"request": WISH})
+    assert world.only_job.status is Status.QUEUED
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+
+
+def test_a_message_that_is_delivered_twice_at_once_is_one_job(world: World) -> None:
+    world.store.meddling.append(lambda: world.deliver({"request": WISH}))
+    world.deliver({"request": WISH})
+    assert world.only_job.status is Status.QUEUED
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+
+
+def test_a_redelivery_draws_the_same_seed(world: World) -> None:
+    world.deliver({"request": {"perspective": "curious-cat"}})
+    other = World()
+    other.deliver({"request": {"perspective": "curious-cat"}})
+    assert world.only_job == other.only_job.model_copy(update={"traceparent": world.only_job.traceparent})
+
+
+@pytest.mark.parametrize("request_", [WISH | {"seed": 2}, {"perspective": "stone"}])
+def test_an_existing_job_outranks_the_message_good_or_bad(world: World, request_: dict[str, Any]) -> None:
+    render = a_render(now=world.clock.now())
+    job = a_job(render, job_id="order-0001", now=world.clock.now(), owner="ada")
+    world.store.commit(Create(value=render), Create(value=job))
+    world.deliver({"job_id": "order-0001", "request": request_})
+    assert world.only_job == job
+    assert world.events == []
+
+
+def test_what_could_not_be_stored_is_delivered_again(world: World) -> None:
+    world.store.meddling.append(no_answer)
+    with pytest.raises(Retryable, match="no answer"):
+        world.deliver({"request": WISH})
+    assert world.jobs == []
+    world.deliver({"request": WISH})
+    assert world.only_job.status is Status.QUEUED
+
+
+def test_workers_that_cannot_be_told_are_no_reason_to_deliver_again(world: World) -> None:
+    world.publisher.is_down = True
+    world.deliver({"request": WISH})
+    assert world.only_job.status is Status.QUEUED
+    assert world.renders[0].published_at is None
+
+
+# --- rejected ---
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00\x01",
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"request": null}',
+        b'{"request": []}',
+        b'{"schema_version": 2, "request": {"perspective": "curious-cat"}}',
+        b'{"job_id": "x", "request": {"perspective": "curious-cat"}}',
+        b'{"job_id": "__reserved__", "request": {"perspective": "curious-cat"}}',
+        b'{"request": {"perspective": "curious-cat"}, "more": 1}',
+        b'{"request": {"seed": ' + b"9" * 5_000 + b"}}",
+        b'{"request": {"prompt": "\\ud800"}}',
+        b"[" * 10_000,
+    ],
+)
+def test_a_message_that_cannot_be_read_becomes_a_failed_job_with_the_reason_and_an_event(
+    world: World, data: bytes
+) -> None:
+    world.deliver(data)
+    job = world.only_job
+    assert (job.status, job.request, job.render_key) == (Status.FAILED, None, None)
+    assert job.error
+    assert job.error.code is ErrorCode.MALFORMED_REQUEST
+    assert job.error.message.startswith("The message is no JobRequested.; ")
+    assert job.job_id == job_id_of("system:unknown", "17")
+    assert [(event.job_id, event.status, event.error) for event in world.events] == [
+        (job.job_id, Status.FAILED, job.error)
+    ]
+    assert not job.event_pending
+    assert world.renders == []
+
+
+def test_a_wish_with_faults_becomes_a_failed_job_that_names_them_all(world: World) -> None:
+    world.deliver({"job_id": "order-0001", "request": {"perspective": "stone", "seed": "1", "fps": 24}}, source="a")
+    job = world.only_job
+    assert (job.job_id, job.owner, job.status) == ("order-0001", "system:a", Status.FAILED)
+    assert job.error
+    assert job.error.code is ErrorCode.INVALID_REQUEST
+    assert all(f"; {field}: " in job.error.message for field in ("perspective", "seed", "fps"))
+    assert [event.job_id for event in world.events] == ["order-0001"]
+    assert world.publisher.published[RENDER_REQUESTS] == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b'{"perspective": "curious-cat", "seconds": NaN}',
+        b'{"perspective": "curious-cat", "seconds": 1.0000001}',
+        b'{"perspective": "curious-cat", "seed": 1.0}',
+        b'{"perspective": "curious-cat", "seed": ' + b"9" * 4_300 + b"}",
+        b'{"perspective": "curious-cat", "seed": -' + b"9" * 4_300 + b"}",
+        b'{"perspective": "curious-cat", "prompt": "' + b"x" * 10_000 + b'"}',
+        b'{"perspective": "curious-cat", "prompt": "\\u0000"}',
+    ],
+    ids=["NaN", "nearly one", "fraction", "endless seed", "endless negative seed", "endless prompt", "zero byte"],
+)
+def test_odd_values_are_refused_as_they_are_over_http(world: World, request_: bytes) -> None:
+    world.deliver(b'{"request": ' + request_ + b"}")
+    assert world.only_job.error
+    assert world.only_job.error.code in {ErrorCode.INVALID_REQUEST, ErrorCode.MALFORMED_REQUEST}
+    assert len(world.events) == 1
+
+
+def test_a_message_that_is_too_large_is_refused_with_a_reason_that_is_not(world: World) -> None:
+    world.deliver({"request": {"x" * MAX_BODY_BYTES: 1}})
+    assert world.only_job.error
+    assert world.only_job.error.code is ErrorCode.PAYLOAD_TOO_LARGE
+    assert len(world.only_job.error.message) < 100
+
+
+def test_a_rejected_message_that_is_delivered_twice_is_one_job_and_one_event(world: World) -> None:
+    for _ in range(2):
+        world.deliver(b"{")
+    assert world.only_job.status is Status.FAILED
+    assert len(world.events) == 1
+
+
+def test_a_rejection_whose_event_could_not_be_sent_sends_it_at_the_next_delivery(world: World) -> None:
+    world.publisher.is_down = True
+    with pytest.raises(Retryable):
+        world.deliver(b"{")
+    assert world.only_job.event_pending
+    world.publisher.is_down = False
+    world.deliver(b"{")
+    assert not world.only_job.event_pending
+    assert len(world.events) == 1
+
+
+def test_a_rejection_that_could_not_be_stored_is_delivered_again(world: World) -> None:
+    world.store.meddling.append(no_answer)
+    with pytest.raises(Retryable, match="no answer"):
+        world.deliver(b"{")
+    assert world.jobs == []
+    assert world.events == []
