@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
+from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent
 from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
     Job,
-    JobError,
     Move,
     Render,
     Stage,
@@ -99,7 +99,9 @@ class Claimant:
             if found.value.is_final:
                 settle(found, store=self.store, publisher=self.publisher, now=self.now)
                 return NoLease.SETTLED
-            if left_s := found.value.lease_left_s(found.read_at):
+            left_s = found.value.lease_left_s(found.read_at)
+            # One's own live lease can only be one whose answer was lost on the way.
+            if left_s and found.value.holder != self.holder:
                 return Held(left_s=left_s)
             try:
                 if not self.store.waiting_jobs(render_key, limit=1):

@@ -14,7 +14,8 @@ from gpu_job.pictures import poster
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store import ArtifactExists
 from shared.commits import Commit
-from shared.jobs import Stage, Usage
+from shared.documents import Usage
+from shared.jobs import Stage
 from shared.receipts import Receipt
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from gpu_job.heartbeat import HungError, PreemptedError, attend
 from gpu_job.lease import Held, LeaseLostError, NobodyWaitsError, NoLease
 from gpu_job.making import make_video
 from gpu_job.message_source import MAX_DELAY_S
+from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
-from shared.jobs import MAX_ATTEMPTS, JobError
+from shared.jobs import MAX_ATTEMPTS
 from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
 from shared.telemetry import context
 

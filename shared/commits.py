@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, ValidationError
 
 from shared.artifact_paths import video_path
+from shared.documents import RENDER_KEY_PATTERN, Document, Usage, Video
 from shared.errors import Permanent, Retryable
-from shared.jobs import RENDER_KEY_PATTERN, Document, Usage, Video
 
 if TYPE_CHECKING:
     from shared.artifact_store import Artifact, ArtifactStore

@@ -55,6 +55,10 @@ HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
 }
 
 
+#: More are counted, not named: an answer has its bounds too.
+MAX_FAULTS = 50
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """One thing that is wrong with an input."""
@@ -114,7 +118,10 @@ class Permanent(LifeAsNotMeError):  # noqa: N818 - it is a decision
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:
     """Every fault that pydantic found, in our words. The input itself is left out: it may hold a private prompt."""
     found: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False, include_input=False)]
-    return tuple(
+    faults = [
         Fault(field=".".join(str(part) for part in item["loc"]), code=item["type"], message=item["msg"])
-        for item in found
-    )
+        for item in found[:MAX_FAULTS]
+    ]
+    if len(found) > MAX_FAULTS:
+        faults.append(Fault(field="", code="more_faults", message=f"and {len(found) - MAX_FAULTS} more faults"))
+    return tuple(faults)

@@ -15,14 +15,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from shared.errors import ErrorCode, LifeAsNotMeError
+from shared.documents import JOB_ID_PATTERN, RENDER_KEY_PATTERN, Document, JobError, Usage, Video
+from shared.errors import LifeAsNotMeError
 from shared.requests import Priority, RenderSpec, Request
-
-#: No underscore in front: Firestore keeps ids such as ``__x__`` to itself.
-JOB_ID_PATTERN = r"^[A-Za-z0-9-][A-Za-z0-9_-]{7,63}$"
-RENDER_KEY_PATTERN = r"^[0-9a-f]{40}$"
 
 #: Stands for "now by the store's own clock"; a store writes its clock in its place. No worker's clock decides a lease.
 SERVER_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -84,7 +81,6 @@ JOB_TRANSITIONS: Final[dict[tuple[Status, Move], Status]] = {
     (Status.QUEUED, Move.FAIL): Status.FAILED,
     (Status.QUEUED, Move.CANCEL): Status.CANCELED,
     (Status.IN_PROGRESS, Move.CLAIM): Status.IN_PROGRESS,
-    (Status.IN_PROGRESS, Move.RENEW): Status.IN_PROGRESS,
     (Status.IN_PROGRESS, Move.RELEASE): Status.QUEUED,
     (Status.IN_PROGRESS, Move.COMPLETE): Status.COMPLETED,
     (Status.IN_PROGRESS, Move.FAIL): Status.FAILED,
@@ -107,51 +103,6 @@ RENDER_TRANSITIONS: Final[dict[tuple[State, Move], State]] = {
 
 class ForbiddenTransitionError(LifeAsNotMeError):
     """The table has no such arrow: a fault in the caller, which must look at the state first."""
-
-
-class Document(BaseModel):
-    """What jobs, renders and their parts have in common."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), hide_input_in_errors=True
-    )
-
-
-class JobError(Document):
-    """Why a job ended without a video."""
-
-    code: ErrorCode
-    message: str
-    """For people; names every fault of a rejected request."""
-
-
-class Video(Document):
-    """What was made, and where it lies in the artifact bucket."""
-
-    path: str
-    poster_path: str
-    receipt_path: str
-    generation: int
-    """Generation of the object at ``path``: the commit."""
-    width: int
-    height: int
-    frames: int
-    fps: int
-    duration_s: float
-    size_bytes: int
-    content_type: Literal["video/mp4"] = "video/mp4"
-
-
-class Usage(Document):
-    """What it took."""
-
-    load_s: float
-    """Seconds until the model was ready; 0 when it was warm."""
-    render_s: float
-    """Seconds of denoising and decoding: what a GPU is paid for."""
-    encode_s: float
-    device: str
-    """Name of the device that rendered."""
 
 
 class Job(Document):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from shared.jobs import RENDER_KEY_PATTERN, Document, Usage
+from shared.documents import RENDER_KEY_PATTERN, Document, Usage
 from shared.requests import RenderSpec
 
 

@@ -16,8 +16,9 @@ from submit_job import submit_job
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
+from shared.documents import JOB_ID_PATTERN
 from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
-from shared.jobs import JOB_ID_PATTERN, Job, Status
+from shared.jobs import Job, Status
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES, Priority
@@ -104,7 +105,7 @@ class Api:
             offer=self.settings.offer,
             now=self.now,
         )
-        response = _json(_view(job), status=200 if job.status is Status.COMPLETED else 202)
+        response = _json(_view(job), status=200 if job.is_final else 202)
         response.headers["Location"] = f"/jobs/{job.job_id}"
         return response
 

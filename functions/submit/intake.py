@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from placing import place
 
+from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, Rejected
 from shared.job_store import Create
-from shared.jobs import JobError, new_job, rejected_job
+from shared.jobs import new_job, rejected_job
 from shared.messages import JobRequested, decode
 from shared.outbox import empty_outbox
 from shared.requests import MAX_BODY_BYTES, fill_in, parse_request, render_key, render_spec
@@ -55,7 +56,7 @@ def take_in(
     source = attributes.get("source", "")
     owner = f"system:{source if _SOURCE.fullmatch(source) else 'unknown'}"
     fingerprint = hashlib.sha256(data).hexdigest()
-    job_id = hashlib.sha256(f"{owner}\n{message_id}".encode()).hexdigest()[:32]
+    job_id = hashlib.sha256(f"message\n{owner}\n{message_id}".encode()).hexdigest()[:32]
     traceparent = traceparent_or_new(attributes.get("traceparent"))
     try:
         message = _decoded(data)

@@ -66,11 +66,12 @@ class Observer:
     def publish(self, topic: str, data: bytes, **attributes: str) -> str:
         """Publish a message; its id."""
         path = self.publisher.topic_path(PROJECT, topic)
-        return str(self.publisher.publish(path, data, **attributes).result(timeout=10))
+        message_id: str = self.publisher.publish(path, data, **attributes).result(timeout=10)
+        return message_id
 
     def subscribe(self, topic: str) -> str:
         """A new subscription, so that what is published from now on can be counted."""
-        name = self.subscriber.subscription_path(PROJECT, f"{topic}-observer-{time.monotonic_ns()}")
+        name: str = self.subscriber.subscription_path(PROJECT, f"{topic}-observer-{time.monotonic_ns()}")
         self.subscriber.create_subscription(name=name, topic=self.publisher.topic_path(PROJECT, topic))
         return name
 

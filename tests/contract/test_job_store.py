@@ -12,6 +12,7 @@ import pytest
 from google.cloud import firestore
 
 from local.processes import free_port
+from shared.documents import JobError, Usage, Video
 from shared.errors import Conflict, ErrorCode, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
 from shared.job_store.firestore import FirestoreJobStore
@@ -19,13 +20,10 @@ from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import (
     SERVER_TIME,
     Job,
-    JobError,
     Render,
     Stage,
     State,
     Status,
-    Usage,
-    Video,
     claim_render,
     complete_render,
     event_published,

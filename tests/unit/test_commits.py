@@ -6,8 +6,8 @@ from shared.artifact_paths import video_path
 from shared.artifact_store import Artifact
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit, expect_commit, find_commit
+from shared.documents import Usage, Video
 from shared.errors import Permanent, Retryable
-from shared.jobs import Usage, Video
 from shared.testing import a_commit, put_video
 
 KEY = "ab" * 20

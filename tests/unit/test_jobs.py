@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.documents import JobError
 from shared.errors import ErrorCode
 from shared.jobs import (
     FINAL,
@@ -18,7 +19,6 @@ from shared.jobs import (
     WAITING,
     ForbiddenTransitionError,
     Job,
-    JobError,
     Move,
     Render,
     Stage,
@@ -58,7 +58,6 @@ ARROWS: dict[tuple[type[Status | State], Status | State], dict[Move, Status | St
     },
     (Status, Status.IN_PROGRESS): {
         Move.CLAIM: Status.IN_PROGRESS,
-        Move.RENEW: Status.IN_PROGRESS,
         Move.RELEASE: Status.QUEUED,
         Move.COMPLETE: Status.COMPLETED,
         Move.FAIL: Status.FAILED,

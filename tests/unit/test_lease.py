@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpu_job.lease import MANY_JOBS, Held, LeaseLostError, NobodyWaitsError, NoLease
+from shared.documents import JobError
 from shared.errors import ErrorCode, Retryable
-from shared.jobs import MAX_ATTEMPTS, JobError, Stage, State, Status
+from shared.jobs import MAX_ATTEMPTS, Stage, State, Status
 from shared.messages import RENDER_REQUESTS
 from tests.unit.worker_world import LEASE_S, USAGE, World, no_answer, nothing
 
@@ -46,10 +47,12 @@ def test_a_live_lease_of_another_is_respected_and_the_time_left_is_told(world: W
     assert world.render.holder == "worker-a"
 
 
-def test_even_the_holder_does_not_claim_its_own_live_lease_twice(world: World) -> None:
-    world.claim("worker-a")
+def test_a_holder_who_never_heard_that_its_claim_succeeded_claims_again_at_once(world: World) -> None:
+    unheard = world.claim("worker-a")
 
-    assert world.claimant("worker-a").claim(world.key) == Held(left_s=LEASE_S)
+    again = world.claim("worker-a")
+
+    assert (again.render.token, again.render.holder) == (unheard.render.token + 1, "worker-a")
 
 
 def test_the_time_left_is_judged_by_the_stores_clock_not_by_the_workers(world: World) -> None:

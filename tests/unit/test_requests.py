@@ -462,3 +462,11 @@ def test_a_spec_that_was_stored_and_read_has_the_same_key() -> None:
 
 def test_a_whole_number_for_a_fraction_is_the_same_spec() -> None:
     assert render_key(RenderSpec.model_validate(GOLDEN_SPEC.model_dump() | {"guidance": 5})) == render_key(GOLDEN_SPEC)
+
+
+def test_very_many_faults_are_counted_not_all_named() -> None:
+    with pytest.raises(Rejected) as caught:
+        parse_request(json.dumps({f"field-{n}": n for n in range(1000)}), offer=AN_OFFER)
+
+    assert len(caught.value.faults) == 51
+    assert caught.value.faults[-1].message == "and 951 more faults"

@@ -10,12 +10,12 @@ from submit_job import job_id_of, submit_job
 
 from shared.artifact_store import Artifact
 from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, Rejected, Retryable
 from shared.job_store import Create, Replace, Stored
 from shared.jobs import (
     RETENTION,
     Job,
-    JobError,
     Render,
     State,
     Status,
