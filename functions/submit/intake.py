@@ -37,6 +37,11 @@ log = logging.getLogger(__name__)
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
+def job_id_of_message(owner: str, message_id: str) -> str:
+    """The id that this message always gives, unlike that of any Idempotency-Key of the same owner."""
+    return hashlib.sha256(f"message\n{owner}\n{message_id}".encode()).hexdigest()[:32]
+
+
 def take_in(
     data: bytes,
     *,
@@ -56,7 +61,7 @@ def take_in(
     source = attributes.get("source", "")
     owner = f"system:{source if _SOURCE.fullmatch(source) else 'unknown'}"
     fingerprint = hashlib.sha256(data).hexdigest()
-    job_id = hashlib.sha256(f"message\n{owner}\n{message_id}".encode()).hexdigest()[:32]
+    job_id = job_id_of_message(owner, message_id)
     traceparent = traceparent_or_new(attributes.get("traceparent"))
     try:
         message = _decoded(data)

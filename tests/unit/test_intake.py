@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from intake import take_in
+from intake import job_id_of_message, take_in
 from submit_job import job_id_of
 
 from shared.artifact_store.memory import InMemoryArtifactStore
@@ -130,7 +130,8 @@ def test_the_id_is_the_senders_where_there_is_one(world: World) -> None:
 
 def test_the_id_comes_from_the_messages_id_where_there_is_none(world: World) -> None:
     world.deliver({"request": WISH}, message_id="17", source="a")
-    assert world.only_job.job_id == job_id_of("system:a", "17")
+    assert world.only_job.job_id == job_id_of_message("system:a", "17")
+    assert world.only_job.job_id != job_id_of("system:a", "17"), "nobody's Idempotency-Key gives the same"
 
 
 def test_two_messages_are_two_jobs_of_one_render(world: World) -> None:
@@ -242,7 +243,7 @@ def test_a_message_that_cannot_be_read_becomes_a_failed_job_with_the_reason_and_
     assert job.error
     assert job.error.code is ErrorCode.MALFORMED_REQUEST
     assert job.error.message.startswith("The message is no JobRequested.; ")
-    assert job.job_id == job_id_of("system:unknown", "17")
+    assert job.job_id == job_id_of_message("system:unknown", "17")
     assert [(event.job_id, event.status, event.error) for event in world.events] == [
         (job.job_id, Status.FAILED, job.error)
     ]
