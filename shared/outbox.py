@@ -26,10 +26,12 @@ def publish_event(job: Job, *, publisher: Publisher) -> None:
     log.info("event published", extra={"action": "event", "job_id": job.job_id, "status": job.status.value})
 
 
-def empty_outbox(stored: Stored[Job], *, store: JobStore, publisher: Publisher) -> None:
-    """Publish a job's event and clear its mark."""
+def empty_outbox(stored: Stored[Job], *, store: JobStore, publisher: Publisher) -> Job:
+    """Publish a job's event and clear its mark; the job as it is afterwards."""
     publish_event(stored.value, publisher=publisher)
+    cleared = event_published(stored.value)
     try:
-        store.commit(Replace(stored=stored, value=event_published(stored.value)))
+        store.commit(Replace(stored=stored, value=cleared))
     except Conflict:
         log.info("event was cleared by another", extra={"action": "event", "job_id": stored.value.job_id})
+    return cleared

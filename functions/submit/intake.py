@@ -12,7 +12,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from placing import place
+from placing import JobExistsError, attach, place
 
 from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, Rejected
@@ -92,10 +92,14 @@ def take_in(
     )
     with context(job_id=job_id, render_key=job.render_key):
         try:
-            place(job, spec, priority=wish.priority, store=store, publisher=publisher, artifacts=artifacts, now=now)
+            place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
             log.info("job accepted", extra={"action": "intake", "owner": owner})
-        except Conflict:  # delivered before, or the id is taken: an existing document outranks the message
+        except JobExistsError:  # delivered before, or the id is taken: an existing document outranks the message
             log.info("job exists", extra={"action": "intake", "owner": owner})
+            found = store.job(job_id)
+            # The first delivery may have ended in the middle.
+            if found and found.value.fingerprint == fingerprint and found.value.render_key == job.render_key:
+                attach(found.value, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
 
 
 def _decoded(data: bytes) -> JobRequested:

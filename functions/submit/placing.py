@@ -9,11 +9,11 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from shared.artifact_paths import video_path
-from shared.errors import Conflict, Retryable
+from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
-from shared.jobs import Job, Render, State, new_render, publish, revive_render
+from shared.jobs import Job, Render, State, follow, new_render, publish, revive_render
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
-from shared.settling import settle
+from shared.outbox import empty_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
     from shared.artifact_store import ArtifactStore
     from shared.publisher import Publisher
-    from shared.requests import Priority, RenderSpec
+    from shared.requests import RenderSpec
 
 log = logging.getLogger(__name__)
+
+
+class JobExistsError(LifeAsNotMeError):
+    """There is a job of that id already."""
 
 
 def place(
     job: Job,
     spec: RenderSpec,
     *,
-    priority: Priority,
     store: JobStore,
     publisher: Publisher,
     artifacts: ArtifactStore,
@@ -38,67 +41,109 @@ def place(
 ) -> Job:
     """Write the job and see to it that its render is made, or copy what is there already.
 
-    A publish that fails is no failure: ``published_at`` stays empty and reconcile publishes.
+    Raises:
+        JobExistsError: a job of that id exists; it was left as it is.
+        Retryable: a service does not answer. The job may be written: `attach` it once more.
+    """
+    fresh = _fresh(job, spec, now=now())
+    try:
+        if store.render(fresh.render_key) is None:
+            placed, render = store.commit(Create(value=job), Create(value=fresh))
+            return _seen_to(cast("Stored[Job]", placed), cast("Stored[Render]", render), store, publisher, now)
+    except Conflict:  # one of the two exists by now; the next line finds out which
+        pass
+    try:
+        store.commit(Create(value=job))
+    except Conflict as exc:
+        raise JobExistsError("a job of that id exists") from exc
+    return attach(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+
+
+def attach(
+    job: Job,
+    spec: RenderSpec,
+    *,
+    store: JobStore,
+    publisher: Publisher,
+    artifacts: ArtifactStore,
+    now: Callable[[], datetime],
+) -> Job:
+    """Have a job that was written wait for its render; repeating it does no harm.
+
+    A render that failed, or whose video is gone, is revived. One that is completed is copied.
 
     Raises:
-        Conflict: a job of that id exists; nothing was written.
+        Retryable: a service does not answer.
     """
-    fresh = new_render(
-        render_key=cast("str", job.render_key), spec=spec, priority=priority, now=now(), traceparent=job.traceparent
+    fresh = _fresh(job, spec, now=now())
+    while True:
+        # The job as it is now: whoever finished the render meanwhile has told it.
+        placed, render = store.job(job.job_id), store.render(fresh.render_key)
+        if placed is None or placed.value.is_final:
+            return placed.value if placed else job
+        try:
+            if render is None:  # deleted between two reads
+                [created] = store.commit(Create(value=fresh))
+                render = cast("Stored[Render]", created)
+            elif _must_revive(render.value, artifacts=artifacts):
+                revived = revive_render(render.value, priority=fresh.priority, now=now())
+                [written] = store.commit(Replace(stored=render, value=revived))
+                render = cast("Stored[Render]", written)
+        except Conflict:
+            continue
+        return _seen_to(placed, render, store, publisher, now)
+
+
+def _fresh(job: Job, spec: RenderSpec, *, now: datetime) -> Render:
+    assert job.render_key is not None
+    assert job.request is not None
+    return new_render(
+        render_key=job.render_key, spec=spec, priority=job.request.priority, now=now, traceparent=job.traceparent
     )
-    placed, render = _create(job, fresh, store=store)
-    render = render or _attached(fresh, store=store, artifacts=artifacts, now=now)
+
+
+def _must_revive(render: Render, *, artifacts: ArtifactStore) -> bool:
+    if render.state is State.COMPLETED:
+        return artifacts.get(video_path(render.render_key)) is None
+    return render.state is State.FAILED
+
+
+def _seen_to(
+    placed: Stored[Job],
+    render: Stored[Render],
+    store: JobStore,
+    publisher: Publisher,
+    now: Callable[[], datetime],
+) -> Job:
+    """What is left to do for a job that waits: copy the video, or wake a worker."""
     if render.value.state is State.COMPLETED:
-        return _copied(placed, render, store=store, publisher=publisher, now=now)
+        return _copied(placed, render.value, store=store, publisher=publisher, now=now)
     if render.value.state is State.IDLE and render.value.published_at is None:
         _wake_a_worker(render, store=store, publisher=publisher, now=now)
     return placed.value
 
 
-def _create(job: Job, fresh: Render, *, store: JobStore) -> tuple[Stored[Job], Stored[Render] | None]:
-    """Write the job, and its render where there is none; the render comes back only if it is new."""
-    if store.render(fresh.render_key) is None:
-        try:
-            placed, render = store.commit(Create(value=job), Create(value=fresh))
-            return cast("Stored[Job]", placed), cast("Stored[Render]", render)
-        except Conflict:  # one of the two exists by now; the next line finds out which
-            pass
-    return cast("Stored[Job]", store.commit(Create(value=job))[0]), None
-
-
-def _attached(
-    fresh: Render, *, store: JobStore, artifacts: ArtifactStore, now: Callable[[], datetime]
-) -> Stored[Render]:
-    """The render that the job waits for from now on, revived where it had failed or where its video is gone."""
-    while True:
-        render = store.render(fresh.render_key)
-        try:
-            if render is None:  # deleted between two reads
-                return cast("Stored[Render]", store.commit(Create(value=fresh))[0])
-            is_gone = render.value.state is State.COMPLETED and artifacts.get(video_path(fresh.render_key)) is None
-            if render.value.state is not State.FAILED and not is_gone:
-                return render
-            revived = revive_render(render.value, priority=fresh.priority, now=now())
-            return cast("Stored[Render]", store.commit(Replace(stored=render, value=revived))[0])
-        except Conflict:
-            continue
-
-
 def _copied(
-    placed: Stored[Job], render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
+    placed: Stored[Job], render: Render, *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
 ) -> Job:
-    """The job, completed at once since its video is there."""
+    """The job, completed at once since its video is there. The render is not written: a popular one is read often."""
+    latest = placed.value
     try:
-        settle(render, store=store, publisher=publisher, now=now)
-    except Retryable:
-        log.warning("not settled yet", extra={"action": "place", "job_id": placed.value.job_id}, exc_info=True)
-    found = store.job(placed.value.job_id)
-    return found.value if found else placed.value
+        [done] = store.commit(Replace(stored=placed, value=follow(latest, render, now=now())))
+        latest = cast("Job", done.value)
+        return empty_outbox(cast("Stored[Job]", done), store=store, publisher=publisher)
+    except Conflict:  # notify was faster
+        found = store.job(latest.job_id)
+        return found.value if found else latest
+    except Retryable:  # the job is written: whoever comes next does the rest
+        log.warning("not settled yet", extra={"action": "place", "job_id": latest.job_id}, exc_info=True)
+        return latest
 
 
 def _wake_a_worker(
     render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
 ) -> None:
+    """Send the render's message. If it can't be sent, ``published_at`` stays empty, and somebody sends it later."""
     message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
     try:
         publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))

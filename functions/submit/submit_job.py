@@ -7,9 +7,9 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
-from placing import place
+from placing import JobExistsError, attach, place
 
-from shared.errors import Conflict, ErrorCode, Fault, Rejected
+from shared.errors import ErrorCode, Fault, Rejected, Retryable
 from shared.jobs import new_job
 from shared.requests import fill_in, parse_request, render_key, render_spec
 from shared.telemetry import context
@@ -71,12 +71,14 @@ def submit_job(
     )
     with context(job_id=job_id, render_key=job.render_key):
         try:
-            placed = place(
-                job, spec, priority=wish.priority, store=store, publisher=publisher, artifacts=artifacts, now=now
-            )
-        except Conflict:
-            return _replayed(job_id, fingerprint, store=store)
-        log.info("job accepted", extra={"action": "submit", "status": placed.status.value})
+            placed = place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+            log.info("job accepted", extra={"action": "submit", "status": placed.status.value})
+        except JobExistsError:
+            placed = _existing(job, store=store)
+            log.info("job repeated", extra={"action": "submit", "status": placed.status.value})
+            # The first time may have ended in the middle.
+            if placed.render_key == job.render_key and not placed.is_final:
+                placed = attach(placed, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
     return placed
 
 
@@ -90,11 +92,11 @@ def _check_idempotency_key(key: str) -> None:
         raise Rejected("The request has faults.", faults=[fault])
 
 
-def _replayed(job_id: str, fingerprint: str, *, store: JobStore) -> Job:
-    found = store.job(job_id)
+def _existing(job: Job, *, store: JobStore) -> Job:
+    """The job of that id, if it was made from the same body."""
+    found = store.job(job.job_id)
     if found is None:
-        raise Conflict("the job appeared and went away")
-    if found.value.fingerprint != fingerprint:
+        raise Retryable("the job appeared and went away")
+    if found.value.fingerprint != job.fingerprint:
         raise Rejected("Send another key with another body.", code=ErrorCode.IDEMPOTENCY_CONFLICT)
-    log.info("job repeated", extra={"action": "submit", "job_id": job_id})
     return found.value

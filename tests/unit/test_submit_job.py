@@ -11,7 +11,7 @@ from submit_job import job_id_of, submit_job
 from shared.artifact_store import Artifact
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import JobError
-from shared.errors import Conflict, ErrorCode, Rejected, Retryable
+from shared.errors import ErrorCode, Rejected, Retryable
 from shared.job_store import Create, Replace, Stored
 from shared.jobs import (
     RETENTION,
@@ -20,7 +20,6 @@ from shared.jobs import (
     State,
     Status,
     claim_render,
-    complete_render,
     fail_render,
     publish,
     release_render,
@@ -37,8 +36,6 @@ from shared.testing import (
     Clock,
     FlakyPublisher,
     MeddledJobStore,
-    a_commit,
-    a_job,
     a_render,
     a_spec,
     put_video,
@@ -260,9 +257,22 @@ def test_a_repeated_key_with_other_white_space_is_another_body(world: World) -> 
 def test_a_repeated_key_whose_job_vanished_in_the_same_moment_can_be_tried_again(world: World) -> None:
     world.submit(key="k1")
     world.store.vanish = Job
-    with pytest.raises(Conflict):
+    with pytest.raises(Retryable):
         world.submit(key="k1")
     assert world.submit(key="k1").status is Status.QUEUED
+
+
+def test_a_repeated_key_finishes_what_the_first_time_left_in_the_middle(world: World) -> None:
+    world.submit()
+    world.claim()
+    world.finish()
+    world.store.meddling.extend([lambda: None, no_answer])
+    assert world.submit(key="k1").status is Status.QUEUED
+
+    again = world.submit(key="k1")
+
+    assert again.status is Status.COMPLETED
+    assert again.job_id in {event.job_id for event in world.events}
 
 
 # --- what is there already ---
@@ -508,16 +518,3 @@ def test_every_wish_of_a_crowd_is_granted_by_one_render(world: World) -> None:
     assert {world.job(job).status for job in jobs} == {Status.COMPLETED}
     assert len(world.messages) == 1
     assert sorted(event.job_id for event in world.events) == sorted(job.job_id for job in jobs)
-
-
-def test_a_job_that_was_attached_to_a_completed_render_by_hand_is_settled_with_the_next_one(world: World) -> None:
-    done = complete_render(
-        a_render(now=world.clock.now()),
-        video=a_commit(KEY).video(put_video(world.artifacts, KEY)),
-        usage=None,
-        now=world.clock.now(),
-    )
-    left_behind = a_job(done, job_id="left-behind", now=world.clock.now())
-    world.store.commit(Create(value=done), Create(value=left_behind))
-    world.submit()
-    assert world.job(left_behind).status is Status.COMPLETED
