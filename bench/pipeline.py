@@ -30,10 +30,11 @@ from local.errors import LocalStackError
 from local.stack import BUCKET, PROJECT, LocalStack, StackOptions
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.documents import Stage as WorkStage
+from shared.documents import Status
 from shared.job_store import Create, Replace
 from shared.job_store.firestore import FirestoreJobStore
-from shared.jobs import Stage as WorkStage
-from shared.jobs import Status, claim_render, follow, renew_render, touch
+from shared.jobs import claim_render, follow, renew_render, touch
 from shared.messages import RENDER_REQUESTS, RenderRequested, encode
 from shared.publisher.pubsub import PubSubPublisher
 from shared.testing import a_job, a_render

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from shared.jobs import FINAL, Job
+from shared.documents import FINAL, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,14 +12,14 @@ from cli.here import OUT_DIR
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from cli.system import running_system
-from shared.jobs import Status
+from shared.documents import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-    from shared.jobs import Job
+    from shared.documents import Job
 
 
 def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: Console) -> None:

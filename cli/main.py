@@ -19,7 +19,7 @@ from cli.here import announced, announced_url
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
-from shared.jobs import Status
+from shared.documents import Status
 from shared.requests import Priority
 
 if TYPE_CHECKING:

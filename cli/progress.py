@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from shared.jobs import Status
+from shared.documents import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.api_client import Seen
-    from shared.jobs import Job
+    from shared.documents import Job
 
 
 def follow_job(sights: Iterable[Seen], *, console: Console) -> Job:

@@ -32,8 +32,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
 from transformers.utils import logging as transformers_logging
 
+from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
-from shared.jobs import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

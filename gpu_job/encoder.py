@@ -20,8 +20,8 @@ from av.video.reformatter import (
     VideoReformatter,
 )
 
+from shared.documents import Stage
 from shared.errors import Permanent, Retryable
-from shared.jobs import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

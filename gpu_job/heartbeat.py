@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gpu_job.lease import LeaseLostError
 from gpu_job.renderer import RenderStopped
+from shared.documents import Stage
 from shared.errors import LifeAsNotMeError, Retryable
-from shared.jobs import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

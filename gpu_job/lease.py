@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
-from shared.documents import JobError
+from shared.documents import Job, JobError, Render, Stage, State
 from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent
 from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
-    Job,
     Move,
-    Render,
-    Stage,
-    State,
     can,
     claim_render,
     fail_render,

@@ -14,8 +14,7 @@ from gpu_job.pictures import poster
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store import ArtifactExists
 from shared.commits import Commit
-from shared.documents import Usage
-from shared.jobs import Stage
+from shared.documents import Stage, Usage
 from shared.receipts import Receipt
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from gpu_job.renderer import Renderer, Watch
     from shared.artifact_store import ArtifactStore
-    from shared.jobs import Render
+    from shared.documents import Render
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from shared.jobs import Stage
+    from shared.documents import Stage
     from shared.requests import RenderSpec
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.jobs import Stage
+from shared.documents import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

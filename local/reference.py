@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gpu_job.worker_settings import WorkerSettings
 from local.bundles import ROOT
-from shared.jobs import Job
+from shared.documents import Job
 from shared.messages import JobEvent, JobRequested, RenderRequested
 from shared.requests import Request
 

@@ -1,16 +1,55 @@
-"""What the documents in Firestore, and the messages about them, are made of."""
+"""The two documents in Firestore, ``jobs/{job_id}`` and ``renders/{render_key}``, and what they are made of.
+
+A *job* is one caller's wish; a *render* is the work that grants it. Many jobs may wait for one render. How they move is
+`shared.jobs`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime  # noqa: TC003 - of a pydantic method
+from enum import StrEnum
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.errors import ErrorCode
+from shared.requests import Priority, RenderSpec, Request
 
 #: No underscore in front: Firestore keeps ids such as ``__x__`` to itself.
 JOB_ID_PATTERN = r"^[A-Za-z0-9-][A-Za-z0-9_-]{7,63}$"
 RENDER_KEY_PATTERN = r"^[0-9a-f]{40}$"
+
+
+class Status(StrEnum):
+    """Of a job."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class State(StrEnum):
+    """Of a render."""
+
+    IDLE = "idle"
+    LEASED = "leased"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Stage(StrEnum):
+    """What a worker is doing with a render."""
+
+    LOADING = "loading"
+    RENDERING = "rendering"
+    ENCODING = "encoding"
+    UPLOADING = "uploading"
+
+
+FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
+WAITING: Final = frozenset(Status) - FINAL
 
 
 class Document(BaseModel):
@@ -56,3 +95,86 @@ class Usage(Document):
     encode_s: float
     device: str
     """Name of the device that rendered."""
+
+
+class Job(Document):
+    """One caller's wish. Clients poll or listen to exactly this document."""
+
+    schema_version: Literal[1] = 1
+    job_id: Annotated[str, Field(pattern=JOB_ID_PATTERN)]
+    owner: str
+    """Who may see it."""
+    status: Status
+    request: Request | None
+    """What was asked, defaults filled in; null for a message that could not be read at all."""
+    render_key: Annotated[str, Field(pattern=RENDER_KEY_PATTERN)] | None
+    """The render it waits for; null when it was rejected."""
+    progress: Annotated[int, Field(ge=0, le=100)] = 0
+    """Percent of the whole work."""
+    stage: Stage | None = None
+    """What is being done while in progress."""
+    video: Video | None = None
+    error: JobError | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    deadline_at: AwareDatetime
+    """It fails when it is not final by then."""
+    expires_at: AwareDatetime
+    """It may be deleted after this."""
+    fingerprint: str
+    """SHA-256 of the raw body: the same Idempotency-Key with another body is refused."""
+    event_pending: bool = False
+    """It became final and its event is not published yet: the outbox."""
+    traceparent: str | None = None
+    """W3C trace context of the submission."""
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing leaves a final status."""
+        return self.status in FINAL
+
+
+class Render(Document):
+    """The work that one or more jobs wait for."""
+
+    schema_version: Literal[1] = 1
+    render_key: Annotated[str, Field(pattern=RENDER_KEY_PATTERN)]
+    state: State
+    spec: RenderSpec
+    priority: Priority
+    token: int = 0
+    """Fencing token: raised by every claim."""
+    holder: str | None = None
+    """The worker that has or had the lease."""
+    renewed_at: AwareDatetime | None = None
+    """When the lease was renewed, by the store's clock."""
+    lease_s: float = 0
+    attempts: int = 0
+    """Claims since it was last revived, less those that were preempted."""
+    stage: Stage | None = None
+    progress: Annotated[int, Field(ge=0, le=100)] = 0
+    published_at: AwareDatetime | None = None
+    """When its message was last published; null: none is on its way."""
+    check_at: AwareDatetime | None = None
+    """When reconcile looks at it; null: it is settled, or nobody waits for it."""
+    video: Video | None = None
+    usage: Usage | None = None
+    error: JobError | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    expires_at: AwareDatetime
+    traceparent: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Completed or failed: no worker has anything left to do."""
+        return self.state in {State.COMPLETED, State.FAILED}
+
+    def lease_left_s(self, read_at: datetime) -> float:
+        """Seconds until the lease ends, judged by the store's clock at the moment of reading; 0 when there is none."""
+        if self.state is not State.LEASED or self.renewed_at is None:
+            return 0.0
+        return max(0.0, self.lease_s - (read_at - self.renewed_at).total_seconds())

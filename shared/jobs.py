@@ -1,7 +1,6 @@
-"""Jobs and renders: the two documents, their statuses, the one transition table, and the pure functions that move them.
+"""Jobs and renders: the one transition table, and the pure functions that move them.
 
-A *job* is one caller's wish; a *render* is the work that grants it. Many jobs may wait for one render. Nothing here
-reads a clock or a store: every function takes a document and returns the next one.
+Nothing here reads a clock or a store: every function takes a document and returns the next one.
 
     job     queued ──claim──▶ in_progress ──complete | fail | cancel──▶ completed | failed | canceled   (final)
             queued ◀─release── in_progress        queued ──complete | fail | cancel──▶ …
@@ -13,13 +12,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from pydantic import AwareDatetime, Field
-
-from shared.documents import JOB_ID_PATTERN, RENDER_KEY_PATTERN, Document, JobError, Usage, Video
+from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import LifeAsNotMeError
-from shared.requests import Priority, RenderSpec, Request
+
+if TYPE_CHECKING:
+    from shared.requests import Priority, RenderSpec, Request
 
 #: Stands for "now by the store's own clock"; a store writes its clock in its place. No worker's clock decides a lease.
 SERVER_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -29,34 +28,6 @@ RETENTION: Final = timedelta(days=30)
 JOB_DEADLINE: Final = timedelta(hours=24)
 #: Deliveries of one render to a renderer that may end in an error before it is given up. Preemption costs none.
 MAX_ATTEMPTS: Final = 3
-
-
-class Status(StrEnum):
-    """Of a job."""
-
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-class State(StrEnum):
-    """Of a render."""
-
-    IDLE = "idle"
-    LEASED = "leased"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-class Stage(StrEnum):
-    """What a worker is doing with a render."""
-
-    LOADING = "loading"
-    RENDERING = "rendering"
-    ENCODING = "encoding"
-    UPLOADING = "uploading"
 
 
 class Move(StrEnum):
@@ -70,9 +41,6 @@ class Move(StrEnum):
     CANCEL = "cancel"
     REVIVE = "revive"
 
-
-FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
-WAITING: Final = frozenset(Status) - FINAL
 
 #: The one table: what is not in it is forbidden. In two halves, since a status and a state of one name are equal keys.
 JOB_TRANSITIONS: Final[dict[tuple[Status, Move], Status]] = {
@@ -103,87 +71,6 @@ RENDER_TRANSITIONS: Final[dict[tuple[State, Move], State]] = {
 
 class ForbiddenTransitionError(LifeAsNotMeError):
     """The table has no such arrow: a fault in the caller, which must look at the state first."""
-
-
-class Job(Document):
-    """One caller's wish. Clients poll or listen to exactly this document."""
-
-    schema_version: Literal[1] = 1
-    job_id: Annotated[str, Field(pattern=JOB_ID_PATTERN)]
-    owner: str
-    """Who may see it."""
-    status: Status
-    request: Request | None
-    """What was asked, defaults filled in; null for a message that could not be read at all."""
-    render_key: Annotated[str, Field(pattern=RENDER_KEY_PATTERN)] | None
-    """The render it waits for; null when it was rejected."""
-    progress: Annotated[int, Field(ge=0, le=100)] = 0
-    """Percent of the whole work."""
-    stage: Stage | None = None
-    """What is being done while in progress."""
-    video: Video | None = None
-    error: JobError | None = None
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
-    deadline_at: AwareDatetime
-    """It fails when it is not final by then."""
-    expires_at: AwareDatetime
-    """It may be deleted after this."""
-    fingerprint: str
-    """SHA-256 of the raw body: the same Idempotency-Key with another body is refused."""
-    event_pending: bool = False
-    """It became final and its event is not published yet: the outbox."""
-    traceparent: str | None = None
-    """W3C trace context of the submission."""
-
-    @property
-    def is_final(self) -> bool:
-        """Nothing leaves a final status."""
-        return self.status in FINAL
-
-
-class Render(Document):
-    """The work that one or more jobs wait for."""
-
-    schema_version: Literal[1] = 1
-    render_key: Annotated[str, Field(pattern=RENDER_KEY_PATTERN)]
-    state: State
-    spec: RenderSpec
-    priority: Priority
-    token: int = 0
-    """Fencing token: raised by every claim."""
-    holder: str | None = None
-    """The worker that has or had the lease."""
-    renewed_at: AwareDatetime | None = None
-    """When the lease was renewed, by the store's clock."""
-    lease_s: float = 0
-    attempts: int = 0
-    """Claims since it was last revived, less those that were preempted."""
-    stage: Stage | None = None
-    progress: Annotated[int, Field(ge=0, le=100)] = 0
-    published_at: AwareDatetime | None = None
-    """When its message was last published; null: none is on its way."""
-    video: Video | None = None
-    usage: Usage | None = None
-    error: JobError | None = None
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-    finished_at: AwareDatetime | None = None
-    expires_at: AwareDatetime
-    traceparent: str | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Completed or failed: no worker has anything left to do."""
-        return self.state in {State.COMPLETED, State.FAILED}
-
-    def lease_left_s(self, read_at: datetime) -> float:
-        """Seconds until the lease ends, judged by the store's clock at the moment of reading; 0 when there is none."""
-        if self.state is not State.LEASED or self.renewed_at is None:
-            return 0.0
-        return max(0.0, self.lease_s - (read_at - self.renewed_at).total_seconds())
 
 
 def can(document: Job | Render, move: Move) -> bool:

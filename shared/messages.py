@@ -10,9 +10,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
-from shared.documents import JOB_ID_PATTERN, RENDER_KEY_PATTERN, Document, JobError, Video
+from shared.documents import JOB_ID_PATTERN, RENDER_KEY_PATTERN, Document, Job, JobError, Status, Video
 from shared.errors import ErrorCode, Rejected, faults_of
-from shared.jobs import Job, Status
 from shared.requests import Priority
 
 RENDER_REQUESTS: Final = "render-requests"

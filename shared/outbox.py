@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from shared.errors import Conflict
 from shared.job_store import JobStore, Replace, Stored
-from shared.jobs import Job, event_published
+from shared.jobs import event_published
 from shared.messages import JOB_EVENTS, attributes_of, encode, event_of
 
 if TYPE_CHECKING:
+    from shared.documents import Job
     from shared.publisher import Publisher
 
 log = logging.getLogger(__name__)

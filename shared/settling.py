@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from shared.commits import find_commit
 from shared.errors import Conflict
 from shared.job_store import JobStore, Replace, Stored
-from shared.jobs import Job, Move, Render, can, complete_render, event_published, follow, touch
+from shared.jobs import Move, can, complete_render, event_published, follow, touch
 from shared.outbox import publish_event
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.artifact_store import ArtifactStore
+    from shared.documents import Job, Render
     from shared.publisher import Publisher
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,8 @@ from submit_job import submit_job
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from shared.documents import JOB_ID_PATTERN
+from shared.documents import JOB_ID_PATTERN, Job, Status
 from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
-from shared.jobs import Job, Status
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES, Priority

@@ -9,9 +9,10 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from shared.artifact_paths import video_path
+from shared.documents import Job, Render, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
-from shared.jobs import Job, Render, State, follow, new_render, publish, revive_render
+from shared.jobs import follow, new_render, publish, revive_render
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import empty_outbox
 

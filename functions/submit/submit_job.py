@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from callers import Caller
 
     from shared.artifact_store import ArtifactStore
+    from shared.documents import Job
     from shared.job_store import JobStore
-    from shared.jobs import Job
     from shared.publisher import Publisher
     from shared.requests import Offer
 

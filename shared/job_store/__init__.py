@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from shared.jobs import SERVER_TIME, Job, Render
+from shared.documents import Job, Render
+from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,10 @@ from google.api_core.retry import Retry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
+from shared.documents import WAITING, Job, Render, State
 from shared.errors import Conflict, Retryable
 from shared.job_store import Create, Replace, Stored, stamped
-from shared.jobs import SERVER_TIME, WAITING, Job, Render, State
+from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,9 +10,9 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.documents import WAITING, Job, Render, State
 from shared.errors import Conflict
 from shared.job_store import Create, Replace, Stored, stamped
-from shared.jobs import WAITING, Job, Render, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

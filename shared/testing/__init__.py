@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.commits import Commit
-from shared.documents import Usage
+from shared.documents import Job, Render, Usage
 from shared.errors import Retryable
 from shared.job_store.memory import InMemoryJobStore
-from shared.jobs import Job, Render, new_job, new_render
+from shared.jobs import new_job, new_render
 from shared.publisher.memory import InMemoryPublisher
 from shared.requests import Offer, Priority, RenderSpec, Request, fill_in, render_key, render_spec
 

@@ -12,25 +12,12 @@ import pytest
 from google.cloud import firestore
 
 from local.processes import free_port
-from shared.documents import JobError, Usage, Video
+from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import Conflict, ErrorCode, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
 from shared.job_store.firestore import FirestoreJobStore
 from shared.job_store.memory import InMemoryJobStore
-from shared.jobs import (
-    SERVER_TIME,
-    Job,
-    Render,
-    Stage,
-    State,
-    Status,
-    claim_render,
-    complete_render,
-    event_published,
-    follow,
-    publish,
-    renew_render,
-)
+from shared.jobs import SERVER_TIME, claim_render, complete_render, event_published, follow, publish, renew_render
 from shared.requests import Priority
 from shared.testing import a_job, a_render
 

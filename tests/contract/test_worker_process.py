@@ -19,9 +19,10 @@ from local.processes import ChildProcess
 from local.storage_emulator import serve_storage
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.commits import find_commit
+from shared.documents import Render, Stage, State, Status
 from shared.job_store import Create
 from shared.job_store.firestore import FirestoreJobStore
-from shared.jobs import Render, Stage, State, Status, publish
+from shared.jobs import publish
 from shared.messages import RENDER_REQUESTS, RenderRequested, encode
 from shared.publisher.pubsub import PubSubPublisher
 from shared.testing import a_job, a_render

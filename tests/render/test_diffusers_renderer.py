@@ -17,8 +17,8 @@ from transformers import ByT5Tokenizer, CLIPTextConfig, CLIPTextModel, CLIPToken
 from gpu_job import untrained_model  # noqa: E402
 from gpu_job.diffusers_renderer import DiffusersRenderer, load_error  # noqa: E402
 from gpu_job.renderer import RenderStopped  # noqa: E402
+from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
-from shared.jobs import Stage  # noqa: E402
 from shared.requests import RenderSpec  # noqa: E402
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from gpu_job.consumer import MAX_SILENT_PULLS, PULL_S, consume
 from gpu_job.heartbeat import Ended, Interrupted, Moved, PreemptedError
 from shared.artifact_paths import video_path
+from shared.documents import Stage, State
 from shared.errors import Retryable
-from shared.jobs import Stage, State
 from tests.unit.worker_world import GreyRenderer, MeddledSource, World, no_answer, nothing
 
 if TYPE_CHECKING:

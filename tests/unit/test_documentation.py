@@ -10,7 +10,7 @@ import pytest
 
 from local.bundles import ROOT
 from local.reference import SCHEMAS, reference
-from shared.jobs import Job
+from shared.documents import Job
 from shared.messages import JobRequested, RenderRequested, event_of
 from shared.testing import TRACEPARENT, Clock, a_job, a_render
 

@@ -11,8 +11,8 @@ import pytest
 from gpu_job.encoder import TAGS, Encoded, encode
 from gpu_job.pictures import read_frames
 from gpu_job.renderer import RenderStopped
+from shared.documents import Stage
 from shared.errors import Permanent, Retryable
-from shared.jobs import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

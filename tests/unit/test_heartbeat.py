@@ -22,8 +22,8 @@ from gpu_job.heartbeat import (
 )
 from gpu_job.lease import LeaseLostError, NobodyWaitsError
 from gpu_job.renderer import RenderStopped
+from shared.documents import Stage, Status
 from shared.errors import Permanent
-from shared.jobs import Stage, Status
 from tests.unit.worker_world import LEASE_S, World, no_answer
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from shared.artifact_store import SignedUrl
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import JobError
+from shared.documents import Job, JobError, Render, Status
 from shared.errors import HTTP_STATUS, ErrorCode, Retryable
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import Job, Render, Status, claim_render, fail_render
+from shared.jobs import claim_render, fail_render
 from shared.messages import RENDER_REQUESTS
 from shared.models import models
 from shared.perspectives import perspectives

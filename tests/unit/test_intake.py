@@ -9,9 +9,9 @@ from intake import job_id_of_message, take_in
 from submit_job import job_id_of
 
 from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.documents import Job, Render, State, Status
 from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create
-from shared.jobs import Job, Render, State, Status
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, decode
 from shared.requests import MAX_BODY_BYTES, render_key
 from shared.settling import complete_from_object

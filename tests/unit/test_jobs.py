@@ -7,23 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import JobError
+from shared.documents import FINAL, WAITING, Job, JobError, Render, Stage, State, Status
 from shared.errors import ErrorCode
 from shared.jobs import (
-    FINAL,
     JOB_DEADLINE,
     JOB_TRANSITIONS,
     RENDER_TRANSITIONS,
     RETENTION,
     SERVER_TIME,
-    WAITING,
     ForbiddenTransitionError,
-    Job,
     Move,
-    Render,
-    Stage,
-    State,
-    Status,
     can,
     claim_render,
     complete_render,

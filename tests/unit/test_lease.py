@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpu_job.lease import MANY_JOBS, Held, LeaseLostError, NobodyWaitsError, NoLease
-from shared.documents import JobError
+from shared.documents import JobError, Stage, State, Status
 from shared.errors import ErrorCode, Retryable
-from shared.jobs import MAX_ATTEMPTS, Stage, State, Status
+from shared.jobs import MAX_ATTEMPTS
 from shared.messages import RENDER_REQUESTS
 from tests.unit.worker_world import LEASE_S, USAGE, World, no_answer, nothing
 

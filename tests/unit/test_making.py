@@ -14,9 +14,8 @@ from gpu_job.renderer import RenderStopped
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.commits import expect_commit
-from shared.documents import Usage
+from shared.documents import Stage, Usage
 from shared.errors import Permanent, Retryable
-from shared.jobs import Stage
 from shared.receipts import Receipt
 from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
 

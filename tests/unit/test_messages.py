@@ -8,9 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import JobError
+from shared.documents import FINAL, WAITING, Job, JobError, Status
 from shared.errors import ErrorCode, Rejected
-from shared.jobs import FINAL, WAITING, Job, Status
 from shared.messages import (
     JOB_EVENTS,
     JOB_REQUESTS,

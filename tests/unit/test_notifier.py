@@ -7,10 +7,10 @@ from notifier import Notifier
 
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import JobError
+from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create, Replace
-from shared.jobs import Job, Render, State, Status, claim_render, fail_render, revive_render
+from shared.jobs import claim_render, fail_render, revive_render
 from shared.messages import JOB_EVENTS, JobEvent, decode
 from shared.requests import Priority
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_job, a_render, put_video

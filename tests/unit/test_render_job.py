@@ -12,8 +12,9 @@ from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.render_job import render_job
 from gpu_job.renderer import RenderStopped
 from shared.artifact_paths import video_path
+from shared.documents import Stage, State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
-from shared.jobs import MAX_ATTEMPTS, Stage, State, Status
+from shared.jobs import MAX_ATTEMPTS
 from shared.messages import RENDER_REQUESTS_DEAD
 from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
 

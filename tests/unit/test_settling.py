@@ -9,10 +9,10 @@ import pytest
 
 from shared.artifact_paths import video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import JobError
+from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import Job, Render, State, Status, claim_render, fail_render, release_render, revive_render, touch
+from shared.jobs import claim_render, fail_render, release_render, revive_render, touch
 from shared.messages import JOB_EVENTS, JobEvent, decode
 from shared.outbox import empty_outbox
 from shared.requests import Priority

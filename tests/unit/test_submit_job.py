@@ -10,23 +10,10 @@ from submit_job import job_id_of, submit_job
 
 from shared.artifact_store import Artifact
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import JobError
+from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Rejected, Retryable
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import (
-    RETENTION,
-    Job,
-    Render,
-    State,
-    Status,
-    claim_render,
-    fail_render,
-    publish,
-    release_render,
-    retire,
-    revive_render,
-    touch,
-)
+from shared.jobs import RETENTION, claim_render, fail_render, publish, release_render, retire, revive_render, touch
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, RenderRequested, decode
 from shared.requests import PUBLIC, Priority, render_key
 from shared.settling import complete_from_object, settle

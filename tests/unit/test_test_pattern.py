@@ -9,7 +9,7 @@ import pytest
 
 from gpu_job.renderer import RenderStopped
 from gpu_job.test_pattern import TestPatternRenderer
-from shared.jobs import Stage
+from shared.documents import Stage
 from shared.requests import RenderSpec
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from gpu_job.render_job import Workshop
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit
-from shared.documents import Usage
+from shared.documents import Job, Render, Stage, Status, Usage
 from shared.errors import Retryable
 from shared.job_store import Create, Replace
 from shared.job_store.memory import InMemoryJobStore
-from shared.jobs import Job, Render, Stage, Status, publish
+from shared.jobs import publish
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, JobEvent, RenderRequested, decode, encode
 from shared.publisher.memory import InMemoryPublisher
 from shared.testing import Clock, a_job, a_render
