@@ -7,7 +7,7 @@ import queue
 import time
 from typing import TYPE_CHECKING
 
-from gpu_job.heartbeat import Interrupted
+from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.render_job import render_job
 from shared.errors import Retryable
 
@@ -71,8 +71,14 @@ def consume(
 def _handle(message: Message, *, workshop: Workshop) -> None:
     try:
         render_job(message, workshop=workshop)
-    except Retryable:  # not even putting back worked: the deadline will
-        log.warning("message left to its deadline", extra={"action": "consume"}, exc_info=True)
+    except (PreemptedError, HungError):
+        raise
+    except Exception:  # one message must not end the worker for the others
+        log.exception("message put back", extra={"action": "consume"})
+        try:
+            workshop.source.put_back(message, delay_s=int(workshop.retry_backoff_s))
+        except Retryable:
+            log.warning("message left to its deadline", extra={"action": "consume"}, exc_info=True)
 
 
 def _interrupted(workshop: Workshop, *, wait_s: float) -> bool:

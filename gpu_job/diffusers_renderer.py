@@ -165,9 +165,9 @@ class DiffusersRenderer:
 
     def _folder(self, source: str) -> Path | None:
         """The model's folder; None when it is to be had from the hub."""
-        if not self._models_dir.is_dir():
-            raise Retryable("The folder of the models is not there (not mounted yet?).")
         path = PurePosixPath(source)
+        if len(path.parts) == 1 and not self._models_dir.is_dir():
+            raise Retryable("The folder of the models is not there (not mounted yet?).")
         folder = self._models_dir / path
         if path.is_absolute() or ".." in path.parts:
             raise Permanent(f"{source} is no name of a model.", code=ErrorCode.MODEL_UNAVAILABLE)

@@ -6,6 +6,7 @@ to the subscription happen in the calling thread; the second thread only says ho
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import queue
 import threading
@@ -121,7 +122,8 @@ def attend(
         Exception: whatever the work raised.
     """
     watch = _InboxWatch(inbox)
-    threading.Thread(target=_run, args=(work, watch, inbox), name="work", daemon=True).start()
+    run = contextvars.copy_context().run  # the log lines of the work tell of the same job
+    threading.Thread(target=run, args=(_run, work, watch, inbox), name="work", daemon=True).start()
     try:
         return _listen(inbox, lease=lease, extend=extend, stop=watch.stop, monotonic=monotonic)  # type: ignore[no-any-return]
     finally:

@@ -14,10 +14,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
 from shared.documents import Job, JobError, Render, Stage, State
-from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent
+from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent, Retryable
 from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
+    Ending,
     Move,
     can,
     claim_render,
@@ -136,7 +137,7 @@ class Claimant:
         """Say that the message goes away, before looking once more for a job that attached just now."""
         released = found.value
         if released.state is State.LEASED:
-            released = release_render(released, now=self.now(), costs_attempt=False)
+            released = release_render(released, now=self.now(), ending=Ending.PREEMPTED)
         [written] = self.store.commit(Replace(stored=found, value=retire(released, now=self.now())))
         return cast("Stored[Render]", written)
 
@@ -199,7 +200,7 @@ class Lease:
         if not waiting:
             raise NobodyWaitsError
 
-    def release(self, *, costs_attempt: bool) -> None:
+    def release(self, ending: Ending) -> None:
         """Give it back: the waiting jobs are queued again.
 
         Raises:
@@ -208,7 +209,7 @@ class Lease:
         """
         while True:
             waiting = self._by.store.waiting_jobs(self.render.render_key)
-            after = release_render(self.render, now=self._by.now(), costs_attempt=costs_attempt)
+            after = release_render(self.render, now=self._by.now(), ending=ending)
             if self._write(after, waiting):
                 return
 
@@ -237,6 +238,8 @@ class Lease:
         """
         by = self._by
         found = by.look(self.render.render_key)
+        if found and not found.value.is_final:
+            raise Retryable("the video was deleted in the moment of its upload")
         if found and found.value.state is State.FAILED:
             settle(found, store=by.store, publisher=by.publisher, now=by.now)
 

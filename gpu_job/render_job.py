@@ -16,7 +16,7 @@ from gpu_job.making import make_video
 from gpu_job.message_source import MAX_DELAY_S
 from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
-from shared.jobs import MAX_ATTEMPTS
+from shared.jobs import MAX_ATTEMPTS, Ending
 from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
 from shared.telemetry import context
 
@@ -56,14 +56,14 @@ def render_job(message: Message, *, workshop: Workshop) -> None:
     """
     source = workshop.source
     try:
-        render_key = decode(RenderRequested, message.data).render_key
+        request = decode(RenderRequested, message.data)
     except Rejected as exc:
         _bury(message, exc, workshop=workshop)
         return
-    with context(render_key=render_key):
+    with context(render_key=request.render_key, traceparent=request.traceparent):
         try:
             while True:
-                lease = workshop.claimant.claim(render_key)
+                lease = workshop.claimant.claim(request.render_key)
                 if isinstance(lease, NoLease):
                     source.acknowledge(message)
                     return
@@ -110,36 +110,43 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
         log.warning("lease lost", extra={"action": "render", "attempt": lease.attempt})
     except NobodyWaitsError:
         log.info("nobody waits", extra={"action": "render", "attempt": lease.attempt})
-        _release(lease, costs_attempt=False)
+        _release(lease, Ending.PREEMPTED)
     except PreemptedError:
-        _release(lease, costs_attempt=False)
+        _release(lease, Ending.PREEMPTED)
         _put_back_now(message, workshop=workshop)
         raise
     except HungError:
         log.exception("work hangs", extra={"action": "render", "attempt": lease.attempt})
-        _release(lease, costs_attempt=True)
+        _release(lease, Ending.BROKEN)
         _put_back_now(message, workshop=workshop)
         raise
     except Permanent as exc:
         _fail(lease, JobError(code=exc.code, message=exc.detail))
+    except Retryable as exc:
+        log.warning("attempt ended", extra={"action": "render", "attempt": lease.attempt}, exc_info=True)
+        _release(lease, Ending.RETRYABLE)
+        raise _TryLater(_backoff_s(lease.render.retries, workshop=workshop)) from exc
     except Exception as exc:
         log.exception("attempt failed", extra={"action": "render", "attempt": lease.attempt})
         attempts = lease.render.attempts
-        if attempts >= MAX_ATTEMPTS:
-            reason = str(exc) if isinstance(exc, Retryable) else type(exc).__name__
-            _fail(lease, JobError(code=ErrorCode.RENDER_FAILED, message=f"{attempts} attempts failed: {reason}"))
-        else:
-            _release(lease, costs_attempt=True)
-            delay_s = workshop.retry_backoff_s * 2 ** (attempts - 1)
-            raise _TryLater(min(MAX_DELAY_S, int(delay_s))) from exc
+        if attempts < MAX_ATTEMPTS:
+            _release(lease, Ending.BROKEN)
+            raise _TryLater(_backoff_s(attempts, workshop=workshop)) from exc
+        message_for_people = f"{attempts} attempts failed: {type(exc).__name__}"
+        _fail(lease, JobError(code=ErrorCode.RENDER_FAILED, message=message_for_people))
     else:
         return True
     return False
 
 
-def _release(lease: Lease, *, costs_attempt: bool) -> None:
+def _backoff_s(failures: int, *, workshop: Workshop) -> int:
+    """Seconds before the next try: doubled with each failure."""
+    return int(min(MAX_DELAY_S, workshop.retry_backoff_s * 2 ** min(20, max(0, failures - 1))))
+
+
+def _release(lease: Lease, ending: Ending) -> None:
     try:
-        lease.release(costs_attempt=costs_attempt)
+        lease.release(ending)
     except LeaseLostError:
         log.info("nothing to release", extra={"action": "release", "attempt": lease.attempt})
     except Retryable:  # it ends by itself

@@ -25,7 +25,7 @@ class WorkerSettings(Settings):
     """How long a new worker waits for its first message, in seconds."""
     warm_s: Annotated[float, Field(ge=0, le=86_400)] = 300
     """How long a worker stays with its model loaded when the queue is empty, in seconds."""
-    lease_s: Annotated[int, Field(ge=10, le=600)] = 60
+    lease_s: Annotated[int, Field(ge=30, le=600)] = 60
     """Length of a lease and of the message's deadline, in seconds: so soon is a crash noticed."""
     retry_backoff_s: Annotated[float, Field(ge=0, le=600)] = 10
     """Wait before the second attempt at a render, in seconds; it doubles with each further one."""

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from shared.artifact_paths import video_path
 from shared.documents import RENDER_KEY_PATTERN, Document, Usage, Video
-from shared.errors import Permanent, Retryable
+from shared.errors import Permanent
 
 if TYPE_CHECKING:
     from shared.artifact_store import Artifact, ArtifactStore
@@ -72,11 +72,3 @@ def find_commit(render_key: str, *, artifacts: ArtifactStore) -> tuple[Commit, V
     if commit.render_key != render_key:
         raise Permanent(f"{artifact.name} holds the result of another render: no worker made it")
     return commit, commit.video(artifact)
-
-
-def expect_commit(render_key: str, *, artifacts: ArtifactStore) -> tuple[Commit, Video]:
-    """The commit that was just seen or made. Raises `Retryable` when it went away."""
-    found = find_commit(render_key, artifacts=artifacts)
-    if found is None:
-        raise Retryable("the video was deleted in the same moment")
-    return found

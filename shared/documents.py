@@ -152,7 +152,9 @@ class Render(Document):
     """When the lease was renewed, by the store's clock."""
     lease_s: float = 0
     attempts: int = 0
-    """Claims since it was last revived, less those that were preempted."""
+    """Claims since it was last revived, less those that ended through no fault of the render."""
+    retries: int = 0
+    """Claims since it was last revived that ended because a service or a file did not answer."""
     stage: Stage | None = None
     progress: Annotated[int, Field(ge=0, le=100)] = 0
     published_at: AwareDatetime | None = None

@@ -42,6 +42,17 @@ class Move(StrEnum):
     REVIVE = "revive"
 
 
+class Ending(StrEnum):
+    """Why a lease is given back."""
+
+    PREEMPTED = "preempted"
+    """The worker was told to go, or nobody waits: costs nothing."""
+    RETRYABLE = "retryable"
+    """The world was wrong: costs no attempt, but the next one waits longer. The jobs' deadline ends it."""
+    BROKEN = "broken"
+    """The work itself went wrong: costs an attempt."""
+
+
 #: The one table: what is not in it is forbidden. In two halves, since a status and a state of one name are equal keys.
 JOB_TRANSITIONS: Final[dict[tuple[Status, Move], Status]] = {
     (Status.QUEUED, Move.CLAIM): Status.IN_PROGRESS,
@@ -182,12 +193,13 @@ def renew_render(render: Render, *, stage: Stage, progress: int, now: datetime) 
     return _move(render, Move.RENEW, renewed_at=SERVER_TIME, stage=stage, progress=progress, updated_at=now)
 
 
-def release_render(render: Render, *, now: datetime, costs_attempt: bool) -> Render:
-    """Give the lease back so that another worker can go on. Preemption and cancellation cost no attempt."""
+def release_render(render: Render, *, now: datetime, ending: Ending) -> Render:
+    """Give the lease back so that another worker can go on."""
     return _move(
         render,
         Move.RELEASE,
-        attempts=render.attempts if costs_attempt else max(0, render.attempts - 1),
+        attempts=render.attempts if ending is Ending.BROKEN else max(0, render.attempts - 1),
+        retries=render.retries + (ending is Ending.RETRYABLE),
         stage=None,
         progress=0,
         updated_at=now,
@@ -221,6 +233,7 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         Move.REVIVE,
         priority=priority,
         attempts=0,
+        retries=0,
         video=None,
         usage=None,
         error=None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from placing import JobExistsError, attach, place
 
 from shared.documents import JobError
-from shared.errors import Conflict, ErrorCode, Rejected
+from shared.errors import Conflict, ErrorCode, Rejected, Retryable
 from shared.job_store import Create
 from shared.jobs import new_job, rejected_job
 from shared.messages import JobRequested, decode
@@ -97,8 +97,10 @@ def take_in(
         except JobExistsError:  # delivered before, or the id is taken: an existing document outranks the message
             log.info("job exists", extra={"action": "intake", "owner": owner})
             found = store.job(job_id)
+            if found is None:
+                raise Retryable("the job appeared and went away") from None
             # The first delivery may have ended in the middle.
-            if found and found.value.fingerprint == fingerprint and found.value.render_key == job.render_key:
+            if found.value.fingerprint == fingerprint and found.value.render_key == job.render_key:
                 attach(found.value, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
 
 

@@ -31,6 +31,14 @@ class JobExistsError(LifeAsNotMeError):
     """There is a job of that id already."""
 
 
+class NotSeenToError(Retryable):
+    """The job is written, what follows is not done. The same wish does it when it comes again, or reconcile does."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__("the job is written; a service behind it does not answer")
+        self.job = job
+
+
 def place(
     job: Job,
     spec: RenderSpec,
@@ -44,7 +52,8 @@ def place(
 
     Raises:
         JobExistsError: a job of that id exists; it was left as it is.
-        Retryable: a service does not answer. The job may be written: `attach` it once more.
+        NotSeenToError: the job is written; `attach` it once more.
+        Retryable: a service does not answer; the job may be written.
     """
     fresh = _fresh(job, spec, now=now())
     try:
@@ -74,14 +83,16 @@ def attach(
     A render that failed, or whose video is gone, is revived. One that is completed is copied.
 
     Raises:
-        Retryable: a service does not answer.
+        NotSeenToError, Retryable: a service does not answer.
     """
     fresh = _fresh(job, spec, now=now())
     while True:
         # The job as it is now: whoever finished the render meanwhile has told it.
         placed, render = store.job(job.job_id), store.render(fresh.render_key)
-        if placed is None or placed.value.is_final:
-            return placed.value if placed else job
+        if placed is None:
+            return job
+        if placed.value.is_final:
+            return _told_of(placed, store=store, publisher=publisher)
         try:
             if render is None:  # deleted between two reads
                 [created] = store.commit(Create(value=fresh))
@@ -120,7 +131,10 @@ def _seen_to(
     if render.value.state is State.COMPLETED:
         return _copied(placed, render.value, store=store, publisher=publisher, now=now)
     if render.value.state is State.IDLE and render.value.published_at is None:
-        _wake_a_worker(render, store=store, publisher=publisher, now=now)
+        try:
+            _wake_a_worker(render, store=store, publisher=publisher, now=now)
+        except Retryable as exc:
+            raise NotSeenToError(placed.value) from exc
     return placed.value
 
 
@@ -128,28 +142,32 @@ def _copied(
     placed: Stored[Job], render: Render, *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
 ) -> Job:
     """The job, completed at once since its video is there. The render is not written: a popular one is read often."""
-    latest = placed.value
     try:
-        [done] = store.commit(Replace(stored=placed, value=follow(latest, render, now=now())))
-        latest = cast("Job", done.value)
-        return empty_outbox(cast("Stored[Job]", done), store=store, publisher=publisher)
+        [done] = store.commit(Replace(stored=placed, value=follow(placed.value, render, now=now())))
     except Conflict:  # notify was faster
-        found = store.job(latest.job_id)
-        return found.value if found else latest
-    except Retryable:  # the job is written: whoever comes next does the rest
-        log.warning("not settled yet", extra={"action": "place", "job_id": latest.job_id}, exc_info=True)
-        return latest
+        found = store.job(placed.value.job_id)
+        return found.value if found else placed.value
+    except Retryable as exc:
+        raise NotSeenToError(placed.value) from exc
+    return _told_of(cast("Stored[Job]", done), store=store, publisher=publisher)
+
+
+def _told_of(final: Stored[Job], *, store: JobStore, publisher: Publisher) -> Job:
+    """The final job, its event published."""
+    if not final.value.event_pending:
+        return final.value
+    try:
+        return empty_outbox(final, store=store, publisher=publisher)
+    except Retryable as exc:
+        raise NotSeenToError(final.value) from exc
 
 
 def _wake_a_worker(
     render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
 ) -> None:
-    """Send the render's message. If it can't be sent, ``published_at`` stays empty, and somebody sends it later."""
     message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
+    publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
     try:
-        publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
         store.commit(Replace(stored=render, value=publish(render.value, now=now())))
     except Conflict:  # a worker has it already
         log.debug("render moved on", extra={"action": "place", "render_key": render.value.render_key})
-    except Retryable:
-        log.warning("message not sent", extra={"action": "place", "render_key": render.value.render_key}, exc_info=True)

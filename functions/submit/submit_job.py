@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from placing import JobExistsError, attach, place
+from placing import JobExistsError, NotSeenToError, attach, place
 
 from shared.errors import ErrorCode, Fault, Rejected, Retryable
 from shared.jobs import new_job
@@ -77,8 +78,12 @@ def submit_job(
             placed = _existing(job, store=store)
             log.info("job repeated", extra={"action": "submit", "status": placed.status.value})
             # The first time may have ended in the middle.
-            if placed.render_key == job.render_key and not placed.is_final:
-                placed = attach(placed, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+            if placed.render_key == job.render_key:
+                with suppress(NotSeenToError):
+                    placed = attach(placed, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+        except NotSeenToError as exc:
+            log.warning("job accepted, not seen to yet", extra={"action": "submit"}, exc_info=True)
+            placed = exc.job
     return placed
 
 

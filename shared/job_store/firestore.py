@@ -139,7 +139,7 @@ def _answered(call: Callable[[], R]) -> R:
     """Translate the vendor's exceptions, once."""
     try:
         return call()
-    except (google.FailedPrecondition, google.AlreadyExists, google.NotFound, google.Aborted) as exc:
+    except (google.FailedPrecondition, google.AlreadyExists, google.NotFound) as exc:
         raise Conflict(f"firestore: {exc.message}") from exc
     except (google.GoogleAPICallError, google.RetryError) as exc:
         raise Retryable(f"firestore does not answer: {type(exc).__name__}") from exc
