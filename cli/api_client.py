@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
+from pydantic import ValidationError
 
 from shared.documents import FINAL, Job
 
@@ -20,6 +21,7 @@ POLL_S = (0.2, 2.0)
 #: For so long an API that does not answer is asked again.
 PATIENCE_S = 60.0
 _CHUNK_BYTES = 1 << 16
+_HINT = "A system on this machine is started by `lifeasnotme up`."
 
 
 class ApiError(Exception):
@@ -41,6 +43,7 @@ class ApiClient:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
+        self._has_answered = False
 
     def submit(self, wish: Mapping[str, object], *, idempotency_key: str) -> Seen:
         """``POST /jobs``. Sent again when no answer came: the key makes it one wish."""
@@ -80,7 +83,6 @@ class ApiClient:
     def save_video(self, job_id: str, path: Path) -> None:
         """Fetch the video into a file: whole, or not at all."""
         link = self._answer("GET", f"/jobs/{job_id}/video")["url"]
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         try:
             with self._session.get(link, timeout=TIMEOUT_S, stream=True) as answer, part.open("wb") as file:
@@ -91,6 +93,8 @@ class ApiClient:
             part.replace(path)
         except requests.RequestException as exc:
             raise ApiError(f"The video can't be fetched: {type(exc).__name__}") from exc
+        except OSError as exc:
+            raise ApiError(f"The video can't be saved: {exc}") from exc
         finally:
             part.unlink(missing_ok=True)
 
@@ -98,14 +102,18 @@ class ApiClient:
         give_up_at = time.monotonic() + PATIENCE_S
         pause_s = 0.5
         while True:
+            is_last = time.monotonic() > give_up_at
             try:
                 answer = self._session.request(method, self.url + path, timeout=TIMEOUT_S, **options)
-            except requests.ConnectionError as exc:
-                raise ApiError(f"Nothing answers at {self.url}: start it with `lifeasnotme up`.") from exc
+                self._has_answered = True
+                if is_last or answer.status_code not in {502, 503, 504}:
+                    break
+            except (requests.ConnectionError, requests.Timeout) as exc:
+                # One that has answered before is asked again; one that never did is not there.
+                if is_last or not self._has_answered:
+                    raise ApiError(f"Nothing answers at {self.url}. Is that the address? {_HINT}") from exc
             except requests.RequestException as exc:
                 raise ApiError(f"{self.url} can't be asked: {exc}") from exc
-            if answer.status_code not in {502, 503, 504} or time.monotonic() > give_up_at:
-                break
             time.sleep(pause_s)
             pause_s = min(5.0, pause_s * 2)
         try:
@@ -120,7 +128,10 @@ class ApiClient:
 
 def _seen(body: dict[str, Any]) -> Seen:
     document = {name: value for name, value in body.items() if name in Job.model_fields}
-    return Seen(job=Job.model_validate(document), queue_position=body.get("queue_position"))
+    try:
+        return Seen(job=Job.model_validate(document), queue_position=body.get("queue_position"))
+    except ValidationError as exc:
+        raise ApiError("The answer is no job: is that a Life As Not Me, and of this version?") from exc
 
 
 def _problem(body: dict[str, Any]) -> str:

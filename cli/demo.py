@@ -12,13 +12,17 @@ from cli.here import OUT_DIR
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from cli.system import running_system
+from local.errors import LocalStackError
 from shared.documents import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
 
+    from cli.api_client import Seen
+    from cli.system import System
     from shared.documents import Job
 
 
@@ -36,11 +40,12 @@ def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: C
         wish = {"perspective": perspective, "prompt": prompt}
         seen = client.submit(wish, idempotency_key=secrets.token_hex(16))
         stopwatch.lap(f"POST /jobs {perspective} → job {seen.job.job_id}")
-        job = follow_job(client.watch(seen.job.job_id), console=console)
+        job = follow_job(_while_well(system, client.watch(seen.job.job_id)), console=console)
         if job.status is not Status.COMPLETED:
             raise ApiError(f"The job is {job.status.value}: {job.error.message if job.error else 'no reason given'}")
         stopwatch.lap(f"completed, seen by polling GET /jobs/{job.job_id}")
         path = OUT_DIR / f"{perspective}-{job.job_id[:8]}.mp4"
+        OUT_DIR.mkdir(exist_ok=True)
         client.save_video(job.job_id, path)
         receipt = client.receipt(job.job_id)
         stopwatch.lap("video and receipt fetched by signed links")
@@ -52,6 +57,14 @@ def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: C
     console.print(f"Video          {path}  ({_kind(path)})", soft_wrap=True, highlight=False)
     console.print(f"Contact sheet  {sheet}", soft_wrap=True, highlight=False)
     console.print(f"Logs           {system.run_dir}", soft_wrap=True, highlight=False)
+
+
+def _while_well(system: System, sights: Iterator[Seen]) -> Iterator[Seen]:
+    """What is seen, until the system itself says that nothing more will come."""
+    for seen in sights:
+        yield seen
+        if fault := system.fault():
+            raise LocalStackError(fault)
 
 
 def _contact_sheet(path: Path, receipt: dict[str, Any]) -> Path:

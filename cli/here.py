@@ -31,10 +31,21 @@ def new_run_dir() -> Path:
     """A folder for the logs and objects of a run; the oldest ones go."""
     _RUNS_DIR.mkdir(exist_ok=True)
     for old in sorted(_RUNS_DIR.glob("run-*"))[: -_KEPT_RUNS + 1]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not _is_running(int(old.name.rsplit("-", 1)[1])):
+            shutil.rmtree(old, ignore_errors=True)
     run_dir = _RUNS_DIR / f"run-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run_dir.mkdir()
     return run_dir
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, but running
+        pass
+    return True
 
 
 def model_is_built() -> bool:
@@ -55,7 +66,8 @@ def build_model() -> None:
         check=False,
     )
     if done.returncode:
-        raise LocalStackError(f"The model could not be built: {done.stderr.strip().splitlines()[-1:]}")
+        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise LocalStackError(f"The model could not be built: {reason[-1]}")
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-import threading
+import time
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., None]")
 
 console = Console(highlight=False)
+#: How often `up` looks whether all is well.
+LOOK_S = 0.5
+#: A folder that is there, so that a video that took minutes can be saved.
+OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 def _with_api(command: F) -> Any:  # noqa: ANN401 - click's decorators have no types that survive
@@ -51,6 +56,12 @@ def _with_api(command: F) -> Any:  # noqa: ANN401 - click's decorators have no t
             raise click.ClickException(str(exc)) from exc
 
     return wrapped
+
+
+def _in_a_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.parent}")
+    return path
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,7 +90,7 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=8080, show_default=True, help="Port of the API; 0 draws a free one.")
+@click.option("--port", default=0, help="Port of the API. Default: one that is free.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Most workers at a time.")
 @click.option("--embedded", is_flag=True, help="One process, without emulators, even where there are some.")
 def up(port: int, workers: int, *, embedded: bool) -> None:
@@ -97,7 +108,7 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
                 console.print(f"export   {name}={value}", soft_wrap=True)
             console.print("\nIn another terminal:  lifeasnotme submit curious-cat\nCtrl-C stops everything.")
             with announced(system.api_url):
-                _wait_for_ctrl_c()
+                _wait_for_ctrl_c(system.fault)
             console.print("Stopping …")
     except EmulatorMissingError as exc:
         raise click.ClickException(f"{exc} Or do without: lifeasnotme up --embedded") from exc
@@ -106,11 +117,14 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
     stopwatch.lap("stopped; nothing is left running")
 
 
-def _wait_for_ctrl_c() -> None:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        return
+def _wait_for_ctrl_c(fault: Callable[[], str | None]) -> None:
+    told: str | None = None
+    with suppress(KeyboardInterrupt):
+        while True:
+            if (found := fault()) and found != told:
+                console.print(f"No more videos are made: {found}", style="red", markup=False)
+                told = found
+            time.sleep(LOOK_S)
 
 
 @main.command()
@@ -123,7 +137,7 @@ def _wait_for_ctrl_c() -> None:
 @click.option("--seconds", type=float, help="One that the model can do. Default: its first.")
 @click.option("--priority", type=click.Choice([each.value for each in Priority]), help="Default: interactive.")
 @click.option("--idempotency-key", help="Sending it again with the same wish makes no second job. Default: a new one.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where the mp4 goes.")
+@click.option("--output", "-o", type=OUTPUT, callback=_in_a_folder, help="Where the mp4 goes.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave; see `lifeasnotme watch`.")
 @_with_api
 def submit(
@@ -139,7 +153,7 @@ def submit(
 
 @main.command()
 @click.argument("job_id")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where the mp4 goes.")
+@click.option("--output", "-o", type=OUTPUT, callback=_in_a_folder, help="Where the mp4 goes.")
 @_with_api
 def watch(client: ApiClient, job_id: str, output: Path | None) -> None:
     """Watch a job until it is final, and save its video."""

@@ -12,7 +12,7 @@ from local.emulator_finder import find_emulators
 from local.errors import EmulatorMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from cli.stopwatch import Stopwatch
@@ -26,6 +26,8 @@ class System:
     run_dir: Path
     #: For other programs that use Google's clients; empty when embedded.
     env: Mapping[str, str]
+    #: Tells why renders are not made any more; None while all is well.
+    fault: Callable[[], str | None]
 
 
 @contextmanager
@@ -66,10 +68,15 @@ def running_system(
         renderer = DiffusersRenderer(MODELS_DIR)
         with serve_embedded(run_dir=run_dir, port=port, renderer=lambda: renderer) as system:
             stopwatch.lap("system in one process")
-            yield System(api_url=system.api_url, run_dir=run_dir, env={})
+            yield System(
+                api_url=system.api_url,
+                run_dir=run_dir,
+                env={},
+                fault=lambda: next(iter(system.faults), None),
+            )
         return
     from local.stack import LocalStack, StackOptions  # noqa: PLC0415
 
     options = StackOptions(run_dir=run_dir, models_dir=MODELS_DIR, port=port, max_workers=workers)
     with LocalStack(options, binaries=binaries, say=lambda name, _seconds: stopwatch.lap(name)) as stack:
-        yield System(api_url=stack.api_url, run_dir=run_dir, env=stack.env)
+        yield System(api_url=stack.api_url, run_dir=run_dir, env=stack.env, fault=lambda: stack.fault)

@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 _FOREVER_S = float("inf")
 _EVENTS_PATH = "/_events"
+#: All that Flask would else refuse by itself: the API has its own words for it.
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class Embedded:
     """The system while it runs."""
 
     api_url: str
+    #: Why renders are not made any more; empty while all is well.
+    faults: list[str]
     store: InMemoryJobStore
     publisher: InMemoryPublisher
 
@@ -105,8 +109,8 @@ def serve_embedded(
             notifier.object_finalized(resource["bucket"], resource["name"])
             return Response(status=204)
 
-        @app.route("/", defaults={"path": ""}, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])
-        @app.route("/<path:path>", methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+        @app.route("/", defaults={"path": ""}, methods=METHODS)
+        @app.route("/<path:path>", methods=METHODS)
         def answer(path: str) -> Response:  # noqa: ARG001 - the API routes by itself
             return api.answer(request)
 
@@ -120,16 +124,22 @@ def serve_embedded(
             inbox=queue.SimpleQueue(),
             retry_backoff_s=1,
         )
-        running.enter_context(_thread("worker", lambda: _work(workshop), stop=lambda: _interrupt(workshop.inbox)))
+        faults: list[str] = []
+        running.enter_context(
+            _thread("worker", lambda: _work(workshop, faults), stop=lambda: _interrupt(workshop.inbox))
+        )
         running.enter_context(_thread("api", server.serve_forever, stop=server.shutdown))
-        yield Embedded(api_url=url, store=store, publisher=publisher)
+        yield Embedded(api_url=url, faults=faults, store=store, publisher=publisher)
 
 
-def _work(workshop: Workshop) -> None:
+def _work(workshop: Workshop, faults: list[str]) -> None:
     try:
         consume(workshop=workshop, patience_s=_FOREVER_S, warm_s=_FOREVER_S)
     except PreemptedError:
         log.info("render given back", extra={"action": "preempt"})
+    except Exception as exc:
+        log.exception("worker ended", extra={"action": "consume"})
+        faults.append(f"The worker ended: {exc}")
 
 
 def _interrupt(inbox: Inbox) -> None:

@@ -131,12 +131,12 @@ class ChildProcess:
         while True:
             if (code := self.poll()) is not None:
                 how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-                raise ProcessFailedError(f"The {self.name} {how} before it was ready.{self._excerpt()}")
+                raise ProcessFailedError(f"The {self.name} {how} before it was ready.{self.excerpt()}")
             if is_ready():
                 return
             if time.monotonic() > deadline_s:
                 self.stop()
-                raise ProcessFailedError(f"The {self.name} was not ready within {timeout_s:g} s.{self._excerpt()}")
+                raise ProcessFailedError(f"The {self.name} was not ready within {timeout_s:g} s.{self.excerpt()}")
             self._wait(_POLL_S)
 
     def stop(self, *, grace_s: float = 5.0) -> None:
@@ -166,7 +166,8 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # EPERM: macOS, a group of zombies
             os.killpg(self.pid, number)
 
-    def _excerpt(self) -> str:
+    def excerpt(self) -> str:
+        """The last lines of its log, for a message to people."""
         with self.log_path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _EXCERPT_BYTES))
             lines = log.read().decode(errors="replace").splitlines()[-_EXCERPT_LINES:]

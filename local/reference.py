@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 SETTINGS_HEAD = """# Settings
 
-Environment variables, read once by each deployable. Faulty ones stop it with one line that names them all.
-Written by `make docs`.
+Environment variables, read once by each deployable. Faulty ones are all named in one line: a worker ends with it, a
+function logs it and answers 500. Written by `make docs`.
 """
 SCHEMAS: dict[str, type[BaseModel]] = {
     "job": Job,

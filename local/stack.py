@@ -13,6 +13,8 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 import requests
@@ -37,8 +39,20 @@ HOST = "127.0.0.1"
 READY_TIMEOUT_S = 90.0
 #: Each service, the bundle it runs from, and its functions-framework signature.
 FUNCTIONS = (("submit", "submit", "http"), ("intake", "submit", "cloudevent"), ("notify", "notify", "cloudevent"))
-#: Variables that would lead a part of the stack to a real project, to another emulator, or past its bundle.
-FOREIGN = ("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "FIRESTORE_", "PUBSUB_", "STORAGE_", "PYTHONPATH")
+#: What the parts inherit. Anything else might lead one to a real project, past its bundle, or to odd settings.
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "CUDA_",
+    "HF_",
+    "SSL_",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +106,11 @@ class LocalStack:
     def notify_url(self) -> str:
         """Address of ``notify``, for events made by hand."""
         return self._urls["notify"]
+
+    @property
+    def fault(self) -> str | None:
+        """Why renders are not made any more; None while all is well."""
+        return self._workers.fault if self._workers else None
 
     @property
     def logs(self) -> Path:
@@ -167,7 +186,9 @@ class LocalStack:
         make_topology(pubsub.endpoint, project=PROJECT, intake_url=self._urls["intake"])
         for service in self._services:
             if url := self._urls.get(service.name):
-                service.wait_ready(lambda url=url: _answers(url), timeout_s=READY_TIMEOUT_S)  # type: ignore[misc]
+                # The API reads its settings at its first call.
+                seen = f"{url}/perspectives" if service.name == "submit" else url
+                service.wait_ready(partial(_answers, seen), timeout_s=READY_TIMEOUT_S)
                 self._say(service.name, time.monotonic() - begun)
         self._workers = Workers(
             renders_to_do=self._renders_to_do, start_worker=self._start_worker, limit=options.max_workers
@@ -197,8 +218,8 @@ class LocalStack:
         )
 
     def _clean(self, extra: dict[str, str]) -> dict[str, str]:
-        """This process's environment without what is foreign to the stack, and with what belongs to it."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        """What may be inherited of this process's environment, and what belongs to the stack."""
+        kept = {name: value for name, value in os.environ.items() if name.startswith(INHERITED)}
         return kept | {"PYTHONUNBUFFERED": "1"} | self.env | extra
 
     def _renders_to_do(self) -> int:
@@ -210,9 +231,8 @@ class LocalStack:
 
 
 def _answers(url: str) -> bool:
-    """Whether something at the address speaks HTTP, whatever it says."""
+    """Whether a service is ready. A function that takes events refuses a GET, and does so once it is loaded."""
     try:
-        requests.get(url, timeout=2)
+        return requests.get(url, timeout=2).status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     except requests.RequestException:
         return False
-    return True

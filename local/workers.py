@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.25
 #: A worker that ended with an error is followed by the next one after this long.
 CRASH_PAUSE_S = 2.0
+#: After so many in a row no more are started.
+MAX_FAILED = 3
 
 
 class Workers:
@@ -30,6 +32,8 @@ class Workers:
         self._start_worker = start_worker
         self._limit = limit
         self._running: list[ChildProcess] = []
+        #: Why no worker is started any more: the last words of the one that failed last. None while all is well.
+        self.fault: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._scale, name="workers", daemon=True)
         self._thread.start()
@@ -49,11 +53,17 @@ class Workers:
         self._running.clear()
 
     def _scale(self) -> None:
-        number = 0
+        number = failed = 0
         while not self._stopping.wait(INTERVAL_S):
-            ended = [worker.poll() for worker in self._running]
-            self._running = [worker for worker in self._running if worker.poll() is None]
-            if any(ended) and self._stopping.wait(CRASH_PAUSE_S):
+            ended = [worker for worker in self._running if worker.poll() is not None]
+            self._running = [worker for worker in self._running if worker not in ended]
+            for worker in ended:
+                # A worker that was killed is no sign that the next one will fail.
+                failed = failed + 1 if (worker.poll() or 0) > 0 else 0
+                if failed == MAX_FAILED:
+                    self.fault = f"{failed} workers in a row ended with an error.{worker.excerpt()}"
+                    return
+            if failed and ended and self._stopping.wait(CRASH_PAUSE_S):
                 return
             for _ in range(len(self._running), min(self._renders_to_do(), self._limit)):
                 number += 1

@@ -76,7 +76,15 @@ def test_without_an_api_it_says_how_to_get_one(tmp_path: Path) -> None:
     done = run("submit", "curious-cat", "--api", nobody, cwd=tmp_path)
 
     assert done.returncode == 1
-    assert done.stderr.strip() == f"Error: Nothing answers at {nobody}: start it with `lifeasnotme up`."
+    assert done.stderr.startswith(f"Error: Nothing answers at {nobody}.")
+    assert "`lifeasnotme up`" in done.stderr
+
+
+def test_where_the_video_cannot_be_saved_nothing_is_wished_for(stack: LocalStack, tmp_path: Path) -> None:
+    done = run("submit", "curious-cat", "-o", "nowhere/cat.mp4", "--api", stack.api_url, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "there is no folder nowhere" in done.stderr
 
 
 @pytest.mark.parametrize("command", [(), ("demo",), ("up",), ("submit",), ("watch",), ("perspectives",), ("themes",)])
@@ -164,10 +172,14 @@ def test_the_running_system_is_found_without_being_told(stack: LocalStack, tmp_p
     assert "curious-cat" in done.stdout
 
 
-def test_the_demo_ends_with_a_video_and_a_contact_sheet(tmp_path: Path) -> None:
-    done = run("demo", "--embedded", cwd=tmp_path)
+@pytest.mark.parametrize("has_emulators", [True, False])
+def test_the_demo_ends_with_a_video_and_a_contact_sheet(tmp_path: Path, *, has_emulators: bool) -> None:
+    env = {} if has_emulators else {"FIRESTORE_EMULATOR_BINARY_PATH": str(tmp_path / "nothing.jar")}
+
+    done = run("demo", cwd=tmp_path, LOG_LEVEL="nonsense", WARM_S="nonsense", **env)
 
     assert done.returncode == 0, done.stderr
+    assert ("Running embedded" in done.stdout) is not has_emulators
     assert "h264 yuv420p, 256x144, 17 frames, 16 fps" in done.stdout
     [sheet] = re.findall(r"Contact sheet +(\S+\.png)", done.stdout)
     assert (ROOT / sheet).read_bytes().startswith(b"\x89PNG")
