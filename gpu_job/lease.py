@@ -14,22 +14,21 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
 from shared.documents import Job, JobError, Render, Stage, State
-from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent, Retryable
+from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
     Ending,
-    Move,
-    can,
     claim_render,
     fail_render,
     follow,
+    give_up,
     release_render,
     renew_render,
     retire,
     touch,
 )
-from shared.settling import BATCH_JOBS, complete_from_object, settle
+from shared.settling import BATCH_JOBS, look, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,22 +115,8 @@ class Claimant:
             return Lease(claimant=self, render=cast("Stored[Render]", written), sent_at=sent_at)
 
     def look(self, render_key: str) -> Stored[Render] | None:
-        """The render as its object has it: completed when the video is there, failed when something else lies there.
-
-        The object outranks the document: a video that exists is not made again, and what blocks its name stays.
-
-        Raises:
-            Retryable: a service does not answer.
-        """
-        try:
-            return complete_from_object(render_key, store=self.store, artifacts=self.artifacts, now=self.now)
-        except Permanent as exc:
-            log.exception("object is not ours", extra={"action": "claim"})
-            error = JobError(code=exc.code, message=exc.detail)
-        while (found := self.store.render(render_key)) and can(found.value, Move.FAIL):
-            with suppress(Conflict):
-                self._fail(found, error)
-        return found
+        """The render as its object has it; see `shared.settling.look`."""
+        return look(render_key, store=self.store, artifacts=self.artifacts, now=self.now)
 
     def _retire(self, found: Stored[Render]) -> Stored[Render]:
         """Say that the message goes away, before looking once more for a job that attached just now."""
@@ -142,13 +127,7 @@ class Claimant:
         return cast("Stored[Render]", written)
 
     def _give_up(self, found: Stored[Render]) -> None:
-        error = JobError(
-            code=ErrorCode.RENDER_FAILED, message=f"It was tried {found.value.attempts} times and never finished."
-        )
-        self._fail(found, error)
-
-    def _fail(self, found: Stored[Render], error: JobError) -> None:
-        self.store.commit(Replace(stored=found, value=fail_render(found.value, error=error, now=self.now())))
+        self.store.commit(Replace(stored=found, value=give_up(found.value, now=self.now())))
 
 
 class Lease:

@@ -77,7 +77,8 @@ def serve_embedded(
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
     from http_api import Api  # noqa: PLC0415
-    from notifier import Notifier  # noqa: PLC0415
+    from notifier import object_finalized  # noqa: PLC0415
+    from repairing import Repairer  # noqa: PLC0415
     from submit_settings import SubmitSettings  # noqa: PLC0415
 
     if port:
@@ -101,12 +102,12 @@ def serve_embedded(
         artifacts = GcsArtifactStore(client, bucket=BUCKET)
         settings = SubmitSettings(google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins)
         api = Api(settings=settings, store=store, publisher=publisher, artifacts=artifacts, now=_now)
-        notifier = Notifier(bucket=BUCKET, store=store, publisher=publisher, artifacts=artifacts, now=_now)
+        repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)
 
         @app.post(_EVENTS_PATH)
         def receive() -> Response:
             resource = request.get_json()
-            notifier.object_finalized(resource["bucket"], resource["name"])
+            object_finalized(resource["bucket"], resource["name"], ours=BUCKET, repairer=repairer)
             return Response(status=204)
 
         @app.route("/", defaults={"path": ""}, methods=METHODS)

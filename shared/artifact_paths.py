@@ -11,6 +11,11 @@ import re
 _VIDEO = re.compile(r"renders/(?P<render_key>[0-9a-f]{40})/video\.mp4")
 
 
+def render_folder(render_key: str) -> str:
+    """All that belongs to a render."""
+    return f"renders/{render_key}/"
+
+
 def video_path(render_key: str) -> str:
     """The object whose creation completes the render."""
     return f"renders/{render_key}/video.mp4"

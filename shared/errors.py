@@ -37,6 +37,8 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
     MODEL_UNAVAILABLE = "model_unavailable"
     RENDER_FAILED = "render_failed"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    RENDER_GONE = "render_gone"
 
 
 #: HTTP status and title of each code that an API answer can carry.

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
-from shared.errors import LifeAsNotMeError
+from shared.errors import ErrorCode, LifeAsNotMeError
 
 if TYPE_CHECKING:
     from shared.requests import Priority, RenderSpec, Request
@@ -26,6 +26,12 @@ SERVER_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 RETENTION: Final = timedelta(days=30)
 #: A job that is not final after this long fails.
 JOB_DEADLINE: Final = timedelta(hours=24)
+#: Reconcile looks at a render this long after something happened to it that should be followed by something else,
+SOON: Final = timedelta(minutes=1)
+#: this long after its message was sent, which may wait in a queue,
+FIRST_CHECK: Final = timedelta(minutes=10)
+#: and no longer than this after the last of several.
+LAST_CHECK: Final = timedelta(hours=6)
 #: Deliveries of one render to a renderer that may end in an error before it is given up. Preemption costs none.
 MAX_ATTEMPTS: Final = 3
 
@@ -151,14 +157,28 @@ def new_render(
         priority=priority,
         created_at=now,
         updated_at=now,
+        check_at=now + SOON,
         expires_at=now + RETENTION,
         traceparent=traceparent,
     )
 
 
 def publish(render: Render, *, now: datetime) -> Render:
-    """A message for it is on its way."""
-    return render.model_copy(update={"published_at": now, "updated_at": now})
+    """A message for it is on its way. Each further one is trusted for twice as long before reconcile looks again."""
+    patience = FIRST_CHECK
+    if render.published_at and render.check_at:
+        patience = min(LAST_CHECK, 2 * (render.check_at - render.published_at))
+    return render.model_copy(update={"published_at": now, "updated_at": now, "check_at": now + patience})
+
+
+def postpone(render: Render, *, now: datetime) -> Render:
+    """All is well with it: look again later."""
+    return render.model_copy(update={"updated_at": now, "check_at": now + FIRST_CHECK})
+
+
+def settled(render: Render, *, now: datetime) -> Render:
+    """It is final, and everybody has been told: reconcile need not look at it any more."""
+    return render.model_copy(update={"updated_at": now, "check_at": None})
 
 
 def touch(render: Render, *, now: datetime) -> Render:
@@ -168,7 +188,7 @@ def touch(render: Render, *, now: datetime) -> Render:
 
 def retire(render: Render, *, now: datetime) -> Render:
     """Its message is about to be acknowledged since nobody waits: whoever attaches from now on must publish."""
-    return render.model_copy(update={"published_at": None, "updated_at": now})
+    return render.model_copy(update={"published_at": None, "updated_at": now, "check_at": None})
 
 
 def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) -> Render:
@@ -218,12 +238,19 @@ def complete_render(render: Render, *, video: Video, usage: Usage | None, now: d
         progress=100,
         finished_at=now,
         updated_at=now,
+        check_at=now + SOON,
     )
 
 
 def fail_render(render: Render, *, error: JobError, now: datetime) -> Render:
     """It can't be made."""
-    return _move(render, Move.FAIL, error=error, stage=None, finished_at=now, updated_at=now)
+    return _move(render, Move.FAIL, error=error, stage=None, finished_at=now, updated_at=now, check_at=now + SOON)
+
+
+def give_up(render: Render, *, now: datetime) -> Render:
+    """Its attempts are spent, and nobody lives to say why."""
+    error = JobError(code=ErrorCode.RENDER_FAILED, message=f"It was tried {render.attempts} times and never finished.")
+    return fail_render(render, error=error, now=now)
 
 
 def revive_render(render: Render, *, priority: Priority, now: datetime) -> Render:
@@ -241,6 +268,7 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         finished_at=None,
         published_at=None,
         updated_at=now,
+        check_at=now + SOON,
         expires_at=now + RETENTION,
     )
 
@@ -273,6 +301,16 @@ def follow(job: Job, render: Render, *, now: datetime) -> Job:
             return _move(job, Move.RELEASE, stage=None, progress=0, updated_at=now)
         case _:
             return job
+
+
+def cancel_job(job: Job, *, now: datetime) -> Job:
+    """Its owner does not want it any more."""
+    return _move(job, Move.CANCEL, stage=None, event_pending=True, finished_at=now, updated_at=now)
+
+
+def fail_job(job: Job, *, error: JobError, now: datetime) -> Job:
+    """It ends without its render: its time is up, or the render is gone."""
+    return _move(job, Move.FAIL, error=error, stage=None, event_pending=True, finished_at=now, updated_at=now)
 
 
 def event_published(job: Job) -> Job:

@@ -8,12 +8,14 @@ whole.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from shared.commits import find_commit
-from shared.errors import Conflict
+from shared.documents import JobError
+from shared.errors import Conflict, Permanent
 from shared.job_store import JobStore, Replace, Stored
-from shared.jobs import Move, can, complete_render, event_published, follow, touch
+from shared.jobs import Move, can, complete_render, event_published, fail_render, follow, settled, touch
 from shared.outbox import publish_event
 
 if TYPE_CHECKING:
@@ -57,6 +59,27 @@ def complete_from_object(
         return cast("Stored[Render]", written)
 
 
+def look(
+    render_key: str, *, store: JobStore, artifacts: ArtifactStore, now: Callable[[], datetime]
+) -> Stored[Render] | None:
+    """The render as its object has it: completed when the video is there, failed when something else lies there.
+
+    The object outranks the document: a video that exists is not made again, and what blocks its name stays.
+
+    Raises:
+        Retryable: a service does not answer.
+    """
+    try:
+        return complete_from_object(render_key, store=store, artifacts=artifacts, now=now)
+    except Permanent as exc:
+        log.exception("object is not ours", extra={"action": "look"})
+        error = JobError(code=exc.code, message=exc.detail)
+    while (found := store.render(render_key)) and can(found.value, Move.FAIL):
+        with suppress(Conflict):
+            store.commit(Replace(stored=found, value=fail_render(found.value, error=error, now=now())))
+    return found
+
+
 def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]) -> None:
     """Copy a final render to the jobs that wait for it, and publish the events of those that became final.
 
@@ -70,22 +93,24 @@ def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now
     current: Stored[Render] | None = render
     while current and current.value.is_final and (waiting := store.waiting_jobs(key, limit=BATCH_JOBS)):
         final = current.value
-        current = _write(current, [(job, follow(job.value, final, now=now())) for job in waiting], store=store, now=now)
-    while current and current.value.is_final and (pending := store.jobs_with_pending_event(key, limit=BATCH_JOBS)):
+        told = [(job, follow(job.value, final, now=now())) for job in waiting]
+        current = _write(current, touch(final, now=now()), told, store=store)
+    while current and current.value.is_final:
+        pending = store.jobs_with_pending_event(key, limit=BATCH_JOBS)
+        if not pending and current.value.check_at is None:
+            return
         for job in pending:
             publish_event(job.value, publisher=publisher)
-        current = _write(current, [(job, event_published(job.value)) for job in pending], store=store, now=now)
+        is_last = len(pending) < BATCH_JOBS
+        after = settled(current.value, now=now()) if is_last else touch(current.value, now=now())
+        current = _write(current, after, [(job, event_published(job.value)) for job in pending], store=store)
 
 
 def _write(
-    render: Stored[Render],
-    jobs: Sequence[tuple[Stored[Job], Job]],
-    *,
-    store: JobStore,
-    now: Callable[[], datetime],
+    render: Stored[Render], after: Render, jobs: Sequence[tuple[Stored[Job], Job]], *, store: JobStore
 ) -> Stored[Render] | None:
     """One batch of jobs, fenced by the render; the render as it is afterwards, written or not."""
-    fence = Replace(stored=render, value=touch(render.value, now=now()))
+    fence = Replace(stored=render, value=after)
     try:
         written = store.commit(fence, *(Replace(stored=before, value=after) for before, after in jobs))
     except Conflict:

@@ -1,47 +1,74 @@
-"""Cloud Function ``notify``: an object was finalized → its render and all jobs that wait for it are completed.
+"""Cloud Function ``notify``: what happened is told, what should have happened is repaired.
 
-Decode, call. Clients are built at the first call, not at import.
+``notify``: an object was finalized → its render and all jobs that wait for it are completed. ``bury``: a render request
+was delivered too often. ``reconcile``: the scheduled look at everything. Decode, call, encode. Clients are built at the
+first call, not at import.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 import functions_framework
+from burying import bury_request
+from flask import Response
 from google.cloud import firestore, storage
-from notifier import Notifier
+from notifier import object_finalized
 from notify_settings import NotifySettings
+from reconciling import reconcile_all
+from repairing import Repairer
 
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
+from shared.pushes import read_push
 from shared.settings import read_settings
 from shared.telemetry import configure
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
+    from flask import Request
 
 
 @cache
-def notifier() -> Notifier:
-    """The notifier over Google's services, as the environment says."""
-    settings = read_settings(NotifySettings, os.environ)
-    configure(service="notify", level=settings.log_level)
-    project = settings.google_cloud_project
-    return Notifier(
-        bucket=settings.artifact_bucket,
+def repairer() -> Repairer:
+    """Google's services, as the environment says."""
+    configure(service="notify", level=settings().log_level)
+    project = settings().google_cloud_project
+    return Repairer(
         store=FirestoreJobStore(firestore.Client(project=project)),
         publisher=PubSubPublisher(project=project),
-        artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
+        artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings().artifact_bucket),
         now=lambda: datetime.now(UTC),
     )
+
+
+@cache
+def settings() -> NotifySettings:
+    """The environment, read once."""
+    return read_settings(NotifySettings, os.environ)
 
 
 @functions_framework.cloud_event
 def notify(event: CloudEvent) -> None:
     """``google.cloud.storage.object.v1.finalized``. Returning is the end of it; raising has it delivered again."""
     resource = event.data if isinstance(event.data, dict) else {}
-    notifier().object_finalized(resource.get("bucket"), resource.get("name"))
+    object_finalized(resource.get("bucket"), resource.get("name"), ours=settings().artifact_bucket, repairer=repairer())
+
+
+@functions_framework.cloud_event
+def bury(event: CloudEvent) -> None:
+    """A message on ``render-requests-dead``. Returning acknowledges it; raising has it delivered again."""
+    bury_request(read_push(event.data, event_id=event["id"]).data, repairer=repairer())
+
+
+@functions_framework.http
+def reconcile(_request: Request) -> Response:
+    """Cloud Scheduler calls this every minute."""
+    done = reconcile_all(repairer=repairer(), time_limit_s=settings().reconcile_limit_s, monotonic=time.monotonic)
+    return Response(json.dumps(done), mimetype="application/json")

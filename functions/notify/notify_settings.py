@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from shared.settings import Settings
 
 
@@ -10,3 +14,5 @@ class NotifySettings(Settings):
 
     artifact_bucket: str
     """Bucket that holds the videos; objects of other buckets are ignored."""
+    reconcile_limit_s: Annotated[int, Field(ge=1, le=3600)] = 45
+    """How long one run of reconcile may take, in seconds: less than the time between two."""

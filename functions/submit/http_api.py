@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from callers import Caller, who_is_calling
+from cancel_job import cancel_job
+from delete_job import delete_job
 from flask import Response
 from submit_job import submit_job
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from submit_settings import SubmitSettings
 
     from shared.artifact_store import ArtifactStore
-    from shared.job_store import JobStore
+    from shared.job_store import JobStore, Stored
     from shared.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ ROUTES = Map(
     [
         Rule("/jobs", methods=["POST"], endpoint="create_job"),
         Rule("/jobs/<job_id>", methods=["GET"], endpoint="show_job"),
+        Rule("/jobs/<job_id>", methods=["DELETE"], endpoint="delete_job"),
+        Rule("/jobs/<job_id>:cancel", methods=["POST"], endpoint="cancel_job"),
         Rule("/jobs/<job_id>/<any(video, poster, receipt):artifact>", methods=["GET"], endpoint="link_artifact"),
         Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
         Rule("/themes", methods=["GET"], endpoint="list_themes"),
@@ -110,16 +114,30 @@ class Api:
 
     def show_job(self, request: HttpRequest, job_id: str) -> Response:
         """``GET /jobs/{id}``: the job, with its place in the queue while it waits."""
-        job = self._job_of(who_is_calling(request), job_id)
+        job = self._job_of(who_is_calling(request), job_id).value
         view = _view(job)
         if job.status is Status.QUEUED and job.render_key:
             render = self.store.render(job.render_key)
             view["queue_position"] = self.store.renders_ahead(render.value) if render else 0
         return _json(view)
 
+    def cancel_job(self, request: HttpRequest, job_id: str) -> Response:
+        """``POST /jobs/{id}:cancel``: the job, canceled, or as it ended before."""
+        stored = self._job_of(who_is_calling(request), job_id)
+        job = cancel_job(stored, store=self.store, publisher=self.publisher, now=self.now)
+        if job is None:
+            raise _no_such_job()
+        return _json(_view(job))
+
+    def delete_job(self, request: HttpRequest, job_id: str) -> Response:
+        """``DELETE /jobs/{id}``: 204; with the last job of a private video goes the video."""
+        stored = self._job_of(who_is_calling(request), job_id)
+        delete_job(stored, store=self.store, artifacts=self.artifacts)
+        return Response(status=204)
+
     def link_artifact(self, request: HttpRequest, job_id: str, artifact: str) -> Response:
         """``GET /jobs/{id}/video`` and its like: a short-lived link, signed now and never stored."""
-        job = self._job_of(who_is_calling(request), job_id)
+        job = self._job_of(who_is_calling(request), job_id).value
         if job.video is None or job.request is None:
             if job.is_final:
                 raise Rejected(f"The job is {job.status.value}.", code=ErrorCode.NO_VIDEO)
@@ -163,11 +181,11 @@ class Api:
         by_priority = {priority.value: self.store.renders_to_do(priority) for priority in Priority}
         return _json({"renders": sum(by_priority.values()), **by_priority})
 
-    def _job_of(self, caller: Caller, job_id: str) -> Job:
+    def _job_of(self, caller: Caller, job_id: str) -> Stored[Job]:
         found = self.store.job(job_id) if re.fullmatch(JOB_ID_PATTERN, job_id) else None
         if found is None or found.value.owner != caller.owner:  # what is another's does not exist
-            raise Rejected("There is no such job.", code=ErrorCode.NOT_FOUND)
-        return found.value
+            raise _no_such_job()
+        return found
 
     def _with_cors(self, response: Response, request: HttpRequest) -> Response:
         origin = request.headers.get("Origin")
@@ -189,6 +207,10 @@ def _body(request: HttpRequest) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES or len(request.get_data()) > MAX_BODY_BYTES:
         raise Rejected(f"Send at most {MAX_BODY_BYTES} bytes.", code=ErrorCode.PAYLOAD_TOO_LARGE)
     return request.get_data()
+
+
+def _no_such_job() -> Rejected:
+    return Rejected("There is no such job.", code=ErrorCode.NOT_FOUND)
 
 
 def _view(job: Job) -> dict[str, Any]:

@@ -134,7 +134,9 @@ def _record_rejection(
     except Conflict:
         log.info("job exists", extra={"action": "intake", "job_id": job_id, "owner": owner})
     stored = store.job(job_id)
-    if stored is not None and stored.value.event_pending:  # also on a redelivery whose first event was not sent
+    if stored is None:
+        raise Retryable("the job appeared and went away")
+    if stored.value.event_pending:  # also on a redelivery whose first event was not sent
         empty_outbox(stored, store=store, publisher=publisher)
     log.warning(
         "message rejected", extra={"action": "intake", "job_id": job_id, "owner": owner, "code": rejection.code}

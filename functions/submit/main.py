@@ -5,12 +5,10 @@ Decode, call, encode. Clients are built at the first call, not at import.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import functions_framework
 from google.cloud import firestore, storage
@@ -21,6 +19,7 @@ from submit_settings import SubmitSettings
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
+from shared.pushes import read_push
 from shared.settings import read_settings
 from shared.telemetry import configure
 
@@ -53,19 +52,11 @@ def submit(request: Request) -> Response:
 @functions_framework.cloud_event
 def intake(event: CloudEvent) -> None:
     """A message on ``job-requests``. Returning acknowledges it; raising has it delivered again."""
-    push: Any = event.data
-    message: Any = push.get("message") if isinstance(push, dict) else None
-    if not isinstance(message, dict):
-        message = {}
-    try:
-        body = base64.b64decode(message.get("data") or "", validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        body = b""  # recorded as a rejected job: it is no JSON
-    attributes = message.get("attributes")
+    push = read_push(event.data, event_id=event["id"])
     take_in(
-        body,
-        message_id=str(message.get("messageId") or message.get("message_id") or event["id"]),
-        attributes=attributes if isinstance(attributes, dict) else {},
+        push.data,
+        message_id=push.message_id,
+        attributes=push.attributes,
         store=api().store,
         publisher=api().publisher,
         artifacts=api().artifacts,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from placing import JobExistsError, NotSeenToError, attach, place
@@ -72,14 +71,14 @@ def submit_job(
     )
     with context(job_id=job_id, render_key=job.render_key):
         try:
-            placed = place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
-            log.info("job accepted", extra={"action": "submit", "status": placed.status.value})
-        except JobExistsError:
-            placed = _existing(job, store=store)
-            log.info("job repeated", extra={"action": "submit", "status": placed.status.value})
-            # The first time may have ended in the middle.
-            if placed.render_key == job.render_key:
-                with suppress(NotSeenToError):
+            try:
+                placed = place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+                log.info("job accepted", extra={"action": "submit", "status": placed.status.value})
+            except JobExistsError:
+                placed = _existing(job, store=store)
+                log.info("job repeated", extra={"action": "submit", "status": placed.status.value})
+                # The first time may have ended in the middle.
+                if placed.render_key == job.render_key:
                     placed = attach(placed, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
         except NotSeenToError as exc:
             log.warning("job accepted, not seen to yet", extra={"action": "submit"}, exc_info=True)

@@ -54,5 +54,8 @@ class ArtifactStore(Protocol):
     def read(self, name: str) -> bytes:
         """The object's content. Raises `Retryable` when it is gone."""
 
+    def delete_folder(self, folder: str) -> None:
+        """Delete every object whose name starts so; none is left when it returns."""
+
     def signed_url(self, name: str, *, lifetime_s: int, filename: str) -> SignedUrl:
         """A V4 signed link, made now and never stored; browsers save it under ``filename``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,6 +67,16 @@ class GcsArtifactStore:
     def read(self, name: str) -> bytes:
         """See `ArtifactStore.read`."""
         return bytes(_answered(lambda: self._bucket.blob(name).download_as_bytes(timeout=TIMEOUT_S, retry=RETRY)))
+
+    def delete_folder(self, folder: str) -> None:
+        """See `ArtifactStore.delete_folder`."""
+
+        def delete_all() -> None:
+            for blob in self._client.list_blobs(self._bucket, prefix=folder, timeout=TIMEOUT_S, retry=RETRY):
+                with suppress(google_exceptions.NotFound):
+                    blob.delete(timeout=TIMEOUT_S, retry=RETRY)
+
+        _answered(delete_all)
 
     def signed_url(self, name: str, *, lifetime_s: int, filename: str) -> SignedUrl:
         """See `ArtifactStore.signed_url`.

@@ -57,6 +57,11 @@ class InMemoryArtifactStore:
             raise Retryable(f"{name} is gone")
         return found[1]
 
+    def delete_folder(self, folder: str) -> None:
+        """See `ArtifactStore.delete_folder`."""
+        with self._lock:
+            self._objects = {name: each for name, each in self._objects.items() if not name.startswith(folder)}
+
     def signed_url(self, name: str, *, lifetime_s: int, filename: str) -> SignedUrl:
         """See `ArtifactStore.signed_url`; the link names the object and can be opened by nobody."""
         expires_at = datetime.now(UTC) + timedelta(seconds=lifetime_s)

@@ -54,6 +54,21 @@ def stamped(value: Job | Render, now: datetime | None) -> Job | Render:
     return value
 
 
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    """Remove a document that must still be as it was read."""
+
+    stored: Stored[Job | Render]
+
+    @property
+    def value(self) -> Job | Render:
+        """The document as it was."""
+        return self.stored.value
+
+
+Write = Create | Replace | Delete
+
+
 class JobStore(Protocol):
     """Reads and writes jobs and renders.
 
@@ -72,11 +87,26 @@ class JobStore(Protocol):
     def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """Jobs of that render that became final and whose event is not out."""
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
+    def renders_to_check(self, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
+        """Renders whose ``check_at`` has come, the longest overdue first."""
+
+    def jobs_left_waiting(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs that are not final and have not changed since then, the oldest change first."""
+
+    def jobs_past_deadline(self, *, now: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs that are not final although their ``deadline_at`` has come, the longest overdue first."""
+
+    def jobs_with_old_event(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs whose event is pending and that have not changed since then, the oldest change first."""
+
+    def has_jobs(self, render_key: str) -> bool:
+        """Whether there is any job of that render, final or not."""
+
+    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """Write all or nothing; what was written comes back in the same order, with its new versions.
 
         Raises:
-            Conflict: a created document exists, or a replaced one changed or is gone; nothing was written.
+            Conflict: a created document exists, or a replaced or deleted one changed or is gone; nothing was written.
         """
 
     def renders_ahead(self, render: Render) -> int:

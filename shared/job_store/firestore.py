@@ -2,7 +2,8 @@
 
 Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
-for composite indexes; the cloud does, for `renders_ahead` (state, priority, created_at).
+for composite indexes; the cloud does: renders (state, priority, created_at); jobs (status, updated_at), (status,
+deadline_at), (event_pending, updated_at).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.documents import WAITING, Job, Render, State
 from shared.errors import Conflict, Retryable
-from shared.job_store import Create, Replace, Stored, stamped
+from shared.job_store import Create, Delete, Stored, Write, stamped
 from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from shared.requests import Priority
 
@@ -76,13 +78,39 @@ class FirestoreJobStore:
         to_do = [State.IDLE.value, State.LEASED.value]
         return self._count(self._where(RENDERS, ("state", "in", to_do), ("priority", "==", priority.value)))
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
+    def renders_to_check(self, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.renders_to_check`."""
+        query = self._where(RENDERS, ("check_at", "<=", now))
+        return self._stream(Render, query.order_by("check_at").limit(limit))
+
+    def jobs_left_waiting(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_left_waiting`."""
+        query = self._where(JOBS, ("status", "in", [each.value for each in WAITING]), ("updated_at", "<=", since))
+        return self._stream(Job, query.order_by("updated_at").limit(limit))
+
+    def jobs_past_deadline(self, *, now: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_past_deadline`."""
+        query = self._where(JOBS, ("status", "in", [each.value for each in WAITING]), ("deadline_at", "<=", now))
+        return self._stream(Job, query.order_by("deadline_at").limit(limit))
+
+    def jobs_with_old_event(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_with_old_event`."""
+        query = self._where(JOBS, ("event_pending", "==", True), ("updated_at", "<=", since))
+        return self._stream(Job, query.order_by("updated_at").limit(limit))
+
+    def has_jobs(self, render_key: str) -> bool:
+        """See `JobStore.has_jobs`."""
+        return bool(self._stream(Job, self._where(JOBS, ("render_key", "==", render_key)).limit(1)))
+
+    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
         batch = self._client.batch()
         for write in writes:
             reference = self._reference(write.value)
             if isinstance(write, Create):
                 batch.create(reference, _fields(write.value))
+            elif isinstance(write, Delete):
+                batch.delete(reference, option=self._client.write_option(last_update_time=write.stored.version))
             else:
                 before, after = _fields(write.stored.value), _fields(write.value)
                 # Nothing changed: still a write, since the precondition must be judged. It keeps the update time.
@@ -95,7 +123,7 @@ class FirestoreJobStore:
                 # The one transform is `SERVER_TIME`: when the request came, some milliseconds before the update time.
                 value=stamped(write.value, next((each.timestamp_value for each in result.transform_results), None)),
                 version=result.update_time,
-                read_at=result.update_time,
+                read_at=result.update_time or batch.commit_time,
             )
             for write, result in zip(writes, results, strict=True)
         ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import WAITING, Job, Render, State
 from shared.errors import Conflict
-from shared.job_store import Create, Replace, Stored, stamped
+from shared.job_store import Create, Delete, Replace, Stored, Write, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,21 +65,48 @@ class InMemoryJobStore:
         to_do = {State.IDLE, State.LEASED}
         return len(self._all(Render, lambda render: render.state in to_do and render.priority is priority))
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
+    def renders_to_check(self, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.renders_to_check`."""
+        due = self._all(Render, lambda render: render.check_at is not None and render.check_at <= now)
+        return sorted(due, key=lambda each: each.value.check_at or now)[:limit]
+
+    def jobs_left_waiting(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_left_waiting`."""
+        left = self._all(Job, lambda job: job.status in WAITING and job.updated_at <= since)
+        return sorted(left, key=lambda each: each.value.updated_at)[:limit]
+
+    def jobs_past_deadline(self, *, now: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_past_deadline`."""
+        late = self._all(Job, lambda job: job.status in WAITING and job.deadline_at <= now)
+        return sorted(late, key=lambda each: each.value.deadline_at)[:limit]
+
+    def jobs_with_old_event(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_with_old_event`."""
+        old = self._all(Job, lambda job: job.event_pending and job.updated_at <= since)
+        return sorted(old, key=lambda each: each.value.updated_at)[:limit]
+
+    def has_jobs(self, render_key: str) -> bool:
+        """See `JobStore.has_jobs`."""
+        return bool(self._all(Job, lambda job: job.render_key == render_key))
+
+    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
         with self._lock:
             for write in writes:
                 found = self._documents.get(_key(write.value))
                 if isinstance(write, Create) and found is not None:
                     raise Conflict(f"{_key(write.value)[1]} exists")
-                if isinstance(write, Replace) and (found is None or found[1] != write.stored.version):
+                if isinstance(write, Replace | Delete) and (found is None or found[1] != write.stored.version):
                     raise Conflict(f"{_key(write.value)[1]} changed")
             now = self._now()
             written: list[Stored[Job | Render]] = []
             for write in writes:
                 version = next(self._versions)
                 value = stamped(write.value, now)
-                self._documents[_key(value)] = (value, version)
+                if isinstance(write, Delete):
+                    del self._documents[_key(value)]
+                else:
+                    self._documents[_key(value)] = (value, version)
                 written.append(Stored(value=value, version=version, read_at=now))
             return written
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from shared.artifact_store import Artifact, ArtifactStore
-    from shared.job_store import Create, Replace, Stored
+    from shared.job_store import Stored, Write
 
 AN_OFFER = Offer(served=("untrained-tiny-wan",), seed_pool=8)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -109,7 +109,7 @@ class MeddledJobStore(InMemoryJobStore):
         #: What happens before the commits to come. It writes by this store too, unmeddled, or raises `Retryable`.
         self.meddling: deque[Callable[[], object]] = deque()
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
         if self.meddling:
             meddle, left = self.meddling.popleft(), self.meddling

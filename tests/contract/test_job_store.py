@@ -6,9 +6,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from google.api_core import exceptions as google
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 
 from local.processes import free_port
@@ -496,3 +498,36 @@ def test_a_firestore_that_can_not_be_reached_is_retryable_within_the_given_time(
 
     assert time.monotonic() - begun < PATIENCE_S
     client.close()
+
+
+def vendor_errors(root: type[google.GoogleAPICallError]) -> set[type[google.GoogleAPICallError]]:
+    """It and all below it."""
+    return {root}.union(*map(vendor_errors, root.__subclasses__()))
+
+
+#: All that say that another wrote first. `Aborted` is none: the database gave up on its own locks.
+CONFLICTS = {google.FailedPrecondition, google.AlreadyExists, google.NotFound}
+
+
+VENDOR_ERRORS = sorted(vendor_errors(google.GoogleAPICallError), key=lambda each: each.__name__)
+
+
+@pytest.mark.parametrize("error", VENDOR_ERRORS, ids=[each.__name__ for each in VENDOR_ERRORS])
+def test_every_error_of_the_vendor_says_either_that_another_was_first_or_that_nobody_answers(
+    error: type[google.GoogleAPICallError], render: Render
+) -> None:
+    class Failing(firestore.Client):  # type: ignore[misc]
+        def batch(self) -> Any:
+            return self
+
+        def create(self, *_: Any) -> None:
+            pass
+
+        def commit(self, **_: Any) -> None:
+            raise error("in the vendor's words")
+
+    store = FirestoreJobStore(Failing(project="nowhere", credentials=AnonymousCredentials()))
+    with pytest.raises(Retryable) as caught:
+        store.commit(Create(value=render))
+    assert type(caught.value) is (Conflict if error in CONFLICTS else Retryable)
+    assert isinstance(caught.value.__cause__, error)

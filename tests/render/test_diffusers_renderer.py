@@ -300,6 +300,30 @@ def test_a_folder_of_models_that_is_not_mounted_may_be_there_later(tmp_path: Pat
         drawn(DiffusersRenderer(tmp_path / "models", device="cpu"))
 
 
+def test_a_model_of_the_hub_is_asked_of_the_hub_though_there_is_no_folder_of_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, dict[str, Any]]] = []
+
+    def from_pretrained(source: Any, **options: Any) -> None:
+        asked.append((source, options))
+        raise httpx.ConnectError("no route")
+
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "from_pretrained", from_pretrained)
+    renderer = DiffusersRenderer(tmp_path / "models", device="cpu")
+
+    with pytest.raises(Retryable, match="can't be reached"):
+        drawn(renderer, changed(model_source="owner/name", model_revision="abc"))
+
+    assert asked == [("owner/name", {"dtype": torch.float32, "revision": "abc"})]
+
+
+@pytest.mark.parametrize("source", ["/etc", "../models"])
+def test_what_is_no_name_of_a_model_is_refused_though_there_is_no_folder_of_models(tmp_path: Path, source: str) -> None:
+    with pytest.raises(Permanent):
+        drawn(DiffusersRenderer(tmp_path / "models", device="cpu"), changed(model_source=source))
+
+
 def test_a_model_that_is_broken_on_this_machine_may_be_whole_on_another(tmp_path: Path) -> None:
     untrained_model.build(tmp_path / "broken")
     next((tmp_path / "broken" / "vae").glob("*.safetensors")).unlink()

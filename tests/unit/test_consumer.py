@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpu_job import heartbeat
 from gpu_job.consumer import MAX_SILENT_PULLS, PULL_S, consume
-from gpu_job.heartbeat import Ended, Interrupted, Moved, PreemptedError
+from gpu_job.heartbeat import Ended, HungError, Interrupted, Moved, PreemptedError
 from shared.artifact_paths import video_path
 from shared.documents import Stage, State
 from shared.errors import Retryable
@@ -190,9 +191,65 @@ def test_an_interruption_during_such_a_pause_is_heard(world: World) -> None:
 def test_a_message_that_can_not_even_be_put_back_is_left_to_its_deadline(world: World) -> None:
     world.wish("job-aaaa")
     world.store.meddling.before("render", no_answer)
+    world.source.meddling.before("put_back", no_answer, no_answer)
+
+    assert work(world, workshop=workshop_without_renderer(world)) == 1
+    assert world.source.acknowledged == []
+    assert world.source.put_back_after == []
+
+
+def test_a_message_that_was_not_put_back_at_first_is_put_back_at_the_second_try(world: World) -> None:
+    world.wish("job-aaaa")
+    world.store.meddling.before("render", no_answer)
     world.source.meddling.before("put_back", no_answer)
 
     assert work(world, workshop=workshop_without_renderer(world)) == 1
+    assert world.source.put_back_after == [10]
+
+
+def a_fault_of_our_own() -> None:
+    raise ValueError("nobody thought of this")
+
+
+def test_a_message_that_breaks_the_worker_is_put_back_and_the_next_one_is_handled(world: World) -> None:
+    world.wish("job-aaaa")
+    world.store.meddling.before("render", a_fault_of_our_own)
+    world.send_message()
+
+    assert work(world) == 2
+
+    assert world.render.state is State.COMPLETED
+    assert len(world.source.acknowledged) == 1
+    assert world.source.put_back_after == [10]
+
+
+def test_a_message_that_breaks_the_worker_is_told_in_the_log_with_its_cause(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.wish("job-aaaa")
+    world.store.meddling.before("render", a_fault_of_our_own)
+
+    work(world, workshop=workshop_without_renderer(world))
+
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert line.message == "message put back"
+    assert line.exc_info
+    assert isinstance(line.exc_info[1], ValueError)
+
+
+def test_work_that_hangs_ends_the_worker_and_no_other_message_is_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.01)
+    monkeypatch.setattr(heartbeat, "LIMIT_S", dict.fromkeys(Stage, 0.05))
+    world.wish("job-aaaa")
+    world.send_message(b"unreadable")
+    over = threading.Event()
+
+    with pytest.raises(HungError):
+        work(world, workshop=world.workshop(GreyRenderer(lambda _: (over.wait(5), None)[1])))
+
+    over.set()
     assert world.source.acknowledged == []
 
 

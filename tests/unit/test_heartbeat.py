@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +125,22 @@ def test_what_the_work_raises_is_raised_here(lease: Lease) -> None:
 
     with pytest.raises(Permanent, match="not finite"):
         attend(broken, lease=lease, extend=lambda: None, inbox=queue.SimpleQueue())
+
+
+def test_the_work_knows_the_context_of_who_attends_to_it_and_can_not_change_it(lease: Lease) -> None:
+    told_of: ContextVar[str] = ContextVar("told_of", default="nothing")
+
+    def work(_: Watch) -> str:
+        before = told_of.get()
+        told_of.set("another job")
+        return before
+
+    token = told_of.set("this job")
+    try:
+        assert attend(work, lease=lease, extend=lambda: None, inbox=queue.SimpleQueue()) == "this job"
+        assert told_of.get() == "this job"
+    finally:
+        told_of.reset(token)
 
 
 def test_the_lease_is_renewed_at_once_so_that_the_jobs_are_in_progress(world: World, lease: Lease, work: Work) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from intake import job_id_of_message, take_in
+from placing import NotSeenToError
 from submit_job import job_id_of
 
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, Render, State, Status
 from shared.errors import ErrorCode, Retryable
-from shared.job_store import Create
+from shared.job_store import Create, Stored
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, decode
 from shared.requests import MAX_BODY_BYTES, render_key
 from shared.settling import complete_from_object
@@ -31,6 +32,18 @@ WISH = {"perspective": "curious-cat", "seed": 1}
 KEY = render_key(a_spec())
 
 
+class VanishingJobStore(MeddledJobStore):
+    """A job can be gone at the next reading, as if its time to live had ended."""
+
+    job_vanishes = False
+
+    def job(self, job_id: str) -> Stored[Job] | None:
+        if self.job_vanishes:
+            self.job_vanishes = False
+            del self._documents[Job, job_id]
+        return super().job(job_id)
+
+
 @dataclass
 class World:
     """Everything that a message touches."""
@@ -40,7 +53,7 @@ class World:
     publisher: FlakyPublisher = field(default_factory=FlakyPublisher)
 
     def __post_init__(self) -> None:
-        self.store = MeddledJobStore(now=self.clock.now)
+        self.store = VanishingJobStore(now=self.clock.now)
 
     def deliver(self, message: object, *, message_id: str = "17", **attributes: str) -> None:
         take_in(
@@ -204,11 +217,67 @@ def test_what_could_not_be_stored_is_delivered_again(world: World) -> None:
     assert world.only_job.status is Status.QUEUED
 
 
-def test_workers_that_cannot_be_told_are_no_reason_to_deliver_again(world: World) -> None:
+def test_workers_that_cannot_be_told_have_the_message_delivered_again_until_they_are(world: World) -> None:
     world.publisher.is_down = True
-    world.deliver({"request": WISH})
+    for _ in range(2):
+        with pytest.raises(NotSeenToError) as caught:
+            world.deliver({"request": WISH})
+        assert caught.value.job == world.only_job
     assert world.only_job.status is Status.QUEUED
     assert world.renders[0].published_at is None
+    world.publisher.is_down = False
+
+    world.deliver({"request": WISH})
+
+    assert world.only_job.status is Status.QUEUED
+    assert world.renders[0].published_at == world.clock.now()
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+
+
+def test_what_is_ready_and_could_not_be_told_of_is_told_of_at_the_next_delivery(world: World) -> None:
+    world.deliver({"request": WISH}, message_id="1")
+    put_video(world.artifacts, KEY)
+    complete_from_object(KEY, store=world.store, artifacts=world.artifacts, now=world.clock.now)
+    world.publisher.is_down = True
+    with pytest.raises(NotSeenToError) as caught:
+        world.deliver({"request": WISH}, message_id="2")
+    assert (caught.value.job.status, caught.value.job.event_pending) == (Status.COMPLETED, True)
+    world.publisher.is_down = False
+
+    for _ in range(2):
+        world.deliver({"request": WISH}, message_id="2")
+
+    assert [event.job_id for event in world.events] == [caught.value.job.job_id]
+
+
+def test_what_is_ready_and_could_not_be_copied_is_copied_at_the_next_delivery(world: World) -> None:
+    world.deliver({"request": WISH}, message_id="1")
+    put_video(world.artifacts, KEY)
+    complete_from_object(KEY, store=world.store, artifacts=world.artifacts, now=world.clock.now)
+    world.store.meddling.extend([lambda: None, no_answer])
+    with pytest.raises(NotSeenToError) as caught:
+        world.deliver({"request": WISH}, message_id="2")
+    assert caught.value.job.status is Status.QUEUED
+
+    world.deliver({"request": WISH}, message_id="2")
+
+    assert [event.job_id for event in world.events] == [caught.value.job.job_id]
+
+
+@pytest.mark.parametrize(
+    "message", [{"job_id": "order-0001", "request": WISH}, {"job_id": "order-0001", "request": {}}]
+)
+def test_a_message_whose_job_appeared_and_went_away_is_delivered_again(world: World, message: dict[str, Any]) -> None:
+    """Good or bad: acknowledged, its sender would never hear of it."""
+    world.deliver(message)
+    world.store.job_vanishes = True
+    with pytest.raises(Retryable, match="went away"):
+        world.deliver(message)
+    assert world.jobs == []
+
+    world.deliver(message)
+
+    assert world.only_job.job_id == "order-0001"
 
 
 # --- rejected ---

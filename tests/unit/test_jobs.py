@@ -15,6 +15,7 @@ from shared.jobs import (
     RENDER_TRANSITIONS,
     RETENTION,
     SERVER_TIME,
+    Ending,
     ForbiddenTransitionError,
     Move,
     can,
@@ -102,7 +103,7 @@ def move_render(render: Render, move: Move) -> Render:
         case Move.RENEW:
             return renew_render(render, stage=Stage.ENCODING, progress=80, now=NOW)
         case Move.RELEASE:
-            return release_render(render, now=NOW, costs_attempt=True)
+            return release_render(render, now=NOW, ending=Ending.BROKEN)
         case Move.COMPLETE:
             return complete_render(render, video=done.video, usage=done.usage, now=NOW)
         case Move.FAIL:
@@ -277,25 +278,46 @@ def test_renewing_keeps_token_holder_and_attempts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempts", "costs_attempt", "left"), [(1, True, 1), (1, False, 0), (3, True, 3), (3, False, 2), (0, False, 0)]
+    ("attempts", "ending", "left"),
+    [
+        (1, Ending.BROKEN, 1),
+        (3, Ending.BROKEN, 3),
+        (1, Ending.PREEMPTED, 0),
+        (3, Ending.PREEMPTED, 2),
+        (0, Ending.PREEMPTED, 0),
+        (1, Ending.RETRYABLE, 0),
+        (3, Ending.RETRYABLE, 2),
+        (0, Ending.RETRYABLE, 0),
+    ],
 )
-def test_an_error_costs_an_attempt_and_preemption_costs_none(attempts: int, costs_attempt: bool, left: int) -> None:  # noqa: FBT001
+def test_only_work_that_broke_costs_an_attempt(attempts: int, ending: Ending, left: int) -> None:
     leased = render_in(State.LEASED, attempts=attempts, token=7, stage=Stage.RENDERING, progress=50)
-    released = release_render(leased, now=NOW, costs_attempt=costs_attempt)
+    released = release_render(leased, now=NOW, ending=ending)
     assert (released.attempts, released.token, released.stage, released.progress) == (left, 7, None, 0)
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_only_what_the_world_ended_is_counted_as_a_retry(ending: Ending) -> None:
+    released = release_render(render_in(State.LEASED, attempts=1, retries=4), now=NOW, ending=ending)
+    assert released.retries == (5 if ending is Ending.RETRYABLE else 4)
+
+
+def test_a_revived_render_begins_with_no_attempts_and_no_retries() -> None:
+    revived = revive_render(render_in(State.FAILED, attempts=3, retries=9), priority=Priority.BULK, now=NOW)
+    assert (revived.attempts, revived.retries) == (0, 0)
 
 
 def test_ten_preemptions_leave_all_attempts() -> None:
     render = render_in(State.IDLE)
     for _ in range(10):
-        render = release_render(claim_render(render, holder="a", lease_s=60, now=NOW), now=NOW, costs_attempt=False)
+        render = release_render(claim_render(render, holder="a", lease_s=60, now=NOW), now=NOW, ending=Ending.PREEMPTED)
     assert (render.attempts, render.token) == (0, 10)
 
 
 def test_each_claim_that_ends_in_an_error_counts() -> None:
     render = render_in(State.IDLE)
     for _ in range(3):
-        render = release_render(claim_render(render, holder="a", lease_s=60, now=NOW), now=NOW, costs_attempt=True)
+        render = release_render(claim_render(render, holder="a", lease_s=60, now=NOW), now=NOW, ending=Ending.BROKEN)
     assert render.attempts == 3
 
 

@@ -9,7 +9,7 @@ import pytest
 from gpu_job.lease import MANY_JOBS, Held, LeaseLostError, NobodyWaitsError, NoLease
 from shared.documents import JobError, Stage, State, Status
 from shared.errors import ErrorCode, Retryable
-from shared.jobs import MAX_ATTEMPTS
+from shared.jobs import MAX_ATTEMPTS, Ending
 from shared.messages import RENDER_REQUESTS
 from tests.unit.worker_world import LEASE_S, USAGE, World, no_answer, nothing
 
@@ -331,7 +331,7 @@ def test_more_jobs_than_one_batch_takes_are_all_told(tmp_path: Path) -> None:
     assert {world.job(job_id).status for job_id in job_ids} == {Status.IN_PROGRESS}
     assert max(map(len, world.store.jobs_written)) == 200
 
-    lease.release(costs_attempt=False)
+    lease.release(Ending.PREEMPTED)
     assert {world.job(job_id).status for job_id in job_ids} == {Status.QUEUED}
 
 
@@ -369,7 +369,7 @@ def test_a_zombies_batch_is_refused_as_a_whole(world: World) -> None:
     with pytest.raises(LeaseLostError):
         zombie.renew(Stage.ENCODING, 90)
     with pytest.raises(LeaseLostError):
-        zombie.release(costs_attempt=False)
+        zombie.release(Ending.PREEMPTED)
     with pytest.raises(LeaseLostError):
         zombie.fail(BROKEN)
 
@@ -446,7 +446,7 @@ def test_preemption_costs_no_attempt_and_the_jobs_are_queued_again(world: World)
     lease = world.claim("worker-a")
     lease.renew(Stage.RENDERING, 30)
 
-    lease.release(costs_attempt=False)
+    lease.release(Ending.PREEMPTED)
 
     assert (world.render.state, world.render.attempts, world.render.stage) == (State.IDLE, 0, None)
     job = world.job("job-aaaa")
@@ -455,16 +455,23 @@ def test_preemption_costs_no_attempt_and_the_jobs_are_queued_again(world: World)
 
 
 def test_a_failed_attempt_is_counted_when_it_is_given_back(world: World) -> None:
-    world.claim("worker-a").release(costs_attempt=True)
+    world.claim("worker-a").release(Ending.BROKEN)
 
     assert (world.render.state, world.render.attempts) == (State.IDLE, 1)
+
+
+def test_an_attempt_that_the_world_ended_is_not_counted_but_its_retry_is(world: World) -> None:
+    world.claim("worker-a").release(Ending.RETRYABLE)
+
+    assert (world.render.state, world.render.attempts, world.render.retries) == (State.IDLE, 0, 1)
+    assert world.job("job-aaaa").status is Status.QUEUED
 
 
 def test_giving_back_what_a_job_attached_to_in_between_works(world: World) -> None:
     lease = world.claim("worker-a")
     world.store.meddling.before("commit", lambda: world.wish("job-cccc"))
 
-    lease.release(costs_attempt=False)
+    lease.release(Ending.PREEMPTED)
 
     assert world.render.state is State.IDLE
     assert world.job("job-cccc").status is Status.QUEUED
@@ -540,3 +547,22 @@ def test_completing_where_an_object_lies_that_no_worker_made_fails_the_jobs_sinc
 
     assert world.render.state is State.FAILED
     assert {event.job_id for event in world.events} == {"job-aaaa", "job-bbbb"}
+
+
+def test_completing_what_was_deleted_in_the_same_moment_is_no_success(world: World) -> None:
+    lease = world.claim("worker-a")
+
+    with pytest.raises(Retryable, match="deleted"):
+        lease.complete()
+
+    assert world.render.state is State.LEASED
+    assert world.events == []
+
+
+def test_completing_a_render_whose_document_is_gone_has_nothing_to_do(world: World) -> None:
+    lease = world.claim("worker-a")
+    world.store.forget(world.key)
+
+    lease.complete()
+
+    assert world.events == []

@@ -13,8 +13,8 @@ from gpu_job.pictures import read_frames
 from gpu_job.renderer import RenderStopped
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
-from shared.commits import expect_commit
-from shared.documents import Stage, Usage
+from shared.commits import Commit, find_commit
+from shared.documents import Stage, Usage, Video
 from shared.errors import Permanent, Retryable
 from shared.receipts import Receipt
 from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
@@ -60,6 +60,13 @@ def make(world: World, *, renderer: Renderer | None = None, watch: Watch | None 
     )
 
 
+def committed(world: World) -> tuple[Commit, Video]:
+    """What the object says."""
+    found = find_commit(world.key, artifacts=world.artifacts)
+    assert found
+    return found
+
+
 def test_the_commit_is_the_last_upload(world: World) -> None:
     make(world)
 
@@ -86,7 +93,7 @@ def test_the_video_has_the_frames_that_were_asked_for_and_the_poster_is_one_of_t
 def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World) -> None:
     make(world)
 
-    commit, video = expect_commit(world.key, artifacts=world.artifacts)
+    commit, video = committed(world)
     assert (commit.render_key, commit.attempt) == (world.key, ATTEMPT)
     assert (video.width, video.height, video.frames, video.fps, video.duration_s) == (64, 64, 17, 16, 17 / 16)
     assert video.poster_path == poster_path(world.key, ATTEMPT)
@@ -99,7 +106,7 @@ def test_loading_rendering_and_encoding_are_counted_apart(world: World) -> None:
 
     make(world, renderer=SlowToLoad(step_s=0.01))
 
-    commit, _ = expect_commit(world.key, artifacts=world.artifacts)
+    commit, _ = committed(world)
     usage = commit.usage
     assert (usage.device, usage.load_s) == ("test pattern", 0.02)
     assert usage.render_s >= 4 * 0.01 - 0.02
@@ -133,7 +140,7 @@ def test_where_another_attempt_was_first_its_video_stays_and_that_is_success(wor
 
     make(world)
 
-    commit, _ = expect_commit(world.key, artifacts=world.artifacts)
+    commit, _ = committed(world)
     assert commit.attempt == "7-another"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gpu_job import heartbeat
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
+from gpu_job.message_source import MAX_DELAY_S
 from gpu_job.render_job import render_job
 from gpu_job.renderer import RenderStopped
 from shared.artifact_paths import video_path
@@ -16,7 +17,7 @@ from shared.documents import Stage, State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
 from shared.jobs import MAX_ATTEMPTS
 from shared.messages import RENDER_REQUESTS_DEAD
-from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
+from tests.unit.worker_world import GreyRenderer, Meddling, World, no_answer, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,10 +136,106 @@ def test_the_second_message_for_a_render_that_is_ready_is_acknowledged_without_w
     assert world.job("job-aaaa").status is Status.COMPLETED
 
 
-def test_a_failing_machine_is_retried_with_growing_delays_and_then_the_jobs_fail_with_the_reason(
+def handle_again_and_again(world: World, renderer: Renderer, *, times: int) -> None:
+    """Let a worker handle the message as often as it comes; no delay is waited for."""
+    for _ in range(times):
+        message = world.next_message()
+        render_job(message, workshop=world.workshop(renderer))
+        world.source.extend(message, deadline_s=0)
+
+
+def test_a_world_that_does_not_answer_costs_no_attempt_however_long_and_delays_grow_up_to_a_limit(
     world: World,
 ) -> None:
     renderer = GreyRenderer(raising(Retryable("the model hub does not answer")))
+
+    handle_again_and_again(world, renderer, times=9)
+
+    assert world.source.put_back_after == [10, 20, 40, 80, 160, 320, MAX_DELAY_S, MAX_DELAY_S, MAX_DELAY_S]
+    assert (world.render.state, world.render.attempts, world.render.retries) == (State.IDLE, 0, 9)
+    assert world.job("job-aaaa").status is Status.QUEUED
+    assert world.source.acknowledged == []
+    assert world.events == []
+
+
+def test_the_video_is_made_once_the_world_answers_again(world: World) -> None:
+    handle_again_and_again(world, GreyRenderer(raising(Retryable("no answer"))), times=MAX_ATTEMPTS + 1)
+
+    handle(world)
+
+    assert world.render.state is State.COMPLETED
+    assert len(world.source.acknowledged) == 1
+
+
+def test_a_thousand_retries_are_no_number_too_large(world: World) -> None:
+    world.change_render(retries=5000)
+    workshop = world.workshop(GreyRenderer(raising(Retryable("no answer"))), retry_backoff_s=0.5)
+
+    render_job(world.next_message(), workshop=workshop)
+
+    assert world.source.put_back_after == [MAX_DELAY_S]
+
+
+def test_retries_leave_all_attempts_to_work_that_breaks(world: World) -> None:
+    handle_again_and_again(world, GreyRenderer(raising(Retryable("no answer"))), times=MAX_ATTEMPTS)
+
+    handle_again_and_again(world, GreyRenderer(raising(ValueError("oops"))), times=MAX_ATTEMPTS - 1)
+    assert (world.render.state, world.render.attempts, world.render.retries) == (State.IDLE, 2, 3)
+    assert world.source.put_back_after == [10, 20, 40, 10, 20]
+
+    handle(world, GreyRenderer(raising(ValueError("oops"))))
+    assert world.render.state is State.FAILED
+
+
+def test_a_lease_that_could_not_be_given_back_waits_as_long_as_before_and_is_taken_up_again(world: World) -> None:
+    """The retry goes uncounted, so the delay does not grow; it is never shorter than the first."""
+    world.change_render(retries=2)
+
+    def the_store_goes_away(_: Watch) -> None:
+        world.store.meddling.before("waiting_jobs", *[no_answer] * 20)
+        raise Retryable("no answer")
+
+    message = world.next_message()
+    render_job(message, workshop=world.workshop(GreyRenderer(the_store_goes_away)))
+    assert (world.render.state, world.render.retries) == (State.LEASED, 2)
+    assert world.source.put_back_after == [20]
+
+    world.store.meddling = Meddling()
+    world.source.extend(message, deadline_s=0)
+    handle(world)
+    assert world.render.state is State.COMPLETED
+
+
+def test_the_first_retry_that_could_not_be_counted_still_waits(world: World) -> None:
+    def the_store_goes_away(_: Watch) -> None:
+        world.store.meddling.before("waiting_jobs", *[no_answer] * 20)
+        raise Retryable("no answer")
+
+    handle(world, GreyRenderer(the_store_goes_away))
+
+    assert world.render.retries == 0
+    assert world.source.put_back_after == [10]
+
+
+def test_a_lease_that_went_to_another_while_the_world_was_silent_is_left_to_it(world: World) -> None:
+    first_beat = threading.Event()
+    world.source.meddling.before("extend", first_beat.set)
+
+    def robbed(_: Watch) -> None:
+        assert first_beat.wait(PATIENCE_S)
+        world.change_render(holder="worker-b", token=9)
+        raise Retryable("no answer")
+
+    handle(world, GreyRenderer(robbed))
+
+    assert (world.render.state, world.render.holder, world.render.retries) == (State.LEASED, "worker-b", 0)
+    assert world.source.put_back_after == [10]
+
+
+def test_a_fault_of_our_own_is_retried_with_growing_delays_and_its_reason_tells_its_kind_but_not_its_words(
+    world: World,
+) -> None:
+    renderer = GreyRenderer(raising(ValueError("a private prompt")))
 
     workshop = world.workshop(renderer)
     for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -153,24 +250,8 @@ def test_a_failing_machine_is_retried_with_growing_delays_and_then_the_jobs_fail
     assert len(world.source.acknowledged) == 1
     error = world.job("job-aaaa").error
     assert error
-    assert (error.code, error.message) == (
-        ErrorCode.RENDER_FAILED,
-        "3 attempts failed: the model hub does not answer",
-    )
+    assert (error.code, error.message) == (ErrorCode.RENDER_FAILED, "3 attempts failed: ValueError")
     assert [(event.job_id, event.error) for event in world.events] == [("job-aaaa", error), ("job-bbbb", error)]
-
-
-def test_a_fault_of_our_own_is_retried_and_its_reason_tells_its_kind_but_not_its_words(world: World) -> None:
-    renderer = GreyRenderer(raising(ValueError("a private prompt")))
-
-    for _ in range(MAX_ATTEMPTS):
-        message = world.next_message()
-        render_job(message, workshop=world.workshop(renderer))
-        world.source.extend(message, deadline_s=0)
-
-    error = world.job("job-aaaa").error
-    assert error
-    assert error.message == "3 attempts failed: ValueError"
 
 
 def test_a_renderer_that_can_not_even_be_made_is_an_attempt_that_failed(world: World) -> None:
@@ -365,6 +446,22 @@ def test_a_video_that_is_there_survives_a_store_that_does_not_answer_afterwards(
 
     assert renderer.renders == 1
     assert world.job("job-aaaa").status is Status.COMPLETED
+    assert len(world.source.acknowledged) == 1
+
+
+def test_a_video_that_is_deleted_in_the_moment_of_its_upload_is_made_again_and_not_acknowledged(world: World) -> None:
+    world.artifacts.meddling.before("get", nothing, lambda: world.artifacts.forget(video_path(world.key)))
+    message = world.next_message()
+    renderer = GreyRenderer()
+    render_job(message, workshop=world.workshop(renderer))
+    assert world.source.acknowledged == []
+    assert world.source.put_back_after == [10]
+    world.source.extend(message, deadline_s=0)
+
+    handle(world, renderer)
+
+    assert renderer.renders == 2
+    assert world.render.state is State.COMPLETED
     assert len(world.source.acknowledged) == 1
 
 

@@ -6,6 +6,7 @@ import pytest
 from notify_settings import NotifySettings
 from submit_settings import SubmitSettings
 
+from gpu_job.worker_settings import WorkerSettings
 from shared.requests import Offer
 from shared.settings import Settings, SettingsError, read_settings
 
@@ -136,6 +137,17 @@ def test_a_model_that_is_not_in_the_catalogue_is_named() -> None:
 )
 def test_a_number_or_name_out_of_its_bounds_is_refused(name: str, value: str) -> None:
     assert fault({**ENOUGH, name: value}).startswith(f"The environment has faults: {name}: ")
+
+
+@pytest.mark.parametrize("lease_s", ["29", "601"])
+def test_a_lease_that_ends_before_silence_is_noticed_or_long_after_is_refused(lease_s: str) -> None:
+    told = fault({**ENOUGH, "LEASE_S": lease_s}, WorkerSettings)
+    assert told.startswith("The environment has faults: LEASE_S: ")
+
+
+@pytest.mark.parametrize("lease_s", [30, 600])
+def test_the_shortest_and_the_longest_lease_are_taken(lease_s: int) -> None:
+    assert read_settings(WorkerSettings, {**ENOUGH, "LEASE_S": str(lease_s)}).lease_s == lease_s
 
 
 def test_a_refused_secret_is_in_no_traceback() -> None:

@@ -12,7 +12,7 @@ from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import claim_render, fail_render, release_render, revive_render, touch
+from shared.jobs import Ending, claim_render, fail_render, release_render, revive_render, touch
 from shared.messages import JOB_EVENTS, JobEvent, decode
 from shared.outbox import empty_outbox
 from shared.requests import Priority
@@ -315,7 +315,7 @@ def test_a_released_render_is_not_settled_by_who_still_thinks_it_failed(world: W
     stale = world.render
     world.revive()
     world.claim()
-    world.replace_render(release_render(world.render.value, now=world.clock.now(), costs_attempt=True))
+    world.replace_render(release_render(world.render.value, now=world.clock.now(), ending=Ending.BROKEN))
     settle(stale, store=world.store, publisher=world.publisher, now=world.clock.now)
     assert world.job("job-0001").status is Status.QUEUED
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from callers import Caller
+from placing import NotSeenToError, attach
 from submit_job import job_id_of, submit_job
 
 from shared.artifact_store import Artifact
@@ -13,7 +14,17 @@ from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Rejected, Retryable
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import RETENTION, claim_render, fail_render, publish, release_render, retire, revive_render, touch
+from shared.jobs import (
+    RETENTION,
+    Ending,
+    claim_render,
+    fail_render,
+    publish,
+    release_render,
+    retire,
+    revive_render,
+    touch,
+)
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, RenderRequested, decode
 from shared.requests import PUBLIC, Priority, render_key
 from shared.settling import complete_from_object, settle
@@ -87,6 +98,11 @@ class World:
             now=self.clock.now,
         )
 
+    def attach(self, job: Job) -> Job:
+        return attach(
+            job, a_spec(), store=self.store, publisher=self.publisher, artifacts=self.artifacts, now=self.clock.now
+        )
+
     def render(self, render_key: str = KEY) -> Render:
         found = self.store.render(render_key)
         assert found
@@ -109,7 +125,7 @@ class World:
         self.replace(claim_render(self.render(), holder="a", lease_s=60, now=self.clock.now()))
 
     def release(self) -> None:
-        self.replace(release_render(self.render(), now=self.clock.now(), costs_attempt=False))
+        self.replace(release_render(self.render(), now=self.clock.now(), ending=Ending.PREEMPTED))
 
     def retire(self) -> None:
         self.replace(retire(self.render(), now=self.clock.now()))
@@ -262,6 +278,79 @@ def test_a_repeated_key_finishes_what_the_first_time_left_in_the_middle(world: W
     assert again.job_id in {event.job_id for event in world.events}
 
 
+def test_a_repeated_key_sends_the_message_that_its_first_time_could_not_send(world: World) -> None:
+    world.publisher.is_down = True
+    first = world.submit(key="k1")
+    assert world.messages == []
+    world.publisher.is_down = False
+
+    assert world.submit(key="k1") == first
+
+    assert world.messages == [RenderRequested(render_key=KEY, traceparent=TRACEPARENT)]
+    assert world.render().published_at == world.clock.now()
+
+
+def test_a_repeated_key_is_answered_with_its_job_while_nobody_takes_messages_still(world: World) -> None:
+    world.publisher.is_down = True
+    first = world.submit(key="k1")
+
+    assert world.submit(key="k1") == first
+    assert world.render().published_at is None
+
+
+def test_a_repeated_key_tells_the_world_of_its_final_job_that_it_was_not_told_of(world: World) -> None:
+    world.submit()
+    world.claim()
+    world.finish()
+    world.publisher.is_down = True
+    first = world.submit(key="k1")
+    assert first.event_pending
+    world.publisher.is_down = False
+
+    again = world.submit(key="k1")
+
+    assert (again.status, again.event_pending) == (Status.COMPLETED, False)
+    assert world.job(first) == again
+    assert [event.job_id for event in world.events].count(first.job_id) == 1
+    world.submit(key="k1")
+    assert [event.job_id for event in world.events].count(first.job_id) == 1
+
+
+def test_a_repeated_key_of_a_final_job_is_answered_while_nobody_takes_events_still(world: World) -> None:
+    world.submit()
+    world.claim()
+    world.finish()
+    world.publisher.is_down = True
+    first = world.submit(key="k1")
+
+    assert world.submit(key="k1") == first
+    assert world.job(first).event_pending
+
+
+def test_a_repeated_key_that_completes_its_job_says_so_even_when_nobody_takes_events(world: World) -> None:
+    world.submit()
+    world.claim()
+    world.finish()
+    world.store.meddling.extend([lambda: None, no_answer])
+    assert world.submit(key="k1").status is Status.QUEUED
+    world.publisher.is_down = True
+
+    again = world.submit(key="k1")
+
+    assert (again.status, again.event_pending) == (Status.COMPLETED, True)
+    assert world.job(again) == again
+
+
+def test_a_repeated_key_of_a_failed_job_does_not_wish_again(world: World) -> None:
+    world.submit(key="k1")
+    world.claim()
+    world.fail()
+
+    assert world.submit(key="k1").status is Status.FAILED
+    assert world.render().state is State.FAILED
+    assert len(world.messages) == 1
+
+
 # --- what is there already ---
 
 
@@ -370,6 +459,24 @@ def test_a_message_that_was_sent_but_not_noted_is_no_failure(world: World) -> No
     assert world.job(job).status is Status.QUEUED
     assert len(world.messages) == 1
     assert world.render().published_at is None
+
+
+def test_whoever_places_a_job_hears_that_it_is_written_though_nobody_is_told(world: World) -> None:
+    job = world.submit(key="k1")
+    world.retire()
+    world.publisher.is_down = True
+
+    with pytest.raises(NotSeenToError) as caught:
+        world.attach(job)
+
+    assert caught.value.job == world.job(job)
+    assert isinstance(caught.value, Retryable)
+
+
+def test_a_wish_that_is_not_seen_to_yet_is_told_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.publisher.is_down = True
+    world.submit()
+    assert [each.message for each in caplog.records if each.levelname == "WARNING"] == ["job accepted, not seen to yet"]
 
 
 def test_a_store_that_does_not_take_the_job_leaves_nothing_behind(world: World) -> None:

@@ -4,16 +4,20 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from intake import take_in
 
+from gpu_job.render_job import render_job
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.job_store.memory import InMemoryJobStore
+from shared.messages import RenderRequested, encode
 from shared.publisher.memory import InMemoryPublisher
 from shared.telemetry import configure, context, traceparent_or_new
 from shared.testing import AN_OFFER, TRACEPARENT, Clock
+from tests.unit.worker_world import World
 
 log = logging.getLogger("tests.telemetry")
 
@@ -172,3 +176,18 @@ def test_what_is_no_trace_is_replaced_by_a_fresh_one(given: str | None) -> None:
     assert fresh != given
     assert traceparent_or_new(fresh) == fresh
     assert traceparent_or_new(given) != fresh
+
+
+def test_every_line_about_a_render_names_it_and_its_trace_from_whichever_thread(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    world = World(tmp_path)
+    world.wish("job-aaaa", message=False)
+    world.send_message(encode(RenderRequested(render_key=world.key, traceparent=TRACEPARENT)))
+    configure(service="gpu_job", level="INFO")
+
+    render_job(world.next_message(), workshop=world.workshop())
+
+    told = lines(capsys)
+    assert {"render claimed", "video committed", "render completed"} <= {line["message"] for line in told}
+    assert {(line.get("render_key"), line.get("traceparent")) for line in told} == {(world.key, TRACEPARENT)}

@@ -16,7 +16,7 @@ from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit
 from shared.documents import Job, Render, Stage, Status, Usage
 from shared.errors import Retryable
-from shared.job_store import Create, Replace
+from shared.job_store import Create, Replace, Write
 from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import publish
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, JobEvent, RenderRequested, decode, encode
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from gpu_job.message_source import Message
     from gpu_job.renderer import Renderer, Watch
+    from shared.artifact_store import Artifact
     from shared.job_store import Stored
     from shared.requests import RenderSpec
 
@@ -80,7 +81,7 @@ class MeddledJobStore(InMemoryJobStore):
         self.meddling.happens("waiting_jobs")
         return super().waiting_jobs(render_key, limit=limit)
 
-    def commit(self, *writes: Create | Replace) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         self.meddling.happens("commit")
         written = super().commit(*writes)
         self.jobs_written.append([write.value.job_id for write in writes if isinstance(write.value, Job)])
@@ -99,6 +100,15 @@ class MeddledArtifactStore(InMemoryArtifactStore):
         super().__init__()
         self.meddling = Meddling()
         self.created: list[str] = []
+
+    def get(self, name: str) -> Artifact | None:
+        self.meddling.happens("get")
+        return super().get(name)
+
+    def forget(self, name: str) -> None:
+        """The object is deleted."""
+        with self._lock:
+            del self._objects[name]
 
     def create(self, name: str, content: bytes | Path, **options: Any) -> Any:
         self.meddling.happens("create")

@@ -1,0 +1,31 @@
+"""The use case behind ``render-requests-dead``: render requests that were delivered too often, or could not be read."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from shared.errors import Rejected
+from shared.messages import RenderRequested, decode
+
+if TYPE_CHECKING:
+    from repairing import Repairer
+
+log = logging.getLogger(__name__)
+
+
+def bury_request(data: bytes, *, repairer: Repairer) -> None:
+    """See to the render of a dead message: with attempts left it is sent again, else its jobs fail with the reason.
+
+    An unreadable message speaks for no render that we know; the render itself is found by reconcile.
+
+    Raises:
+        Retryable: a service does not answer; deliver it again.
+    """
+    try:
+        request = decode(RenderRequested, data)
+    except Rejected as exc:
+        log.error("unreadable message buried", extra={"action": "bury", "code": exc.code.value})  # noqa: TRY400
+        return
+    done = repairer.repair(request.render_key)
+    log.warning("render request buried", extra={"action": "bury", "render_key": request.render_key, "done": done})

@@ -1,0 +1,118 @@
+"""Repairing: what messages and events missed is made good.
+
+Each repair is a compare-and-set, so two at once do no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from shared.documents import JobError, State
+from shared.errors import Conflict, ErrorCode
+from shared.job_store import JobStore, Replace, Stored
+from shared.jobs import (
+    MAX_ATTEMPTS,
+    Ending,
+    fail_job,
+    give_up,
+    postpone,
+    publish,
+    release_render,
+    retire,
+)
+from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
+from shared.outbox import empty_outbox
+from shared.settling import look, settle
+from shared.telemetry import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shared.artifact_store import ArtifactStore
+    from shared.documents import Job, Render
+    from shared.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repairer:
+    """What is needed to repair."""
+
+    store: JobStore
+    publisher: Publisher
+    artifacts: ArtifactStore
+    now: Callable[[], datetime]
+
+    def repair(self, render_key: str) -> str | None:
+        """Do for a render what should have been done by now.
+
+        Returns:
+            What was done, for the report; None when there is no such render.
+
+        Raises:
+            Retryable: a service does not answer.
+        """
+        with context(render_key=render_key):
+            while True:
+                found = self.look(render_key)
+                if found is None:
+                    return None
+                if found.value.is_final:
+                    self.settle(found)
+                    return "settled"
+                try:
+                    done = self._go_on(found)
+                except Conflict:
+                    continue
+                if done is not None:
+                    log.info("render repaired", extra={"action": "repair", "done": done})
+                    return done
+
+    def settle(self, final: Stored[Render]) -> None:
+        """Tell every job of a final render. Raises `Retryable` when a service does not answer."""
+        settle(final, store=self.store, publisher=self.publisher, now=self.now)
+
+    def look(self, render_key: str) -> Stored[Render] | None:
+        """The render as its object has it. Raises `Retryable` when a service does not answer."""
+        return look(render_key, store=self.store, artifacts=self.artifacts, now=self.now)
+
+    def end(self, stored: Stored[Job], error: JobError) -> bool:
+        """Fail a job whose time is up, or that waits for nothing. False: it has changed meanwhile."""
+        try:
+            [failed] = self.store.commit(
+                Replace(stored=stored, value=fail_job(stored.value, error=error, now=self.now()))
+            )
+        except Conflict:
+            return False
+        log.warning("job failed", extra={"action": "end", "job_id": stored.value.job_id, "code": error.code.value})
+        empty_outbox(cast("Stored[Job]", failed), store=self.store, publisher=self.publisher)
+        return True
+
+    def _go_on(self, found: Stored[Render]) -> str | None:
+        """See to it that somebody works on a render that is not final. None: look at it again."""
+        render, now = found.value, self.now()
+        if found.value.lease_left_s(found.read_at):
+            self.store.commit(Replace(stored=found, value=postpone(render, now=now)))
+            return "is being made"
+        if not self.store.waiting_jobs(render.render_key, limit=1):
+            idle = release_render(render, now=now, ending=Ending.PREEMPTED) if render.state is State.LEASED else render
+            self.store.commit(Replace(stored=found, value=retire(idle, now=now)))
+            # Whoever attached before this write saw a message on its way, and sent none.
+            if not self.store.waiting_jobs(render.render_key, limit=1):
+                return "retired"
+            return None
+        if render.attempts >= MAX_ATTEMPTS:
+            self.store.commit(Replace(stored=found, value=give_up(render, now=now)))
+            return None
+        message = RenderRequested(render_key=render.render_key, traceparent=render.traceparent)
+        self.publisher.publish(TOPIC_OF_PRIORITY[render.priority], encode(message), attributes=attributes_of(message))
+        self.store.commit(Replace(stored=found, value=publish(render, now=now)))
+        return "published again"
+
+
+GONE = JobError(code=ErrorCode.RENDER_GONE, message="What it waited for is gone. Please wish for it again.")
+TOO_LATE = JobError(code=ErrorCode.DEADLINE_EXCEEDED, message="It was not finished within its time.")

@@ -1,0 +1,38 @@
+"""A Pub/Sub message as a function gets it: inside a CloudEvent. Enters: the event's data. Leaves: a `Push`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """What somebody published."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+    #: The message's id; the event's where it has none.
+    message_id: str
+
+
+def read_push(event_data: Any, *, event_id: str) -> Push:  # noqa: ANN401 - whatever was posted
+    """The message. What can't be read is empty, so that its receiver refuses it in its own words."""
+    message: Any = event_data.get("message") if isinstance(event_data, dict) else None
+    if not isinstance(message, dict):
+        message = {}
+    try:
+        data = base64.b64decode(message.get("data") or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        data = b""
+    attributes = message.get("attributes")
+    return Push(
+        data=data,
+        attributes=attributes if isinstance(attributes, dict) else {},
+        message_id=str(message.get("messageId") or message.get("message_id") or event_id),
+    )
