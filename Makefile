@@ -11,8 +11,8 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
-NO_PACKAGES := { echo "Packages are missing and could not be installed: is there a way to a Python package index?"; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline clean
+NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
+.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline bench-batch chaos clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Funct
 
 bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
 	@$(BIN)/python -m bench.pipeline $(ARGS)
+
+bench-batch: $(LIGHT) ## Measure how fast 10 000 wishes by one manifest are queued, and the floor beside it
+	@$(BIN)/python -m bench.batch $(ARGS)
+
+chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice
+	@$(BIN)/python -m bench.chaos $(ARGS)
 
 pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	@$(PIP) pip-tools==7.6.2

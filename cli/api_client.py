@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 10.0
 #: How often a job is looked at: often at first, then as often as workers write.
 POLL_S = (0.2, 2.0)
 #: For so long an API that does not answer is asked again.
 PATIENCE_S = 60.0
 _CHUNK_BYTES = 1 << 16
+_STRANGER = "What answers at {url} is no Life As Not Me."
 _HINT = "A system on this machine is started by `lifeasnotme up`."
 
 
@@ -68,7 +69,9 @@ class ApiClient:
 
     def catalogue(self, kind: str) -> list[dict[str, Any]]:
         """``GET /perspectives``, ``/themes`` or ``/models``."""
-        entries: list[dict[str, Any]] = self._answer("GET", f"/{kind}")[kind]
+        entries = self._answer("GET", f"/{kind}").get(kind)
+        if not isinstance(entries, list):
+            raise ApiError(_STRANGER.format(url=self.url))
         return entries
 
     def receipt(self, job_id: str) -> dict[str, Any]:
@@ -119,7 +122,9 @@ class ApiClient:
         try:
             body = answer.json()
         except ValueError as exc:
-            raise ApiError(f"{self.url} is no Life As Not Me: it answered {answer.status_code} without JSON.") from exc
+            raise ApiError(_STRANGER.format(url=self.url)) from exc
+        if not isinstance(body, dict) or (not answer.ok and "code" not in body):
+            raise ApiError(_STRANGER.format(url=self.url))
         if not answer.ok:
             raise ApiError(_problem(body))
         found: dict[str, Any] = body
@@ -136,6 +141,6 @@ def _seen(body: dict[str, Any]) -> Seen:
 
 def _problem(body: dict[str, Any]) -> str:
     """Problem details as text, a line a fault."""
-    lines = [f"{body.get('title', 'Refused')}. {body.get('detail', '')}".strip()]
+    lines = [f"{body.get('title', 'Refused')}." if body.get("errors") else f"{body.get('title')}. {body.get('detail')}"]
     lines += [f"  {fault['field'] or 'body'}: {fault['message']}" for fault in body.get("errors", [])]
     return "\n".join(lines)

@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 MODELS_DIR = ROOT / ".cache" / "models"
 OUT_DIR = ROOT / "out"
 _RUNS_DIR = ROOT / ".local"
-_ADDRESS = _RUNS_DIR / "api-url"
 #: Logs of so many runs are kept.
 _KEPT_RUNS = 5
 _UNTRAINED = "untrained-tiny-wan"
@@ -67,23 +66,26 @@ def build_model() -> None:
     )
     if done.returncode:
         reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise LocalStackError(f"The model could not be built: {reason[-1]}")
+        hint = " Run `make setup` first." if "No module named" in reason[-1] else ""
+        raise LocalStackError(f"The model could not be built: {reason[-1]}{hint}")
 
 
 @contextmanager
 def announced(api_url: str) -> Iterator[None]:
     """While inside, other terminals find the running system without being told."""
-    _ADDRESS.write_text(api_url, encoding="utf-8")
+    _RUNS_DIR.mkdir(exist_ok=True)
+    address = _RUNS_DIR / f"api-url-{time.time_ns()}-{os.getpid()}"
+    address.write_text(api_url, encoding="utf-8")
     try:
         yield
     finally:
-        if announced_url() == api_url:
-            _ADDRESS.unlink(missing_ok=True)
+        address.unlink(missing_ok=True)
 
 
 def announced_url() -> str | None:
-    """Address of the system that runs on this machine, if there is one."""
-    try:
-        return _ADDRESS.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
+    """Address of the system that was started last of those that run on this machine, if there is one."""
+    for address in sorted(_RUNS_DIR.glob("api-url-*"), reverse=True):
+        if _is_running(int(address.name.rsplit("-", 1)[1])):
+            return address.read_text(encoding="utf-8")
+        address.unlink(missing_ok=True)  # of one that was killed
+    return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import secrets
+import shlex
 import signal
 import sys
 import time
@@ -21,6 +24,7 @@ from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
 from shared.documents import Status
+from shared.perspectives import perspectives as catalogue
 from shared.requests import Priority
 
 if TYPE_CHECKING:
@@ -29,7 +33,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., None]")
 
+for _stream in (sys.stdout, sys.stderr):
+    if isinstance(_stream, io.TextIOWrapper):
+        _stream.reconfigure(errors="replace")  # a terminal without arrows gets question marks
 console = Console(highlight=False)
+#: What people type to get here.
+COMMAND = sys.argv[0] if os.sep in sys.argv[0] else "lifeasnotme"
 #: How often `up` looks whether all is well.
 LOOK_S = 0.5
 #: A folder that is there, so that a video that took minutes can be saved.
@@ -49,7 +58,9 @@ def _with_api(command: F) -> Any:  # noqa: ANN401 - click's decorators have no t
     def wrapped(api: str | None, **arguments: Any) -> None:  # noqa: ANN401
         url = api or announced_url()
         if url is None:
-            raise click.ClickException("No API: start one with `lifeasnotme up`, or name one with --api URL.")
+            raise click.ClickException(f"No API: start one with `{COMMAND} up`, or name one with --api URL.")
+        if not url.startswith(("http://", "https://")):
+            raise click.BadParameter(f"{url} is no address: it must begin with http:// or https://", param_hint="--api")
         try:
             command(client=ApiClient(url), **arguments)
         except ApiError as exc:
@@ -72,6 +83,7 @@ def main() -> None:
 
 
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # make sends it on to a process that got it already
     raise KeyboardInterrupt
 
 
@@ -83,6 +95,8 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool) -> None:
     """Start the system, make one video, show where the time went, and stop."""
     from cli.demo import run_demo  # noqa: PLC0415 - brings the whole system
 
+    if perspective not in (known := catalogue()):
+        raise click.BadParameter(f"must be one of {', '.join(known)}", param_hint="PERSPECTIVE")
     try:
         run_demo(perspective=perspective, prompt=prompt, embedded=embedded, console=console)
     except (LocalStackError, ApiError) as exc:
@@ -90,13 +104,14 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=0, help="Port of the API. Default: one that is free.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of the API. Default: one that is free.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Most workers at a time.")
 @click.option("--embedded", is_flag=True, help="One process, without emulators, even where there are some.")
 def up(port: int, workers: int, *, embedded: bool) -> None:
     """Keep the system running on this machine until Ctrl-C, and print its addresses."""
     from cli.system import running_system  # noqa: PLC0415 - brings the whole system
 
+    console.print("[bold]Life As Not Me[/]: the system on this machine.")
     stopwatch = Stopwatch(console)
     try:
         with running_system(
@@ -105,13 +120,15 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
             console.print(f"\nAPI      {system.api_url}")
             console.print(f"Logs     {system.run_dir}")
             for name, value in system.env.items():
-                console.print(f"export   {name}={value}", soft_wrap=True)
-            console.print("\nIn another terminal:  lifeasnotme submit curious-cat\nCtrl-C stops everything.")
+                console.print(f"export   {name}={shlex.quote(value)}", soft_wrap=True, markup=False)
+            console.print(
+                f"\nIn another terminal:  {COMMAND} submit curious-cat\nCtrl-C stops everything.", soft_wrap=True
+            )
             with announced(system.api_url):
                 _wait_for_ctrl_c(system.fault)
             console.print("Stopping …")
     except EmulatorMissingError as exc:
-        raise click.ClickException(f"{exc} Or do without: lifeasnotme up --embedded") from exc
+        raise click.ClickException(f"{exc} Or do without: {COMMAND} up --embedded") from exc
     except LocalStackError as exc:
         raise click.ClickException(str(exc)) from exc
     stopwatch.lap("stopped; nothing is left running")
@@ -132,9 +149,9 @@ def _wait_for_ctrl_c(fault: Callable[[], str | None]) -> None:
 @click.option("--prompt", help="What happens in front of the eyes. Default: a scene that suits the creature.")
 @click.option("--theme", help="Light and weather; see `lifeasnotme themes`.")
 @click.option("--seed", type=int, help="The same seed and wish give the same video. Default: one of a few.")
-@click.option("--model", help="One that the deployment serves. Default: its first.")
-@click.option("--size", metavar="WxH", help="One that the model can do. Default: its first.")
-@click.option("--seconds", type=float, help="One that the model can do. Default: its first.")
+@click.option("--model", help="See `lifeasnotme models`. Default: the deployment's first.")
+@click.option("--size", metavar="WxH", help="See `models`. Default: the model's first.")
+@click.option("--seconds", type=click.FloatRange(0, 60), help="See `models`. Default: the model's first.")
 @click.option("--priority", type=click.Choice([each.value for each in Priority]), help="Default: interactive.")
 @click.option("--idempotency-key", help="Sending it again with the same wish makes no second job. Default: a new one.")
 @click.option("--output", "-o", type=OUTPUT, callback=_in_a_folder, help="Where the mp4 goes.")
@@ -169,6 +186,17 @@ def perspectives(client: ApiClient) -> None:
 
 @main.command()
 @_with_api
+def models(client: ApiClient) -> None:
+    """List the models that the deployment serves, with the sizes and seconds that they can do."""
+    entries = client.catalogue("models")
+    for entry in entries:
+        entry["sizes"] = ", ".join(entry["sizes"])
+        entry["seconds"] = ", ".join(f"{each['seconds']:g}" for each in entry["lengths"])
+    _list(entries, "id", "sizes", "seconds", "summary")
+
+
+@main.command()
+@_with_api
 def themes(client: ApiClient) -> None:
     """List the themes."""
     _list(client.catalogue("themes"), "id", "name", "summary")
@@ -178,7 +206,7 @@ def _follow_and_save(client: ApiClient, job_id: str, output: Path | None) -> Non
     try:
         job = follow_job(client.watch(job_id), console=console)
     except KeyboardInterrupt:
-        console.print(f"\nThe job goes on. Come back to it:  lifeasnotme watch {job_id}")
+        console.print(f"\nThe job goes on. Come back to it:  {COMMAND} watch {job_id}", soft_wrap=True)
         sys.exit(130)
     if job.status is not Status.COMPLETED:
         raise ApiError(f"The job is {job.status.value}: {job.error.message if job.error else 'no reason given'}")

@@ -19,11 +19,11 @@ class Stopwatch:
 
     def lap(self, what: str) -> None:
         """Something is finished."""
-        self._console.print(f"  {time.monotonic() - self._begun:5.1f} s  {what}", highlight=False)
+        self._console.print(f"  {time.monotonic() - self._begun:5.1f} s  {what}", highlight=False, soft_wrap=True)
 
     def note(self, what: str) -> None:
         """Something that people should know."""
-        self._console.print(f"  {what}", style="yellow", highlight=False)
+        self._console.print(f"  {what}", style="yellow", highlight=False, soft_wrap=True)
 
     def download(self, what: str, done_bytes: int, total_bytes: int) -> None:
         """A download goes on; said at every tenth part."""

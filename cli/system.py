@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cli.here import MODELS_DIR, build_model, model_is_built, new_run_dir
 from local.emulator_finder import find_emulators
 from local.errors import EmulatorMissingError
+from local.processes import HOST, ensure_port_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +47,8 @@ def running_system(
     Raises:
         LocalStackError: something is missing, or a port is taken.
     """
+    if port:
+        ensure_port_free(HOST, port, wanted_by="API")
     run_dir = new_run_dir()
     if not model_is_built():
         build_model()

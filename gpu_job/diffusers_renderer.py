@@ -1,8 +1,8 @@
 """The real renderer: any text-to-video pipeline of diffusers. Enters: a `RenderSpec`. Leaves: frames, chunk by chunk.
 
 Nothing here knows a model: what a pipeline can be told is read from the signature of its ``__call__``. Only Wan gets
-more, since decoding dominates a clip of few steps: its autoencoder is causal in time, so its frames are decoded and
-handed over group by group. Other autoencoders are decoded at once, by their pipelines: each has its own way.
+more, since decoding dominates a clip of few steps: `gpu_job.wan_decoder` decodes and hands over its frames group by
+group. Other autoencoders are decoded at once, by their pipelines: each has its own way.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import logging
 import time
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan, DiffusionPipeline, WanPipeline
-from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+from diffusers import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from huggingface_hub.errors import (
     DisabledRepoError,
@@ -32,6 +33,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
 from transformers.utils import logging as transformers_logging
 
+from gpu_job.memory import save_memory
+from gpu_job.wan_decoder import decodes_by_group, wan_groups
 from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
 
@@ -43,12 +46,20 @@ if TYPE_CHECKING:
     from gpu_job.renderer import Watch
     from shared.requests import RenderSpec
 
+log = logging.getLogger(__name__)
+
+#: Source, revision, dtype: what tells one loaded pipeline from another.
+ModelKey = tuple[str, str, str]
+
 #: Frames handed over at a time when a clip was decoded at once: 32 bits a value make 832x480 about 5 MB a frame.
 CHUNK_FRAMES = 8
 #: Names of the argument that says how many frames, in order of preference.
 LENGTH_ARGUMENTS = ("num_frames", "video_length")
 #: Names of the argument that says how many frames a second, for the few pipelines that want to know.
 RATE_ARGUMENTS = ("frame_rate", "fps")
+#: What people read where memory does not suffice.
+CLIP_TOO_LARGE = "The clip does not fit into the memory of the machine that renders it; a smaller or shorter one may."
+MODEL_TOO_LARGE = "The model does not fit into the memory of the machine that renders with it."
 #: The hub says that there is no such model, or none for us.
 NO_SUCH_MODEL = (
     RepositoryNotFoundError,
@@ -65,8 +76,7 @@ NOT_REACHABLE = (LocalEntryNotFoundError, httpx.TransportError, ConnectionError,
 class _Warm:
     """A pipeline that is loaded."""
 
-    #: Source, revision, dtype.
-    key: tuple[str, str, str]
+    key: ModelKey
     pipe: DiffusionPipeline
     #: Names of the arguments of its ``__call__``.
     arguments: frozenset[str]
@@ -75,7 +85,14 @@ class _Warm:
 class DiffusersRenderer:
     """Implements `gpu_job.renderer.Renderer`; keeps the latest pipeline loaded. For one thread at a time.
 
-    On one machine with one number of threads, equal specs give equal frames.
+    On one machine with one number of threads, equal specs give equal frames, unless memory ran out in between.
+
+    Where it runs out before the first chunk is handed over, the render begins again, once, with the settings of
+    `gpu_job.memory`, which stay on for as long as the pipeline is loaded; where it runs out even so, the spec can't be
+    rendered. Where it runs out after the first chunk, the render can't begin again, since nobody is given a frame
+    twice: the settings are turned on for the next try, and this one is over. That is rare. With these settings
+    everything is decoded before the first chunk, and without them the first chunk waits until decoding has taken the
+    most memory that it ever takes, so that others on the same device must have taken theirs since.
 
     Args:
         models_dir: a spec's ``model_source`` is looked for here first (``owner/name`` may be a folder in a folder);
@@ -97,6 +114,8 @@ class DiffusersRenderer:
             silence()
         self._warm: _Warm | None = None
         self._load_s = 0.0
+        #: The model that memory ran out on, and that is to be run with `save_memory`.
+        self._too_large: ModelKey | None = None
 
     @property
     def device_name(self) -> str:
@@ -112,40 +131,65 @@ class DiffusersRenderer:
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
-        try:
-            yield from self._render(spec, watch)
-        except torch.OutOfMemoryError as exc:
-            # The traceback holds the tensors: without it, and without the pipeline, the memory is free again.
-            exc.with_traceback(None)
-            self._unload()
-            raise Retryable(f"{self.device_name} has not enough free memory.") from exc
-
-    def _render(self, spec: RenderSpec, watch: Watch) -> Iterator[NDArray[np.float32]]:
         if spec.adapters or spec.recipe != "plain":
             raise Permanent("This renderer knows neither adapters nor recipes.")
-        # 1. Load
-        warm = self._loaded(spec, watch)
-        # 2. Denoise
-        video = self._denoised(warm, spec, watch)
-        # 3. Decode and hand over
+        self._load_s = 0.0
+        # 1. Load, denoise, decode as far as it takes ever more memory
+        chunks: Iterator[NDArray[np.float32]] | None = None
+        while chunks is None:
+            try:
+                chunks = self._begun(spec, watch)
+            except torch.OutOfMemoryError as exc:
+                self._save_memory(exc, spec)
+        # 2. Decode the rest and hand over
         count = 0
-        for chunk in _chunks(warm.pipe, video):
-            count += len(chunk)
-            _check(chunk, count, spec)
-            yield chunk
+        try:
+            for chunk in chunks:
+                count += len(chunk)
+                _check(chunk, count, spec)
+                yield chunk
+        except torch.OutOfMemoryError as exc:
+            self._save_memory(exc, spec)
+            raise Retryable(f"{self.device_name} has not enough free memory.") from exc
         if count != spec.frames:
             raise Permanent(f"The model drew {count} frames instead of {spec.frames}.")
 
+    def _begun(self, spec: RenderSpec, watch: Watch) -> Iterator[NDArray[np.float32]]:
+        """All the chunks, of which the first is decoded already."""
+        warm = self._loaded(spec, watch)
+        chunks = _chunks(warm.pipe, self._denoised(warm, spec, watch))
+        return chain(list(islice(chunks, 1)), chunks)
+
+    def _save_memory(self, exc: torch.OutOfMemoryError, spec: RenderSpec) -> None:
+        """Make the next try at this model one that saves memory.
+
+        Raises:
+            Permanent: this one did already.
+        """
+        exc.with_traceback(None)  # it holds the frames of the calls, and these hold the tensors
+        if self._too_large == _key(spec):
+            detail = CLIP_TOO_LARGE if self._warm else MODEL_TOO_LARGE
+            self._too_large = None
+            self._unload()
+            raise Permanent(detail) from exc
+        self._too_large = _key(spec)
+        self._free_memory()
+        if self._warm:
+            save_memory(self._warm.pipe, self._device)
+
     def _loaded(self, spec: RenderSpec, watch: Watch) -> _Warm:
         watch.moved(Stage.LOADING, 0, 1)
-        key = (spec.model_source, spec.model_revision, spec.dtype)
-        self._load_s = 0.0
+        key = _key(spec)
+        if self._too_large != key:
+            self._too_large = None
         if self._warm is None or self._warm.key != key:
             started = time.monotonic()
             self._unload()
-            pipe = self._load(spec)
+            try:
+                pipe = self._load(spec)
+            finally:
+                self._load_s += time.monotonic() - started
             self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source))
-            self._load_s = time.monotonic() - started
         watch.moved(Stage.LOADING, 1, 1)
         return self._warm
 
@@ -157,11 +201,13 @@ class DiffusersRenderer:
                 folder or spec.model_source, dtype=getattr(torch, spec.dtype), **where
             )
             pipe.set_progress_bar_config(disable=True)
-            return pipe.to(self._device)
-        except torch.OutOfMemoryError:
-            raise
+            if self._too_large:
+                save_memory(pipe, self._device)
+            else:
+                pipe.to(self._device)
         except (OSError, httpx.HTTPError, ValueError, TypeError, AttributeError, ImportError, KeyError) as exc:
             raise load_error(exc, spec.model_source) from exc
+        return pipe
 
     def _folder(self, source: str) -> Path | None:
         """The model's folder; None when it is to be had from the hub."""
@@ -181,6 +227,9 @@ class DiffusersRenderer:
 
     def _unload(self) -> None:
         self._warm = None
+        self._free_memory()
+
+    def _free_memory(self) -> None:
         gc.collect()  # hooks and modules refer to each other
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -200,7 +249,7 @@ class DiffusersRenderer:
         heard, stop_listening = _listen(warm, step_ended)
         told = _told(warm.arguments, spec)
         try:
-            output = pipe(**told, **heard, output_type="latent" if _decodes_by_group(pipe) else "pt")
+            output = pipe(**told, **heard, output_type="latent" if decodes_by_group(pipe) else "pt")
         except (ValueError, TypeError) as exc:
             raise Permanent(f"The model can't draw this: {exc}") from exc
         finally:
@@ -222,6 +271,10 @@ def load_error(exc: BaseException, source: str) -> Retryable | Permanent:
     if any(isinstance(each, HfHubHTTPError | OSError) for each in chain):
         return Retryable(f"Model {source} can't be read.")
     return Permanent(f"{source} is no pipeline that diffusers can load.", code=ErrorCode.MODEL_UNAVAILABLE)
+
+
+def _key(spec: RenderSpec) -> ModelKey:
+    return spec.model_source, spec.model_revision, spec.dtype
 
 
 def _arguments(pipe: DiffusionPipeline, source: str) -> frozenset[str]:
@@ -286,49 +339,13 @@ def _listen(warm: _Warm, step_ended: Callable[[], None]) -> tuple[dict[str, Any]
     return {}, lambda: delattr(scheduler, "step")
 
 
-def _decodes_by_group(pipe: DiffusionPipeline) -> bool:
-    return isinstance(pipe, WanPipeline) and isinstance(pipe.vae, AutoencoderKLWan) and not pipe.vae.use_tiling
-
-
 def _chunks(pipe: DiffusionPipeline, video: torch.Tensor | NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """The frames of what `DiffusersRenderer._denoised` returned, as ``(n, H, W, 3) float32``."""
     if isinstance(video, np.ndarray):  # (T, H, W, 3): a pipeline that knows no tensors as output
         video = torch.from_numpy(video).permute(0, 3, 1, 2)
-    if _decodes_by_group(pipe):
-        yield from _wan_groups(pipe, video)
-        return
-    for part in torch.split(video, CHUNK_FRAMES):
+    parts = wan_groups(pipe, video) if decodes_by_group(pipe) else torch.split(video, CHUNK_FRAMES)
+    for part in parts:
         yield _as_array(part)
-
-
-def _wan_groups(pipe: WanPipeline, latents: torch.Tensor) -> Iterator[NDArray[np.float32]]:
-    """Decode latents ``(C, T, H, W)`` one by one: the first becomes one frame, every other one four.
-
-    The same steps as the end of `WanPipeline.__call__` and `AutoencoderKLWan._decode`, so the same frames.
-    """
-    vae = pipe.vae
-    vae.clear_cache()
-    cache = list(vae._feat_map)  # noqa: SLF001 - ours alone, so that a render may be left in the middle
-
-    # Not around the whole: a generator would leak it to whoever reads the frames.
-    @torch.no_grad()
-    def denormalised() -> torch.Tensor:
-        z = latents[None].to(vae.device, vae.dtype)
-        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(z)
-        inverse_std = 1.0 / torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(z)
-        scaled: torch.Tensor = vae.post_quant_conv(z / inverse_std + mean)
-        return scaled
-
-    @torch.no_grad()
-    def decoded(z: torch.Tensor, *, is_first: bool) -> torch.Tensor:
-        frames = vae.decoder(z, feat_cache=cache, feat_idx=[0], first_chunk=is_first)
-        if vae.config.patch_size is not None:
-            frames = unpatchify(frames, patch_size=vae.config.patch_size)
-        video: torch.Tensor = pipe.video_processor.postprocess_video(frames.clamp(-1, 1), output_type="pt")
-        return video[0]
-
-    for index, z in enumerate(torch.split(denormalised(), 1, dim=2)):
-        yield _as_array(decoded(z, is_first=index == 0))
 
 
 def _as_array(frames: torch.Tensor) -> NDArray[np.float32]:

@@ -29,6 +29,8 @@ R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
+#: Name of the second thread.
+WORK_THREAD: Final = "work"
 #: Clients look every two seconds; more writes tell nobody anything.
 BEAT_S: Final = 2.0
 #: Longest time without a movement in each stage; a worker that hangs loses its lease. Loading may be a download of
@@ -123,7 +125,7 @@ def attend(
     """
     watch = _InboxWatch(inbox)
     run = contextvars.copy_context().run  # the log lines of the work tell of the same job
-    threading.Thread(target=run, args=(_run, work, watch, inbox), name="work", daemon=True).start()
+    threading.Thread(target=run, args=(_run, work, watch, inbox), name=WORK_THREAD, daemon=True).start()
     try:
         return _listen(inbox, lease=lease, extend=extend, stop=watch.stop, monotonic=monotonic)  # type: ignore[no-any-return]
     finally:

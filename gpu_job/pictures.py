@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from bisect import bisect_right
 from math import ceil
 from typing import TYPE_CHECKING
@@ -22,6 +23,12 @@ POSTER_QUALITY = 88
 READABLE_WIDTH = 240
 #: A longer caption ends with an ellipsis; a prompt may have a thousand characters.
 CAPTION_LINES = 2
+#: Pillow's own font has these; nearly all else is a box in it.
+DRAWN = frozenset(map(chr, range(ord(" "), ord("~") + 1))) | {"…"}
+#: Signs that are more than a letter with an accent, but can be spelled.
+SPELLINGS = {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"} | dict(
+    zip("øØłŁđĐı‐–—‘’“”„«»⁄", 'oOlLdDi---\'\'"""""/', strict=True)  # noqa: RUF001 - they are what it is about
+)
 GAP = 8
 TEXT_HEIGHT = 16
 PAPER, INK = (24, 24, 24), (235, 235, 235)
@@ -52,7 +59,7 @@ def contact_sheet(path_mp4: Path, path_png: Path, *, caption: str, columns: int 
     columns = min(columns, len(chosen))
     rows = -(-len(chosen) // columns)
     font = ImageFont.load_default(TEXT_HEIGHT - 3)
-    lines = _wrap(caption, font, width=columns * cell_width - GAP)
+    lines = _wrap(_drawable(caption), font, width=columns * cell_width - GAP)
     top = len(lines) * TEXT_HEIGHT + 2 * GAP
     sheet = Image.new("RGB", (columns * cell_width + GAP, top + rows * cell_height), PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -65,6 +72,20 @@ def contact_sheet(path_mp4: Path, path_png: Path, *, caption: str, columns: int 
         sheet.paste(picture, (left, upper))
         draw.text((left, upper + height * scale), f"{times_s[index]:.2f} s", INK, font)
     sheet.save(path_png)
+
+
+def _drawable(text: str) -> str:
+    """The text as Pillow's own font can draw it: without accents, and with a ``?`` for what has no Latin spelling."""
+
+    def spelled(sign: str) -> str:
+        if sign in DRAWN or sign.isspace():
+            return sign
+        if unicodedata.category(sign) in {"Mn", "Me", "Cf"}:  # accents, and what joins emoji
+            return ""
+        return SPELLINGS.get(sign, "?")
+
+    parts = (sign if sign in DRAWN else unicodedata.normalize("NFKD", sign) for sign in text)
+    return "".join(spelled(sign) for part in parts for sign in part)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, *, width: int) -> list[str]:

@@ -55,5 +55,6 @@ class Renderer(Protocol):
         Raises:
             RenderStopped: the watch wanted it.
             Retryable: it may work on another machine or later (model not reachable, out of memory because of others).
-            Permanent: this spec can't be rendered (frames are not finite, model can't do the size).
+            Permanent: this spec can't be rendered (frames are not finite, model can't do the size, too large for the
+                memory).
         """

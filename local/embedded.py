@@ -12,6 +12,8 @@ import os
 import queue
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,16 +25,19 @@ from google.cloud import storage
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from gpu_job.consumer import consume
-from gpu_job.heartbeat import Interrupted, PreemptedError
+from gpu_job.heartbeat import WORK_THREAD, Interrupted, PreemptedError
 from gpu_job.lease import Claimant
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
 from local.bundles import ROOT
-from local.processes import ensure_port_free
-from local.stack import BUCKET, HOST, PROJECT
+from local.processes import HOST, ensure_port_free
+from local.stack import BUCKET, PROJECT
 from local.storage_emulator import serve_storage
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.batch_store.memory import InMemoryBatchStore
 from shared.job_store.memory import InMemoryJobStore
+from shared.manifest_store.gcs import GcsManifestStore
+from shared.messages import BATCH_CHUNKS
 from shared.publisher.memory import InMemoryPublisher
 
 if TYPE_CHECKING:
@@ -41,10 +46,13 @@ if TYPE_CHECKING:
 
     from gpu_job.heartbeat import Inbox
     from gpu_job.renderer import Renderer
+    from shared.publisher.memory import PublishedMessage
 
 log = logging.getLogger(__name__)
 
 _FOREVER_S = float("inf")
+#: A step, or the decoding, of the untrained model takes no longer on a slow machine.
+WORK_STOPS_S = 20.0
 _EVENTS_PATH = "/_events"
 #: All that Flask would else refuse by itself: the API has its own words for it.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -76,6 +84,8 @@ def serve_embedded(
     """
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
+    from batch_desk import BatchDesk  # noqa: PLC0415
+    from expand_batch import take_chunk  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
     from notifier import object_finalized  # noqa: PLC0415
     from repairing import Repairer  # noqa: PLC0415
@@ -101,7 +111,23 @@ def serve_embedded(
         )
         artifacts = GcsArtifactStore(client, bucket=BUCKET)
         settings = SubmitSettings(google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins)
-        api = Api(settings=settings, store=store, publisher=publisher, artifacts=artifacts, now=_now)
+        desk = BatchDesk(
+            batches=InMemoryBatchStore(),
+            manifests=GcsManifestStore(client, bucket=BUCKET),
+            store=store,
+            publisher=publisher,
+            artifacts=artifacts,
+            offer=settings.offer,
+            now=_now,
+            monotonic=time.monotonic,
+        )
+        chunks = running.enter_context(ThreadPoolExecutor(1, "expand"))
+
+        def receive_chunk(message: PublishedMessage) -> None:
+            chunks.submit(take_chunk, message.data, desk=desk)
+
+        publisher.subscribe(BATCH_CHUNKS, receive_chunk)
+        api = Api(settings=settings, store=store, publisher=publisher, artifacts=artifacts, desk=desk, now=_now)
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)
 
         @app.post(_EVENTS_PATH)
@@ -138,6 +164,10 @@ def _work(workshop: Workshop, faults: list[str]) -> None:
         consume(workshop=workshop, patience_s=_FOREVER_S, warm_s=_FOREVER_S)
     except PreemptedError:
         log.info("render given back", extra={"action": "preempt"})
+        # torch must not be in the middle of something when the process ends; it stops at its next step.
+        for thread in threading.enumerate():
+            if thread.name == WORK_THREAD:
+                thread.join(timeout=WORK_STOPS_S)
     except Exception as exc:
         log.exception("worker ended", extra={"action": "consume"})
         faults.append(f"The worker ended: {exc}")

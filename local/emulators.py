@@ -39,6 +39,8 @@ from pathlib import Path
 from local.emulator_finder import EmulatorBinaries, EmulatorJar
 from local.processes import ChildProcess, ensure_port_free, free_port, http_ok
 
+#: It holds every document, and answers UNKNOWN when they do not fit: enough for some ten thousand jobs.
+FIRESTORE_HEAP_MIB = 256
 #: Of the person at the machine: may hold another heap or a debugger's port.
 _JAVA_VARIABLES = frozenset({"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"})
 
@@ -74,6 +76,7 @@ def start_firestore(
     port: int = 0,
     log_path: Path,
     rules: Path | None = None,
+    heap_mib: int = FIRESTORE_HEAP_MIB,
 ) -> RunningEmulator:
     """Start it, do not wait. Port 0 draws a free one. Without rules every client may read and write all.
 
@@ -86,7 +89,7 @@ def start_firestore(
         *options,
         name="Firestore emulator",
         env_name="FIRESTORE_EMULATOR_HOST",
-        heap="-Xmx256m",
+        heap=f"-Xmx{heap_mib}m",
         host=host,
         port=port,
         log_path=log_path,

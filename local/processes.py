@@ -23,6 +23,8 @@ from typing import Self
 from local.errors import PortTakenError, ProcessFailedError
 from local.guard import GUARD
 
+#: Where every part of the stack listens: nobody else can reach it.
+HOST = "127.0.0.1"
 #: Between two looks at a child that is starting; its death ends the wait at once.
 _POLL_S = 0.05
 #: Of one look.
@@ -64,7 +66,9 @@ def ensure_port_free(host: str, port: int, *, wanted_by: str) -> None:
         except OSError as exc:
             raise PortTakenError(f"Port {port} on {host}, wanted by the {wanted_by}, cannot be had: {exc}.") from exc
     if port_open(host, port):  # macOS lets 127.0.0.1 be bound beside a listener on 0.0.0.0
-        raise PortTakenError(f"Port {port} on {host}, wanted by the {wanted_by}, is in use.")
+        raise PortTakenError(
+            f"Port {port} on {host}, wanted by the {wanted_by}, is in use: stop what listens there, or choose another."
+        )
 
 
 def free_port(host: str = "127.0.0.1") -> int:

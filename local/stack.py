@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -20,8 +22,8 @@ from typing import TYPE_CHECKING, Self
 import requests
 
 from local.bundles import ROOT, make_bundles
-from local.emulators import start_firestore, start_pubsub
-from local.processes import ChildProcess, ensure_port_free, free_port
+from local.emulators import FIRESTORE_HEAP_MIB, start_firestore, start_pubsub
+from local.processes import HOST, ChildProcess, ensure_port_free, free_port
 from local.signing_key import make_signing_key
 from local.topology import make_topology
 from local.workers import Workers
@@ -32,13 +34,24 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from local.emulator_finder import EmulatorBinaries
+    from local.emulators import RunningEmulator
 
 PROJECT = "life-as-not-me"
 BUCKET = "life-as-not-me-artifacts"
-HOST = "127.0.0.1"
+#: For people's manifests of batches.
+MANIFEST_BUCKET = "life-as-not-me-manifests"
 READY_TIMEOUT_S = 90.0
+RECONCILE_TIMEOUT_S = 60.0
 #: Each service, the bundle it runs from, and its functions-framework signature.
-FUNCTIONS = (("submit", "submit", "http"), ("intake", "submit", "cloudevent"), ("notify", "notify", "cloudevent"))
+FUNCTIONS = (
+    ("submit", "submit", "http"),
+    ("intake", "submit", "cloudevent"),
+    ("expand", "submit", "cloudevent"),
+    ("schedule", "submit", "cloudevent"),
+    ("notify", "notify", "cloudevent"),
+    ("bury", "notify", "cloudevent"),
+    ("reconcile", "notify", "http"),
+)
 #: What the parts inherit. Anything else might lead one to a real project, past its bundle, or to odd settings.
 INHERITED = (
     "PATH",
@@ -69,6 +82,10 @@ class StackOptions:
     max_workers: int = 1
     #: Run with ``python -m``; another one renders without a model.
     worker_module: str = "gpu_job.main"
+    #: How often what should have happened and did not is repaired.
+    reconcile_every_s: float = 60.0
+    #: For more documents than some ten thousand.
+    firestore_heap_mib: int = FIRESTORE_HEAP_MIB
     #: Settings of the worker on top of its defaults.
     worker_env: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,6 +109,9 @@ class LocalStack:
         self._say = say
         self._services: list[ChildProcess] = []
         self._workers: Workers | None = None
+        self._scheduler: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._pubsub: RunningEmulator | None = None
         self._queue_token = secrets.token_urlsafe(16)
         self._urls: dict[str, str] = {}
         #: What a program needs in its environment to use Google's clients on this stack.
@@ -108,6 +128,11 @@ class LocalStack:
         return self._urls["notify"]
 
     @property
+    def reconcile_url(self) -> str:
+        """Address of ``reconcile``, for an operator."""
+        return self._urls["reconcile"]
+
+    @property
     def fault(self) -> str | None:
         """Why renders are not made any more; None while all is well."""
         return self._workers.fault if self._workers else None
@@ -116,6 +141,10 @@ class LocalStack:
     def logs(self) -> Path:
         """Folder with a log for each process."""
         return self._options.run_dir / "logs"
+
+    def service(self, name: str) -> ChildProcess:
+        """The process of that name."""
+        return next(each for each in self._services if each.name == name)
 
     @property
     def workers(self) -> list[ChildProcess]:
@@ -137,11 +166,25 @@ class LocalStack:
 
     def stop(self) -> None:
         """Stop everything, the workers first; twice is once."""
+        self._stopping.set()
+        if self._scheduler:
+            self._scheduler.join()
         if self._workers:
             self._workers.stop()
         with ThreadPoolExecutor(max(1, len(self._services))) as pool:
             list(pool.map(ChildProcess.stop, self._services))
         self._services.clear()
+
+    def restart_pubsub(self) -> None:
+        """End the Pub/Sub emulator and start it anew in the same place: every message is lost, as in no cloud."""
+        assert self._pubsub is not None, "the stack is running"
+        self._pubsub.stop()
+        self._services.remove(self._pubsub.process)
+        host, port = self._pubsub.endpoint.split(":")
+        self._pubsub = start_pubsub(self._binaries, host=host, port=int(port), log_path=self.logs / "pubsub-2.log")
+        self._services.append(self._pubsub.process)
+        self._pubsub.wait_ready(timeout_s=READY_TIMEOUT_S)
+        self._make_topology(self._pubsub.endpoint)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -157,24 +200,29 @@ class LocalStack:
         options, begun = self._options, time.monotonic()
         if options.port:
             ensure_port_free(HOST, options.port, wanted_by="API")
-        firestore = start_firestore(self._binaries, host=HOST, log_path=self.logs / "firestore.log")
+        firestore = start_firestore(
+            self._binaries, host=HOST, log_path=self.logs / "firestore.log", heap_mib=options.firestore_heap_mib
+        )
         self._services.append(firestore.process)
         pubsub = start_pubsub(self._binaries, host=HOST, log_path=self.logs / "pubsub.log")
         self._services.append(pubsub.process)
+        self._pubsub = pubsub
         bundles = make_bundles(options.run_dir / "build")
         key = make_signing_key(options.run_dir / "signing-key.json")
-        ports = {name: free_port(HOST) for name in ("storage", "intake", "notify")}
-        ports["submit"] = options.port or free_port(HOST)
+        ports = {name: free_port(HOST) for name in ("storage", *(name for name, _, _ in FUNCTIONS))}
+        ports["submit"] = options.port or ports["submit"]
         self._urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
         self.env = {
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "GOOGLE_APPLICATION_CREDENTIALS": str(key),
             "STORAGE_EMULATOR_HOST": self._urls["storage"],
             "ARTIFACT_BUCKET": BUCKET,
+            "BATCH_BUCKETS": MANIFEST_BUCKET,
             **firestore.env,
             **pubsub.env,
         }
-        storage = ["--data", str(options.run_dir / "storage"), "--notify-url", self.notify_url, "--bucket", BUCKET]
+        storage = ["--data", str(options.run_dir / "storage"), "--notify-url", self.notify_url]
+        storage += ["--bucket", BUCKET, "--bucket", MANIFEST_BUCKET]
         key_file = ["--signing-key-file", str(key)]
         self._serve("storage", ["local.storage_emulator", *storage, *key_file], port=ports["storage"], cwd=ROOT)
         for name, bundle, signature in FUNCTIONS:
@@ -183,7 +231,7 @@ class LocalStack:
         for emulator in (firestore, pubsub):
             emulator.wait_ready(timeout_s=READY_TIMEOUT_S)
             self._say(emulator.process.name, time.monotonic() - begun)
-        make_topology(pubsub.endpoint, project=PROJECT, intake_url=self._urls["intake"])
+        self._make_topology(pubsub.endpoint)
         for service in self._services:
             if url := self._urls.get(service.name):
                 # The API reads its settings at its first call.
@@ -193,6 +241,11 @@ class LocalStack:
         self._workers = Workers(
             renders_to_do=self._renders_to_do, start_worker=self._start_worker, limit=options.max_workers
         )
+        self._scheduler = threading.Thread(target=self._reconcile, name="scheduler", daemon=True)
+        self._scheduler.start()
+
+    def _make_topology(self, endpoint: str) -> None:
+        make_topology(endpoint, project=PROJECT, urls=self._urls)
 
     def _serve(self, name: str, module: list[str], *, port: int, cwd: Path) -> None:
         extra = {"CORS_ORIGINS": ",".join(self._options.cors_origins), "QUEUE_TOKEN": self._queue_token}
@@ -228,6 +281,12 @@ class LocalStack:
             return int(requests.get(f"{self.api_url}/queue", headers=headers, timeout=5).json()["renders"])
         except (requests.RequestException, ValueError, KeyError):
             return 0
+
+    def _reconcile(self) -> None:
+        """What Cloud Scheduler does: repair every minute what should have happened and did not."""
+        while not self._stopping.wait(self._options.reconcile_every_s):
+            with suppress(requests.RequestException):
+                requests.post(self._urls["reconcile"], timeout=RECONCILE_TIMEOUT_S)
 
 
 def _answers(url: str) -> bool:

@@ -65,6 +65,8 @@ class Workers:
                     return
             if failed and ended and self._stopping.wait(CRASH_PAUSE_S):
                 return
+            if len(self._running) >= self._limit:
+                continue  # counting costs the database
             for _ in range(len(self._running), min(self._renders_to_do(), self._limit)):
                 number += 1
                 self._running.append(self._start_worker(number))

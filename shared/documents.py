@@ -125,6 +125,8 @@ class Job(Document):
     """It may be deleted after this."""
     fingerprint: str
     """SHA-256 of the raw body: the same Idempotency-Key with another body is refused."""
+    batch_id: str | None = None
+    """The batch that it came with, if it came with one."""
     event_pending: bool = False
     """It became final and its event is not published yet: the outbox."""
     traceparent: str | None = None
@@ -158,7 +160,7 @@ class Render(Document):
     stage: Stage | None = None
     progress: Annotated[int, Field(ge=0, le=100)] = 0
     published_at: AwareDatetime | None = None
-    """When its message was last published; null: none is on its way."""
+    """When its message was last published, or known to be in a worker's hands; null: none is on its way."""
     check_at: AwareDatetime | None = None
     """When reconcile looks at it; null: it is settled, or nobody waits for it."""
     video: Video | None = None

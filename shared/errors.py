@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     RENDER_FAILED = "render_failed"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     RENDER_GONE = "render_gone"
+    MANIFEST_GONE = "manifest_gone"
 
 
 #: HTTP status and title of each code that an API answer can carry.

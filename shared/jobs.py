@@ -16,14 +16,19 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import ErrorCode, LifeAsNotMeError
+from shared.requests import Priority
 
 if TYPE_CHECKING:
-    from shared.requests import Priority, RenderSpec, Request
+    from shared.requests import RenderSpec, Request
+
+D = TypeVar("D", Job, Render)
 
 #: Stands for "now by the store's own clock"; a store writes its clock in its place. No worker's clock decides a lease.
 SERVER_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 #: How long jobs, renders and their objects are kept.
 RETENTION: Final = timedelta(days=30)
+#: Attaching to a render has it kept for longer, but does not write it more often than this.
+KEPT_LONGER_EVERY: Final = timedelta(days=1)
 #: A job that is not final after this long fails.
 JOB_DEADLINE: Final = timedelta(hours=24)
 #: Reconcile looks at a render this long after something happened to it that should be followed by something else,
@@ -167,13 +172,14 @@ def publish(render: Render, *, now: datetime) -> Render:
     """A message for it is on its way. Each further one is trusted for twice as long before reconcile looks again."""
     patience = FIRST_CHECK
     if render.published_at and render.check_at:
-        patience = min(LAST_CHECK, 2 * (render.check_at - render.published_at))
+        # Never shorter: a claim may have noted the message long after the check that a new render begins with.
+        patience = min(LAST_CHECK, max(FIRST_CHECK, 2 * (render.check_at - render.published_at)))
     return render.model_copy(update={"published_at": now, "updated_at": now, "check_at": now + patience})
 
 
 def postpone(render: Render, *, now: datetime) -> Render:
-    """All is well with it: look again later."""
-    return render.model_copy(update={"updated_at": now, "check_at": now + FIRST_CHECK})
+    """A worker has it: its message is in good hands, as if it had been sent just now. Look again later."""
+    return render.model_copy(update={"published_at": now, "updated_at": now, "check_at": now + FIRST_CHECK})
 
 
 def settled(render: Render, *, now: datetime) -> Render:
@@ -181,9 +187,23 @@ def settled(render: Render, *, now: datetime) -> Render:
     return render.model_copy(update={"updated_at": now, "check_at": None})
 
 
-def touch(render: Render, *, now: datetime) -> Render:
-    """Nothing but a new version: what a batch on the render's jobs is fenced by."""
-    return render.model_copy(update={"updated_at": now})
+def attach_to(render: Render, *, priority: Priority, now: datetime) -> Render:
+    """Somebody else wishes for it: it goes first if they must not wait, and it is kept for longer.
+
+    Changes nothing, most of the time: a popular render must not be written at every wish.
+    """
+    changes: dict[str, object] = {}
+    if render.state is State.IDLE and render.priority is Priority.BULK and priority is Priority.INTERACTIVE:
+        # The message on its way is in the other queue.
+        changes |= {"priority": priority, "published_at": None, "check_at": now + SOON}
+    if render.expires_at - now < RETENTION - KEPT_LONGER_EVERY:
+        changes["expires_at"] = now + RETENTION
+    return render.model_copy(update=changes | {"updated_at": now}) if changes else render
+
+
+def touch(document: D, *, now: datetime) -> D:
+    """Nothing but a new version: what a batch on a render's jobs is fenced by, and how a waiting job is looked at."""
+    return document.model_copy(update={"updated_at": now})
 
 
 def retire(render: Render, *, now: datetime) -> Render:
@@ -322,9 +342,6 @@ def _to(document: Job | Render, move: Move) -> Status | State | None:
     if isinstance(document, Job):
         return JOB_TRANSITIONS.get((document.status, move))
     return RENDER_TRANSITIONS.get((document.state, move))
-
-
-D = TypeVar("D", Job, Render)
 
 
 def _move(document: D, move: Move, **changes: object) -> D:

@@ -1,7 +1,8 @@
-"""The three messages on Pub/Sub: what they hold, and how they become bytes and come back.
+"""The messages on Pub/Sub: what they hold, and how they become bytes and come back.
 
 ``render-requests`` (and ``-bulk``) speak for a render, not for a job. ``job-requests`` is the outside door.
-``job-events`` tells of every job that became final, at least once. All are JSON with a ``schema_version``.
+``job-events`` tells of every job that became final, at least once. ``batch-chunks`` has some rows more of a batch read,
+``schedule`` asks for a plan. All are JSON with a ``schema_version``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ RENDER_REQUESTS_BULK: Final = "render-requests-bulk"
 RENDER_REQUESTS_DEAD: Final = "render-requests-dead"
 JOB_REQUESTS: Final = "job-requests"
 JOB_EVENTS: Final = "job-events"
-TOPICS: Final = (RENDER_REQUESTS, RENDER_REQUESTS_BULK, RENDER_REQUESTS_DEAD, JOB_REQUESTS, JOB_EVENTS)
+BATCH_CHUNKS: Final = "batch-chunks"
+SCHEDULE: Final = "schedule"
+TOPICS: Final = (
+    RENDER_REQUESTS,
+    RENDER_REQUESTS_BULK,
+    RENDER_REQUESTS_DEAD,
+    JOB_REQUESTS,
+    JOB_EVENTS,
+    BATCH_CHUNKS,
+    SCHEDULE,
+)
 
 TOPIC_OF_PRIORITY: Final = {Priority.INTERACTIVE: RENDER_REQUESTS, Priority.BULK: RENDER_REQUESTS_BULK}
 #: Each topic has one subscription, which all workers share.
@@ -59,10 +70,30 @@ class JobEvent(Document):
     traceparent: str | None = None
 
 
-M = TypeVar("M", RenderRequested, JobRequested, JobEvent)
+class BatchChunk(Document):
+    """A batch has rows to be read, or jobs to be canceled, or may have: the batch's document knows."""
+
+    schema_version: Literal[1] = 1
+    batch_id: Annotated[str, Field(pattern=JOB_ID_PATTERN)]
+    cursor: Annotated[int, Field(ge=0)]
+    """Rows that had been read when it was sent; where to go on is what the document says."""
+    traceparent: str | None = None
 
 
-def encode(message: RenderRequested | JobRequested | JobEvent) -> bytes:
+class PlanScheduled(Document):
+    """It is time for a plan. Sent by Cloud Scheduler."""
+
+    schema_version: Literal[1] = 1
+    plan: str
+    """Id of a plan of the catalogue."""
+    traceparent: str | None = None
+
+
+Message = RenderRequested | JobRequested | JobEvent | BatchChunk | PlanScheduled
+M = TypeVar("M", RenderRequested, JobRequested, JobEvent, BatchChunk, PlanScheduled)
+
+
+def encode(message: Message) -> bytes:
     """The message as JSON bytes."""
     return message.model_dump_json().encode()
 

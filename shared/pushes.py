@@ -31,8 +31,10 @@ def read_push(event_data: Any, *, event_id: str) -> Push:  # noqa: ANN401 - what
     except (binascii.Error, TypeError, ValueError):
         data = b""
     attributes = message.get("attributes")
+    if not isinstance(attributes, dict):
+        attributes = {}
     return Push(
         data=data,
-        attributes=attributes if isinstance(attributes, dict) else {},
+        attributes={name: text for name, text in attributes.items() if isinstance(text, str)},
         message_id=str(message.get("messageId") or message.get("message_id") or event_id),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,10 @@ from shared.telemetry import configure
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
     from flask import Request
+
+
+#: As far as a check is ever put off.
+MAX_HOURS_AHEAD = 6
 
 
 @cache
@@ -68,7 +72,13 @@ def bury(event: CloudEvent) -> None:
 
 
 @functions_framework.http
-def reconcile(_request: Request) -> Response:
-    """Cloud Scheduler calls this every minute."""
-    done = reconcile_all(repairer=repairer(), time_limit_s=settings().reconcile_limit_s, monotonic=time.monotonic)
+def reconcile(request: Request) -> Response:
+    """Cloud Scheduler calls this every minute; after an incident an operator does, with ``?hours_ahead=6``."""
+    hours_ahead = request.args.get("hours_ahead", default=0, type=int)
+    done = reconcile_all(
+        repairer=repairer(),
+        time_limit_s=settings().reconcile_limit_s,
+        monotonic=time.monotonic,
+        ahead=timedelta(hours=min(max(hours_ahead, 0), MAX_HOURS_AHEAD)),
+    )
     return Response(json.dumps(done), mimetype="application/json")

@@ -6,21 +6,28 @@ It is asked often and does little: what is due says so by an indexed time, so a 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from repairing import GONE, TOO_LATE, Repairer
 
-from shared.errors import LifeAsNotMeError
+from shared.errors import Conflict
+from shared.job_store import Replace
+from shared.jobs import touch
 from shared.outbox import empty_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from shared.documents import Job
     from shared.job_store import Stored
+
+    _Repair = Callable[[], str | None]
+    _Find = Callable[[Repairer, int, datetime], Mapping[str, _Repair]]
 
 log = logging.getLogger(__name__)
 
@@ -32,41 +39,95 @@ LEFT_WAITING: Final = timedelta(minutes=15)
 OLD_EVENT: Final = timedelta(minutes=1)
 
 
-def reconcile_all(*, repairer: Repairer, time_limit_s: float, monotonic: Callable[[], float]) -> Mapping[str, int]:
-    """Repair what is due until nothing is, or until the time is up.
+def reconcile_all(
+    *,
+    repairer: Repairer,
+    time_limit_s: float,
+    monotonic: Callable[[], float],
+    ahead: timedelta = timedelta(0),
+) -> Mapping[str, int]:
+    """Repair what is due until nothing is, or until the time is up: a page of each kind, then the next of each.
 
     One thing that can't be repaired does not keep the others from it: it is logged, counted as ``failed``, and comes
     again.
+
+    Args:
+        repairer: over the services.
+        time_limit_s: no repair begins after so many seconds.
+        monotonic: measures them.
+        ahead: see to what will be due by then too. A deadline comes no earlier by it.
 
     Returns:
         How often each thing was done.
     """
     give_up_at = monotonic() + time_limit_s
     done: Counter[str] = Counter()
-    store, now = repairer.store, repairer.now
-
-    def each(found: Sequence[Callable[[], str | None]]) -> None:
-        for repair in found:
-            if monotonic() > give_up_at:
-                done["out of time"] += 1
-                return
-            try:
-                done[repair() or "nothing"] += 1
-            except LifeAsNotMeError:
-                log.exception("not repaired", extra={"action": "reconcile"})
-                done["failed"] += 1
-
-    late = store.jobs_past_deadline(now=now(), limit=PAGE)
-    each([partial(_end_late, job, repairer) for job in late])
-    renders = store.renders_to_check(now=now(), limit=PAGE)
-    each([partial(repairer.repair, render.value.render_key) for render in renders])
-    waiting = store.jobs_left_waiting(since=now() - LEFT_WAITING, limit=PAGE)
-    one_of_each = {job.value.render_key: job for job in waiting}
-    each([partial(_look_after, job, repairer) for job in one_of_each.values()])
-    old = store.jobs_with_old_event(since=now() - OLD_EVENT, limit=PAGE)
-    each([partial(_tell, job, repairer) for job in old])
+    seen: set[str] = set()
+    kinds: list[_Find] = [_late, _untold, _unchecked, _left_waiting]
+    while kinds:
+        kinds = [
+            find
+            for find in kinds
+            # What was seen and comes again must not hide what was not.
+            if _one_page(
+                partial(find, repairer, PAGE + len(seen), repairer.now() + ahead),
+                seen,
+                done,
+                is_over=lambda: monotonic() > give_up_at,
+            )
+        ]
     log.info("reconciled", extra={"action": "reconcile", **{name.replace(" ", "_"): n for name, n in done.items()}})
     return done
+
+
+def _one_page(
+    find: Callable[[], Mapping[str, _Repair]], seen: set[str], done: Counter[str], *, is_over: Callable[[], bool]
+) -> bool:
+    """Repair what was not seen in this run. False: there is no more of it, or no use or no time to go on."""
+    if is_over():
+        done["out of time"] += 1
+        return False
+    try:
+        found = find()
+    except Exception:  # the other kinds may be found still
+        log.exception("not found out", extra={"action": "reconcile"})
+        done["failed"] += 1
+        return False
+    fresh = [(name, repair) for name, repair in found.items() if name not in seen][:PAGE]
+    for name, repair in fresh:
+        if is_over():
+            done["out of time"] += 1
+            return False
+        seen.add(name)
+        try:
+            done[repair() or "nothing"] += 1
+        except Exception:  # one thing must not keep the others from being repaired
+            log.exception("not repaired", extra={"action": "reconcile"})
+            done["failed"] += 1
+    return bool(fresh)
+
+
+def _late(repairer: Repairer, limit: int, _: datetime) -> Mapping[str, _Repair]:
+    late = repairer.store.jobs_past_deadline(now=repairer.now(), limit=limit)
+    return {f"late {job.value.job_id}": partial(_end_late, job, repairer) for job in late}
+
+
+def _untold(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repair]:
+    old = repairer.store.jobs_with_old_event(since=by - OLD_EVENT, limit=limit)
+    return {f"untold {job.value.job_id}": partial(_tell, job, repairer) for job in old}
+
+
+def _unchecked(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repair]:
+    renders = repairer.store.renders_to_check(now=by, limit=limit)
+    keys = [render.value.render_key for render in renders]
+    return {f"unchecked {key}": partial(repairer.repair, key) for key in keys}
+
+
+def _left_waiting(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repair]:
+    of_render: dict[str | None, list[Stored[Job]]] = defaultdict(list)
+    for job in repairer.store.jobs_left_waiting(since=by - LEFT_WAITING, limit=limit):
+        of_render[job.value.render_key].append(job)
+    return {f"left {jobs[0].value.job_id}": partial(_look_after, jobs, repairer) for jobs in of_render.values()}
 
 
 def _end_late(job: Stored[Job], repairer: Repairer) -> str | None:
@@ -80,14 +141,18 @@ def _end_late(job: Stored[Job], repairer: Repairer) -> str | None:
     return "too late" if repairer.end(latest, TOO_LATE) else None
 
 
-def _look_after(job: Stored[Job], repairer: Repairer) -> str | None:
-    """A job that nothing happened to. Most of them wait in a queue, and that is all right."""
-    key = job.value.render_key
+def _look_after(jobs: Sequence[Stored[Job]], repairer: Repairer) -> str | None:
+    """Jobs of one render that nothing happened to. Most of them wait in a queue, and that is all right."""
+    key = jobs[0].value.render_key
     render = repairer.store.render(key) if key else None
     if render is None:
-        return "waited for nothing" if repairer.end(job, GONE) else None
+        ended = [repairer.end(job, GONE) for job in jobs]
+        return "waited for nothing" if any(ended) else None
     if render.value.is_final or render.value.check_at is None:
         return repairer.repair(render.value.render_key)
+    for job in jobs:  # to the end of the line, or those that wait rightly would hide those that are stuck
+        with suppress(Conflict):
+            repairer.store.commit(Replace(stored=job, value=touch(job.value, now=repairer.now())))
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared.artifact_paths import render_folder
@@ -12,38 +13,42 @@ from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
     from shared.artifact_store import ArtifactStore
-    from shared.documents import Job
+    from shared.documents import Job, Render
     from shared.job_store import JobStore, Stored
 
 log = logging.getLogger(__name__)
 
 
 def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore) -> None:
-    """Delete a job. A render that nobody waits for any more stops by itself.
+    """Delete a job; with the last one of a private render go its objects and its document, which holds the prompt.
 
-    The render's document goes before its objects: whoever wishes for it in between gets a new render, and at worst
-    renders once more.
+    The job goes last, so that whoever was not answered can call again. A worker that has the render notices at its next
+    step. Whoever wishes for it in between finds its video gone and has it made anew.
 
     Raises:
         Retryable: a service does not answer; call it again.
     """
     found: Stored[Job] | None = stored
     while found is not None:
+        render = _only_of(found.value, store=store)
+        if render is not None:
+            artifacts.delete_folder(render_folder(render.value.render_key))
         try:
-            store.commit(Delete(stored=found))
+            store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []))
             break
         except Conflict:
             found = store.job(stored.value.job_id)
+    left = _only_of(stored.value, store=store)
+    if left is not None:  # the last job but this one was deleted in the same moment
+        artifacts.delete_folder(render_folder(left.value.render_key))
+        with suppress(Conflict):  # somebody wished for it in this moment
+            store.commit(Delete(stored=left))
     log.info("job deleted", extra={"action": "delete", "job_id": stored.value.job_id})
-    render_key = stored.value.render_key
-    render = store.render(render_key) if render_key else None
-    if render is None or render.value.spec.scope == PUBLIC or not render.value.is_final:
-        return
-    if store.has_jobs(render.value.render_key):
-        return
-    try:
-        store.commit(Delete(stored=render))
-    except Conflict:  # somebody wished for it in this moment
-        return
-    artifacts.delete_folder(render_folder(render.value.render_key))
-    log.info("video deleted", extra={"action": "delete", "render_key": render.value.render_key})
+
+
+def _only_of(job: Job, *, store: JobStore) -> Stored[Render] | None:
+    """The render, where it is private and no other job has it."""
+    render = store.render(job.render_key) if job.render_key else None
+    if render is None or render.value.spec.scope == PUBLIC:
+        return None
+    return None if store.has_jobs(render.value.render_key, besides=job.job_id) else render

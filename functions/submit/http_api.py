@@ -10,6 +10,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import batches_api
+from accept_batch import MAX_BATCH_BODY_BYTES
 from callers import Caller, who_is_calling
 from cancel_job import cancel_job
 from delete_job import delete_job
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from batch_desk import BatchDesk
     from flask import Request as HttpRequest
     from submit_settings import SubmitSettings
 
@@ -48,6 +51,9 @@ ROUTES = Map(
         Rule("/jobs/<job_id>", methods=["DELETE"], endpoint="delete_job"),
         Rule("/jobs/<job_id>:cancel", methods=["POST"], endpoint="cancel_job"),
         Rule("/jobs/<job_id>/<any(video, poster, receipt):artifact>", methods=["GET"], endpoint="link_artifact"),
+        Rule("/batches", methods=["POST"], endpoint="create_batch"),
+        Rule("/batches/<batch_id>", methods=["GET"], endpoint="show_batch"),
+        Rule("/batches/<batch_id>:cancel", methods=["POST"], endpoint="cancel_batch"),
         Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
         Rule("/themes", methods=["GET"], endpoint="list_themes"),
         Rule("/models", methods=["GET"], endpoint="list_models"),
@@ -66,6 +72,7 @@ class Api:
     store: JobStore
     publisher: Publisher
     artifacts: ArtifactStore
+    desk: BatchDesk
     now: Callable[[], datetime]
 
     def answer(self, request: HttpRequest) -> Response:
@@ -95,10 +102,8 @@ class Api:
 
     def create_job(self, request: HttpRequest) -> Response:
         """``POST /jobs``: 202, or 200 when the video is there already."""
-        if request.mimetype != "application/json":
-            raise Rejected("Send Content-Type: application/json.", code=ErrorCode.UNSUPPORTED_MEDIA_TYPE)
         job = submit_job(
-            _body(request),
+            _body(request, most=MAX_BODY_BYTES),
             caller=who_is_calling(request),
             idempotency_key=request.headers.get("Idempotency-Key"),
             traceparent=traceparent_or_new(request.headers.get("traceparent")),
@@ -154,6 +159,22 @@ class Api:
         )
         return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
+    def create_batch(self, request: HttpRequest) -> Response:
+        """``POST /batches``: 202; its rows are read afterwards."""
+        body = _body(request, most=MAX_BATCH_BODY_BYTES)
+        shown = batches_api.create(body, request, caller=who_is_calling(request), desk=self.desk)
+        response = _json(shown, status=202)
+        response.headers["Location"] = shown["links"]["self"]
+        return response
+
+    def show_batch(self, request: HttpRequest, batch_id: str) -> Response:
+        """``GET /batches/{id}``: how far it is, and what became of its jobs."""
+        return _json(batches_api.show(batch_id, caller=who_is_calling(request), desk=self.desk))
+
+    def cancel_batch(self, request: HttpRequest, batch_id: str) -> Response:
+        """``POST /batches/{id}:cancel``: 202; its jobs are canceled afterwards."""
+        return _json(batches_api.cancel(batch_id, caller=who_is_calling(request), desk=self.desk), status=202)
+
     def list_perspectives(self, request: HttpRequest) -> Response:
         """``GET /perspectives``: whose eyes there are."""
         shown = {"id", "version", "name", "kind", "summary", "sight", "scenes"}
@@ -202,10 +223,12 @@ class Api:
         return response
 
 
-def _body(request: HttpRequest) -> bytes:
-    """The body, bounded. By hand, since functions-framework reads what is left and stumbles over Flask's own limit."""
-    if (request.content_length or 0) > MAX_BODY_BYTES or len(request.get_data()) > MAX_BODY_BYTES:
-        raise Rejected(f"Send at most {MAX_BODY_BYTES} bytes.", code=ErrorCode.PAYLOAD_TOO_LARGE)
+def _body(request: HttpRequest, *, most: int) -> bytes:
+    """The JSON, bounded. By hand, since functions-framework reads what is left and stumbles over Flask's own limit."""
+    if request.mimetype != "application/json":
+        raise Rejected("Send Content-Type: application/json.", code=ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+    if (request.content_length or 0) > most or len(request.get_data()) > most:
+        raise Rejected(f"Send at most {most} bytes.", code=ErrorCode.PAYLOAD_TOO_LARGE)
     return request.get_data()
 
 

@@ -1,4 +1,6 @@
-"""Cloud Function ``submit``: entry points ``submit`` (the API) and ``intake`` (topic ``job-requests``).
+"""Cloud Function ``submit``: entry points ``submit`` (the API) and one for each topic that is pushed here.
+
+``intake`` takes ``job-requests``, ``expand`` takes ``batch-chunks``, ``schedule`` takes ``schedule``.
 
 Decode, call, encode. Clients are built at the first call, not at import.
 """
@@ -6,18 +8,24 @@ Decode, call, encode. Clients are built at the first call, not at import.
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 import functions_framework
+from accept_batch import accept_plan
+from batch_desk import BatchDesk
+from expand_batch import take_chunk
 from google.cloud import firestore, storage
 from http_api import Api
 from intake import take_in
 from submit_settings import SubmitSettings
 
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.batch_store.firestore import FirestoreBatchStore
 from shared.job_store.firestore import FirestoreJobStore
+from shared.manifest_store.gcs import GcsManifestStore
 from shared.publisher.pubsub import PubSubPublisher
 from shared.pushes import read_push
 from shared.settings import read_settings
@@ -34,12 +42,25 @@ def api() -> Api:
     settings = read_settings(SubmitSettings, os.environ)
     configure(service="submit", level=settings.log_level)
     project = settings.google_cloud_project
+    database, objects = firestore.Client(project=project), storage.Client(project=project)
+    desk = BatchDesk(
+        batches=FirestoreBatchStore(database),
+        manifests=GcsManifestStore(objects, bucket=settings.artifact_bucket),
+        store=FirestoreJobStore(database),
+        publisher=PubSubPublisher(project=project),
+        artifacts=GcsArtifactStore(objects, bucket=settings.artifact_bucket),
+        offer=settings.offer,
+        limits=settings.batch_limits,
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+    )
     return Api(
         settings=settings,
-        store=FirestoreJobStore(firestore.Client(project=project)),
-        publisher=PubSubPublisher(project=project),
-        artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
-        now=lambda: datetime.now(UTC),
+        store=desk.store,
+        publisher=desk.publisher,
+        artifacts=desk.artifacts,
+        desk=desk,
+        now=desk.now,
     )
 
 
@@ -63,3 +84,16 @@ def intake(event: CloudEvent) -> None:
         offer=api().settings.offer,
         now=api().now,
     )
+
+
+@functions_framework.cloud_event
+def expand(event: CloudEvent) -> None:
+    """A message on ``batch-chunks``. Returning acknowledges it; raising has it delivered again."""
+    take_chunk(read_push(event.data, event_id=event["id"]).data, desk=api().desk)
+
+
+@functions_framework.cloud_event
+def schedule(event: CloudEvent) -> None:
+    """A message on ``schedule``. Returning acknowledges it; raising has it delivered again."""
+    push = read_push(event.data, event_id=event["id"])
+    accept_plan(push.data, message_id=push.message_id, desk=api().desk)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
-from shared.artifact_paths import video_path
+from shared.artifact_paths import render_folder, video_path
 from shared.documents import Job, Render, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
-from shared.jobs import follow, new_render, publish, revive_render
+from shared.jobs import attach_to, follow, new_render, publish, revive_render
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import empty_outbox
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from shared.artifact_store import ArtifactStore
     from shared.publisher import Publisher
-    from shared.requests import RenderSpec
+    from shared.requests import Priority, RenderSpec
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,24 @@ def attach(
                 revived = revive_render(render.value, priority=fresh.priority, now=now())
                 [written] = store.commit(Replace(stored=render, value=revived))
                 render = cast("Stored[Render]", written)
+            else:
+                render = _attached(render, fresh.priority, store=store, artifacts=artifacts, now=now())
         except Conflict:
             continue
         return _seen_to(placed, render, store, publisher, now)
+
+
+def _attached(
+    render: Stored[Render], priority: Priority, *, store: JobStore, artifacts: ArtifactStore, now: datetime
+) -> Stored[Render]:
+    """The render with one more job: it may go first now, and it and its objects are kept for longer."""
+    after = attach_to(render.value, priority=priority, now=now)
+    if after is render.value:
+        return render
+    if after.state is State.COMPLETED:
+        artifacts.keep_folder(render_folder(after.render_key))
+    [written] = store.commit(Replace(stored=render, value=after))
+    return cast("Stored[Render]", written)
 
 
 def _fresh(job: Job, spec: RenderSpec, *, now: datetime) -> Render:

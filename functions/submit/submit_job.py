@@ -54,7 +54,7 @@ def submit_job(
         Rejected: the body has faults, or the key was used for another body. Nothing was written.
     """
     if idempotency_key is not None:
-        _check_idempotency_key(idempotency_key)
+        check_idempotency_key(idempotency_key)
     request = parse_request(body, offer=offer)
     job_id = job_id_of(caller.owner, idempotency_key or secrets.token_hex(16))
     fingerprint = hashlib.sha256(body).hexdigest()
@@ -86,7 +86,8 @@ def submit_job(
     return placed
 
 
-def _check_idempotency_key(key: str) -> None:
+def check_idempotency_key(key: str) -> None:
+    """Raises `Rejected` when it is none."""
     if not (0 < len(key) <= MAX_IDEMPOTENCY_KEY_CHARS and key.isascii() and key.isprintable()):
         fault = Fault(
             field="Idempotency-Key",

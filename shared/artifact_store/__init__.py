@@ -26,6 +26,8 @@ class Artifact:
     size_bytes: int
     content_type: str
     metadata: Mapping[str, str]
+    #: What the bucket's retention counts from.
+    kept_since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,10 @@ class SignedUrl:
 
 
 class ArtifactStore(Protocol):
-    """Reads and writes objects. All methods raise `Retryable` when the store does not answer."""
+    """Reads and writes objects. The bucket removes those whose ``customTime`` lies far back.
+
+    All methods raise `Retryable` when the store does not answer.
+    """
 
     def create(
         self, name: str, content: bytes | Path, *, content_type: str, metadata: Mapping[str, str] | None = None
@@ -53,6 +58,9 @@ class ArtifactStore(Protocol):
 
     def read(self, name: str) -> bytes:
         """The object's content. Raises `Retryable` when it is gone."""
+
+    def keep_folder(self, folder: str) -> None:
+        """Have every object whose name starts so kept as if it were made now, by its ``customTime``."""
 
     def delete_folder(self, folder: str) -> None:
         """Delete every object whose name starts so; none is left when it returns."""

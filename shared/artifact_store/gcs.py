@@ -46,6 +46,7 @@ class GcsArtifactStore:
         """See `ArtifactStore.create`."""
         blob = self._bucket.blob(name, chunk_size=CHUNK_BYTES)
         blob.metadata = dict(metadata or {})
+        blob.custom_time = datetime.now(UTC)
         blob.cache_control = "private, max-age=31536000, immutable"
         only_new: dict[str, Any] = {
             "content_type": content_type,
@@ -67,6 +68,17 @@ class GcsArtifactStore:
     def read(self, name: str) -> bytes:
         """See `ArtifactStore.read`."""
         return bytes(_answered(lambda: self._bucket.blob(name).download_as_bytes(timeout=TIMEOUT_S, retry=RETRY)))
+
+    def keep_folder(self, folder: str) -> None:
+        """See `ArtifactStore.keep_folder`."""
+
+        def keep_all() -> None:
+            for blob in self._client.list_blobs(self._bucket, prefix=folder, timeout=TIMEOUT_S, retry=RETRY):
+                with suppress(google_exceptions.NotFound):
+                    blob.custom_time = datetime.now(UTC)
+                    blob.patch(timeout=TIMEOUT_S, retry=RETRY)
+
+        _answered(keep_all)
 
     def delete_folder(self, folder: str) -> None:
         """See `ArtifactStore.delete_folder`."""
@@ -114,6 +126,7 @@ def _artifact(blob: storage.Blob) -> Artifact:
         size_bytes=int(blob.size),
         content_type=blob.content_type,
         metadata=dict(blob.metadata or {}),
+        kept_since=blob.custom_time or blob.time_created,
     )
 
 

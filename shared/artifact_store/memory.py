@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ class InMemoryArtifactStore:
                 size_bytes=len(data),
                 content_type=content_type,
                 metadata=dict(metadata or {}),
+                kept_since=datetime.now(UTC),
             )
             self._objects[name] = (artifact, data)
         self._on_finalized(artifact)
@@ -56,6 +58,13 @@ class InMemoryArtifactStore:
         if found is None:
             raise Retryable(f"{name} is gone")
         return found[1]
+
+    def keep_folder(self, folder: str) -> None:
+        """See `ArtifactStore.keep_folder`."""
+        with self._lock:
+            for name, (artifact, data) in self._objects.items():
+                if name.startswith(folder):
+                    self._objects[name] = (replace(artifact, kept_since=datetime.now(UTC)), data)
 
     def delete_folder(self, folder: str) -> None:
         """See `ArtifactStore.delete_folder`."""

@@ -13,9 +13,10 @@ from shared.documents import Job, Render
 from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from shared.documents import Status
     from shared.requests import Priority
 
 T_co = TypeVar("T_co", bound=Job | Render, covariant=True)
@@ -99,8 +100,17 @@ class JobStore(Protocol):
     def jobs_with_old_event(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
         """Jobs whose event is pending and that have not changed since then, the oldest change first."""
 
-    def has_jobs(self, render_key: str) -> bool:
-        """Whether there is any job of that render, final or not."""
+    def has_jobs(self, render_key: str, *, besides: str) -> bool:
+        """Whether there is any job of that render, final or not, besides the one of that id."""
+
+    def renders(self, render_keys: Collection[str]) -> Mapping[str, Stored[Render]]:
+        """Those renders that there are, read at once."""
+
+    def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs of that batch that are not final."""
+
+    def count_jobs_of_batch(self, batch_id: str) -> Mapping[Status, int]:
+        """How many jobs of that batch have each status."""
 
     def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """Write all or nothing; what was written comes back in the same order, with its new versions.

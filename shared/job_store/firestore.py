@@ -15,13 +15,13 @@ from google.api_core.retry import Retry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from shared.documents import WAITING, Job, Render, State
+from shared.documents import WAITING, Job, Render, State, Status
 from shared.errors import Conflict, Retryable
 from shared.job_store import Create, Delete, Stored, Write, stamped
 from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from shared.requests import Priority
@@ -37,12 +37,17 @@ TIMEOUT_S = 20.0
 _RETRY = Retry(predicate=if_exception_type(google.ServiceUnavailable, google.ResourceExhausted), initial=0.1, maximum=2)
 
 
+def limits(timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    """How long a call may take: arguments of every call of the client."""
+    return {"retry": _RETRY.with_timeout(timeout_s), "timeout": timeout_s}
+
+
 class FirestoreJobStore:
     """Thread-safe, as the client is. Built once per process."""
 
     def __init__(self, client: firestore.Client, *, timeout_s: float = TIMEOUT_S) -> None:
         self._client = client
-        self._limits = {"retry": _RETRY.with_timeout(timeout_s), "timeout": timeout_s}
+        self._limits = limits(timeout_s)
 
     def job(self, job_id: str) -> Stored[Job] | None:
         """See `JobStore.job`."""
@@ -61,6 +66,26 @@ class FirestoreJobStore:
         """See `JobStore.jobs_with_pending_event`."""
         query = self._where(JOBS, ("render_key", "==", render_key), ("event_pending", "==", True))
         return self._stream(Job, query.limit(limit) if limit else query)
+
+    def renders(self, render_keys: Collection[str]) -> Mapping[str, Stored[Render]]:
+        """See `JobStore.renders`."""
+        references = [self._client.document(RENDERS, key) for key in render_keys]
+        if not references:
+            return {}
+        found = answered(lambda: [each for each in self._client.get_all(references, **self._limits) if each.exists])
+        return {each.id: _stored(Render, each) for each in found}
+
+    def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.waiting_jobs_of_batch`."""
+        query = self._where(JOBS, ("batch_id", "==", batch_id), ("status", "in", [each.value for each in WAITING]))
+        return self._stream(Job, query.limit(limit))
+
+    def count_jobs_of_batch(self, batch_id: str) -> Mapping[Status, int]:
+        """See `JobStore.count_jobs_of_batch`."""
+        return {
+            status: self._count(self._where(JOBS, ("batch_id", "==", batch_id), ("status", "==", status.value)))
+            for status in Status
+        }
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
@@ -98,9 +123,10 @@ class FirestoreJobStore:
         query = self._where(JOBS, ("event_pending", "==", True), ("updated_at", "<=", since))
         return self._stream(Job, query.order_by("updated_at").limit(limit))
 
-    def has_jobs(self, render_key: str) -> bool:
+    def has_jobs(self, render_key: str, *, besides: str) -> bool:
         """See `JobStore.has_jobs`."""
-        return bool(self._stream(Job, self._where(JOBS, ("render_key", "==", render_key)).limit(1)))
+        two = self._stream(Job, self._where(JOBS, ("render_key", "==", render_key)).limit(2))
+        return any(job.value.job_id != besides for job in two)
 
     def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
@@ -117,7 +143,7 @@ class FirestoreJobStore:
                 changed = {name: value for name, value in after.items() if value != before[name]} or after
                 option = self._client.write_option(last_update_time=write.stored.version)
                 batch.update(reference, changed, option=option)
-        results = _answered(lambda: batch.commit(**self._limits))
+        results = answered(lambda: batch.commit(**self._limits))
         return [
             Stored(
                 # The one transform is `SERVER_TIME`: when the request came, some milliseconds before the update time.
@@ -133,7 +159,7 @@ class FirestoreJobStore:
         return self._client.document(*where)
 
     def _get(self, kind: type[D], collection: str, key: str) -> Stored[D] | None:
-        snapshot = _answered(lambda: self._client.document(collection, key).get(**self._limits))
+        snapshot = answered(lambda: self._client.document(collection, key).get(**self._limits))
         return _stored(kind, snapshot) if snapshot.exists else None
 
     def _where(self, collection: str, *conditions: tuple[str, str, object]) -> firestore.Query:
@@ -143,10 +169,10 @@ class FirestoreJobStore:
         return query
 
     def _stream(self, kind: type[D], query: firestore.Query) -> list[Stored[D]]:
-        return _answered(lambda: [_stored(kind, snapshot) for snapshot in query.stream(**self._limits)])
+        return answered(lambda: [_stored(kind, snapshot) for snapshot in query.stream(**self._limits)])
 
     def _count(self, query: firestore.Query) -> int:
-        return int(_answered(lambda: query.count().get(**self._limits))[0][0].value)
+        return int(answered(lambda: query.count().get(**self._limits))[0][0].value)
 
 
 def _fields(value: Job | Render) -> dict[str, Any]:
@@ -163,8 +189,8 @@ def _stored(kind: type[D], snapshot: firestore.DocumentSnapshot) -> Stored[D]:
     )
 
 
-def _answered(call: Callable[[], R]) -> R:
-    """Translate the vendor's exceptions, once."""
+def answered(call: Callable[[], R]) -> R:
+    """Translate the vendor's exceptions, once for every store on Firestore."""
     try:
         return call()
     except (google.FailedPrecondition, google.AlreadyExists, google.NotFound) as exc:

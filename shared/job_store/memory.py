@@ -10,12 +10,12 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.documents import WAITING, Job, Render, State
+from shared.documents import WAITING, Job, Render, State, Status
 from shared.errors import Conflict
 from shared.job_store import Create, Delete, Replace, Stored, Write, stamped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from shared.requests import Priority
 
@@ -46,6 +46,19 @@ class InMemoryJobStore:
     def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.jobs_with_pending_event`."""
         return self._all(Job, lambda job: job.render_key == render_key and job.event_pending)[:limit]
+
+    def renders(self, render_keys: Collection[str]) -> Mapping[str, Stored[Render]]:
+        """See `JobStore.renders`."""
+        return {key: found for key in render_keys if (found := self.render(key))}
+
+    def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.waiting_jobs_of_batch`."""
+        return self._all(Job, lambda job: job.batch_id == batch_id and job.status in WAITING)[:limit]
+
+    def count_jobs_of_batch(self, batch_id: str) -> Mapping[Status, int]:
+        """See `JobStore.count_jobs_of_batch`."""
+        found = [each.value.status for each in self._all(Job, lambda job: job.batch_id == batch_id)]
+        return {status: found.count(status) for status in Status}
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
@@ -85,9 +98,9 @@ class InMemoryJobStore:
         old = self._all(Job, lambda job: job.event_pending and job.updated_at <= since)
         return sorted(old, key=lambda each: each.value.updated_at)[:limit]
 
-    def has_jobs(self, render_key: str) -> bool:
+    def has_jobs(self, render_key: str, *, besides: str) -> bool:
         """See `JobStore.has_jobs`."""
-        return bool(self._all(Job, lambda job: job.render_key == render_key))
+        return bool(self._all(Job, lambda job: job.render_key == render_key and job.job_id != besides))
 
     def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""

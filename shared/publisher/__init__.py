@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Publisher(Protocol):
@@ -19,4 +19,11 @@ class Publisher(Protocol):
 
         Raises:
             Retryable: the service does not answer, or there is no such topic.
+        """
+
+    def publish_all(self, topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]]) -> None:
+        """Send many messages, data and attributes of each, and wait until the service has all of them.
+
+        Raises:
+            Retryable: some were not taken; which of them, nobody knows.
         """

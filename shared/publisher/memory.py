@@ -12,7 +12,7 @@ from shared.errors import Retryable
 from shared.messages import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +50,8 @@ class InMemoryPublisher:
         for receive in subscribers:
             receive(message)
         return message.message_id
+
+    def publish_all(self, topic: str, messages: Iterable[tuple[bytes, Mapping[str, str]]]) -> None:
+        """See `Publisher.publish_all`."""
+        for data, attributes in messages:
+            self.publish(topic, data, attributes=attributes)

@@ -45,3 +45,16 @@ def test_only_the_folders_of_runs_that_ended_are_removed(tmp_path: Path, monkeyp
     assert living in kept
     assert new in kept
     assert len(kept) == 6
+
+
+def test_of_two_running_systems_the_one_that_is_left_is_still_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(here, "_RUNS_DIR", tmp_path)
+    with here.announced("http://first"):
+        with here.announced("http://second"):
+            assert here.announced_url() == "http://second"
+        assert here.announced_url() == "http://first"
+    (tmp_path / "api-url-1-999999999").write_text("http://killed")
+
+    assert here.announced_url() is None

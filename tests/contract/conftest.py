@@ -13,7 +13,7 @@ from local.emulator_finder import find_emulators
 from local.emulators import start_firestore, start_pubsub
 from local.signing_key import make_signing_key
 from local.storage_emulator import serve_storage
-from local.topology import make_topology
+from local.topology import PUSHED, make_topology
 from tests.contract.storage_world import client_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def project(emulators: tuple[RunningEmulator, RunningEmulator], monkeypatch: pyt
 @pytest.fixture
 def project_with_topics(project: str, emulators: tuple[RunningEmulator, RunningEmulator]) -> str:
     """A project with the topics and subscriptions of the local stack; nobody takes what is pushed to the intake."""
-    make_topology(emulators[1].endpoint, project=project, intake_url="http://127.0.0.1:9/")
+    make_topology(emulators[1].endpoint, project=project, urls=dict.fromkeys(PUSHED.values(), "http://127.0.0.1:9/"))
     return project
 
 

@@ -61,6 +61,7 @@ def test_a_created_artifact_is_found_and_read(store: ArtifactStore) -> None:
         size_bytes=len(CLIP),
         content_type="video/mp4",
         metadata={"render": "1f"},
+        kept_since=created.kept_since,
     )
     assert store.get(NAME) == created
     assert store.read(NAME) == CLIP
@@ -123,6 +124,48 @@ def test_an_artifact_that_is_not_there_is_none_to_find_and_retryable_to_read(sto
     assert not isinstance(raised.value, Conflict)
 
 
+def test_a_folder_is_deleted_with_all_that_lies_in_it_and_nothing_else(store: ArtifactStore) -> None:
+    for name in (NAME, "renders/1f/attempts/1-a/poster.jpg", "renders/1f/attempts/1-a/receipt.json"):
+        create(store, name=name)
+    others = ["renders/1f0/video.mp4", "renders/2e/video.mp4", "renders/1", "x/renders/1f/video.mp4"]
+    for name in others:
+        create(store, name=name)
+
+    store.delete_folder("renders/1f/")
+
+    assert store.get(NAME) is None
+    assert store.get("renders/1f/attempts/1-a/poster.jpg") is None
+    assert store.get("renders/1f/attempts/1-a/receipt.json") is None
+    assert all(store.get(name) for name in others)
+    with pytest.raises(Retryable):
+        store.read(NAME)
+
+
+def test_a_folder_that_is_not_there_is_deleted_without_a_fault(store: ArtifactStore) -> None:
+    store.delete_folder("renders/1f/")
+    create(store)
+    store.delete_folder("renders/1f/")
+    store.delete_folder("renders/1f/")
+    assert store.get(NAME) is None
+
+
+def test_after_its_folder_was_deleted_a_name_can_be_taken_again_by_another_generation(store: ArtifactStore) -> None:
+    first = create(store)
+    store.delete_folder("renders/1f/")
+    second = create(store, b"another")
+    assert second.generation != first.generation
+    assert store.read(NAME) == b"another"
+
+
+def test_two_who_delete_a_folder_at_once_leave_nothing_and_no_fault(store: ArtifactStore) -> None:
+    names = [f"renders/1f/attempts/{number}-a/poster.jpg" for number in range(8)]
+    for name in names:
+        create(store, name=name)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(store.delete_folder, ["renders/1f/"] * 2))
+    assert not any(store.get(name) for name in names)
+
+
 def test_a_link_says_when_it_expires(store: ArtifactStore) -> None:
     create(store)
     before = datetime.now(UTC)
@@ -151,7 +194,11 @@ def test_a_link_opens_no_other_artifact(gcs: GcsArtifactStore) -> None:
     assert requests.get(link.url.replace("/1f/", "/2e/"), timeout=TIMEOUT_S).status_code == 403
 
 
-@pytest.mark.parametrize("use", [create, lambda store: store.read(NAME)], ids=["create", "read"])
+@pytest.mark.parametrize(
+    "use",
+    [create, lambda store: store.read(NAME), lambda store: store.delete_folder("renders/1f/")],
+    ids=["create", "read", "delete_folder"],
+)
 @pytest.mark.usefixtures("emulator_url")
 def test_a_bucket_that_is_not_there_is_retryable(use: Callable[[ArtifactStore], object]) -> None:
     nowhere = GcsArtifactStore(storage.Client(project="local"), bucket="nowhere")

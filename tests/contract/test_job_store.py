@@ -16,7 +16,7 @@ from google.cloud import firestore
 from local.processes import free_port
 from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import Conflict, ErrorCode, Retryable
-from shared.job_store import Create, JobStore, Replace, Stored
+from shared.job_store import Create, Delete, JobStore, Replace, Stored
 from shared.job_store.firestore import FirestoreJobStore
 from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import SERVER_TIME, claim_render, complete_render, event_published, follow, publish, renew_render
@@ -251,6 +251,86 @@ def test_what_a_commit_returns_can_be_written_again_without_reading(store: JobSt
     assert stored_render(store, render).value.progress == 40
 
 
+# Deleting
+
+
+def test_a_document_that_is_as_it_was_read_is_deleted(store: JobStore, render: Render) -> None:
+    job = a_job(render, now=NOW)
+    put(store, render, job)
+
+    store.commit(Delete(stored=stored_job(store, job)))
+
+    assert store.job(job.job_id) is None
+    assert store.waiting_jobs(render.render_key) == []
+    assert stored_render(store, render).value == render
+
+
+def test_a_document_that_changed_since_it_was_read_is_not_deleted(store: JobStore, render: Render) -> None:
+    put(store, render)
+    stale = stored_render(store, render)
+    store.commit(Replace(stored=stale, value=publish(render, now=NOW)))
+
+    with pytest.raises(Conflict):
+        store.commit(Delete(stored=stale))
+
+    assert stored_render(store, render).value.published_at == NOW
+
+
+def test_deleting_what_is_gone_is_a_conflict(store: JobStore, render: Render) -> None:
+    put(store, render)
+    found = stored_render(store, render)
+    store.commit(Delete(stored=found))
+
+    with pytest.raises(Conflict):
+        store.commit(Delete(stored=found))
+
+
+def test_what_was_deleted_is_not_replaced(store: JobStore, render: Render) -> None:
+    put(store, render)
+    found = stored_render(store, render)
+    store.commit(Delete(stored=found))
+
+    with pytest.raises(Conflict):
+        store.commit(Replace(stored=found, value=publish(render, now=NOW)))
+
+    assert store.render(render.render_key) is None
+
+
+def test_what_was_deleted_can_be_created_anew_and_old_versions_do_not_fit_it(store: JobStore, render: Render) -> None:
+    put(store, render)
+    old = stored_render(store, render)
+    store.commit(Delete(stored=old))
+    put(store, render)
+
+    with pytest.raises(Conflict):
+        store.commit(Delete(stored=old))
+    with pytest.raises(Conflict):
+        store.commit(Replace(stored=old, value=publish(render, now=NOW)))
+
+    assert stored_render(store, render).value == render
+
+
+def test_a_delete_goes_with_its_batch_or_not_at_all(store: JobStore, render: Render) -> None:
+    job, other = a_job(render, now=NOW), a_job(render, job_id="other-job", now=NOW)
+    put(store, render, job)
+    stale = stored_render(store, render)
+    store.commit(Replace(stored=stale, value=publish(render, now=NOW)))
+
+    with pytest.raises(Conflict):
+        store.commit(Delete(stored=stored_job(store, job)), Delete(stored=stale))
+    assert stored_job(store, job).value == job
+
+    gone, kept, made = store.commit(
+        Delete(stored=stored_job(store, job)),
+        Replace(stored=stored_render(store, render), value=render),
+        Create(value=other),
+    )
+    assert (gone.value, kept.value, made.value) == (job, render, other)
+    assert store.job(job.job_id) is None
+    assert kept.version == stored_render(store, render).version
+    assert made.version == stored_job(store, other).version
+
+
 # Batches
 
 
@@ -427,6 +507,119 @@ def test_to_do_is_what_waits_or_is_being_made_by_priority(store: JobStore) -> No
 
     assert store.renders_to_do(Priority.INTERACTIVE) == 2
     assert store.renders_to_do(Priority.BULK) == 1
+
+
+# What reconcile asks
+
+
+def keys(renders: Sequence[Stored[Render]]) -> list[str]:
+    return [each.value.render_key for each in renders]
+
+
+def ids_in_order(jobs: Sequence[Stored[Job]]) -> list[str]:
+    return [each.value.job_id for each in jobs]
+
+
+MOMENT = timedelta(microseconds=1)
+
+
+def test_renders_to_check_are_those_whose_time_has_come_the_longest_overdue_first(store: JobStore) -> None:
+    due = [
+        a_render(now=NOW, seed=seed, changes={"state": state, "check_at": NOW - since})
+        for seed, (state, since) in enumerate(
+            [
+                (State.IDLE, timedelta(0)),
+                (State.COMPLETED, timedelta(days=3)),
+                (State.LEASED, timedelta(minutes=1)),
+                (State.FAILED, MOMENT),
+            ]
+        )
+    ]
+    later = a_render(now=NOW, seed=10, changes={"check_at": NOW + MOMENT})
+    settled = a_render(now=NOW, seed=11, changes={"check_at": None})
+    put(store, *due, later, settled)
+    in_order = [due[each].render_key for each in (1, 2, 3, 0)]
+
+    assert keys(store.renders_to_check(now=NOW, limit=10)) == in_order
+    assert keys(store.renders_to_check(now=NOW, limit=2)) == in_order[:2]
+    assert keys(store.renders_to_check(now=NOW - timedelta(days=4), limit=10)) == []
+
+
+def test_a_render_that_was_checked_is_not_due_again(store: JobStore, render: Render) -> None:
+    put(store, render.model_copy(update={"check_at": NOW}))
+    [due] = store.renders_to_check(now=NOW, limit=10)
+
+    store.commit(Replace(stored=due, value=due.value.model_copy(update={"check_at": None})))
+
+    assert store.renders_to_check(now=NOW, limit=10) == []
+    with pytest.raises(Conflict):
+        store.commit(Replace(stored=due, value=due.value))
+
+
+def jobs_by(field: str, render: Render, **changes: object) -> list[Job]:
+    """A job for each status, and two that waited longer and not long enough, by one of its times."""
+    of_every_status = [
+        a_job(render, job_id=f"{field}-{status.value}", now=NOW).model_copy(update={"status": status, field: NOW})
+        for status in Status
+    ]
+    longer = a_job(render, job_id=f"{field}-longer", now=NOW).model_copy(update={field: NOW - timedelta(days=1)})
+    shorter = a_job(render, job_id=f"{field}-shorter", now=NOW).model_copy(update={field: NOW + MOMENT})
+    return [job.model_copy(update=changes) for job in (*of_every_status, longer, shorter)]
+
+
+def test_jobs_left_waiting_are_not_final_and_unchanged_since_then_the_oldest_change_first(
+    store: JobStore, render: Render
+) -> None:
+    put(store, *jobs_by("updated_at", render))
+
+    found = ids_in_order(store.jobs_left_waiting(since=NOW, limit=10))
+
+    assert found[0] == "updated_at-longer"
+    assert set(found[1:]) == {"updated_at-queued", "updated_at-in_progress"}
+    assert ids_in_order(store.jobs_left_waiting(since=NOW, limit=1)) == ["updated_at-longer"]
+    assert ids_in_order(store.jobs_left_waiting(since=NOW - MOMENT, limit=10)) == ["updated_at-longer"]
+
+
+def test_jobs_past_their_deadline_are_not_final_the_longest_overdue_first(store: JobStore, render: Render) -> None:
+    put(store, *jobs_by("deadline_at", render))
+
+    found = ids_in_order(store.jobs_past_deadline(now=NOW, limit=10))
+
+    assert found[0] == "deadline_at-longer"
+    assert set(found[1:]) == {"deadline_at-queued", "deadline_at-in_progress"}
+    assert ids_in_order(store.jobs_past_deadline(now=NOW, limit=1)) == ["deadline_at-longer"]
+    assert ids_in_order(store.jobs_past_deadline(now=NOW - MOMENT, limit=10)) == ["deadline_at-longer"]
+
+
+def test_jobs_with_an_old_event_are_pending_and_unchanged_since_then_the_oldest_change_first(
+    store: JobStore, render: Render
+) -> None:
+    other = a_render(now=NOW, seed=2)
+    put(store, *jobs_by("updated_at", render, event_pending=True))
+    put(store, a_job(other, job_id="told-job", now=NOW - timedelta(days=2)))
+
+    found = ids_in_order(store.jobs_with_old_event(since=NOW, limit=10))
+
+    assert found[0] == "updated_at-longer"
+    assert set(found[1:]) == {f"updated_at-{status.value}" for status in Status}
+    assert ids_in_order(store.jobs_with_old_event(since=NOW, limit=1)) == ["updated_at-longer"]
+    assert ids_in_order(store.jobs_with_old_event(since=NOW - MOMENT, limit=10)) == ["updated_at-longer"]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_render_has_jobs_whatever_became_of_them_besides_the_one_that_is_named(
+    store: JobStore, render: Render, status: Status
+) -> None:
+    put(store, a_job(a_render(now=NOW, seed=2), job_id="of-another-render", now=NOW))
+    assert not store.has_jobs(render.render_key, besides="my-only-job")
+
+    put(store, a_job(render, job_id="my-only-job", now=NOW))
+    assert not store.has_jobs(render.render_key, besides="my-only-job")
+    assert store.has_jobs(render.render_key, besides="of-another-render")
+
+    put(store, a_job(render, job_id="another-job", now=NOW).model_copy(update={"status": status}))
+    assert store.has_jobs(render.render_key, besides="my-only-job")
+    assert store.has_jobs(render.render_key, besides="another-job")
 
 
 # Races

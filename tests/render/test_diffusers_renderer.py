@@ -348,22 +348,6 @@ def test_frames_that_are_not_finite_are_refused(models_dir: Path) -> None:
         drawn(renderer)
 
 
-def test_when_memory_is_short_the_model_is_dropped_and_the_render_put_back(models_dir: Path) -> None:
-    renderer = DiffusersRenderer(models_dir, device="cpu", threads=2)
-    drawn(renderer)
-
-    class ShortOfMemory(Listener):
-        def moved(self, stage: Stage, done: int, total: int) -> None:
-            if (stage, done) == (Stage.RENDERING, 2):
-                raise torch.OutOfMemoryError("as CUDA says it")
-            super().moved(stage, done, total)
-
-    with pytest.raises(Retryable):
-        drawn(renderer, watch=ShortOfMemory())
-    drawn(renderer)
-    assert renderer.load_s > 0
-
-
 def answer(error: type[Any], status: int) -> Exception:
     """An error of the hub as its client raises it."""
     request = httpx.Request("GET", "https://hub.invalid/api/models/owner/name")

@@ -20,7 +20,7 @@ from shared.documents import Job, JobError, Render, Status
 from shared.errors import HTTP_STATUS, ErrorCode, Retryable
 from shared.job_store import Create, Replace, Stored
 from shared.jobs import claim_render, fail_render
-from shared.messages import RENDER_REQUESTS
+from shared.messages import JOB_EVENTS, RENDER_REQUESTS
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES, Priority
@@ -28,6 +28,7 @@ from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
 from shared.testing import TRACEPARENT, Clock, FlakyPublisher, MeddledJobStore, a_job, a_render, put_video
 from shared.themes import themes
+from tests.unit.batch_world import a_desk
 
 ORIGIN = "https://app.example"
 TOKEN = "0123456789abcdef"
@@ -88,11 +89,21 @@ class World:
         self.store = BrokenJobStore(now=self.clock.now)
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
-        self.api = Api(
-            settings=read_settings(SubmitSettings, {**ENVIRON, **environ}),
+        settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
+        self.desk = a_desk(
+            settings.offer,
+            clock=self.clock,
             store=self.store,
             publisher=self.publisher,
             artifacts=self.artifacts,
+            limits=settings.batch_limits,
+        )
+        self.api = Api(
+            settings=settings,
+            store=self.store,
+            publisher=self.publisher,
+            artifacts=self.artifacts,
+            desk=self.desk,
             now=self.clock.now,
         )
 
@@ -404,6 +415,101 @@ def test_a_job_that_ended_without_a_video_says_so(world: World, artifact: str) -
     assert "failed" in answer.body["detail"]
 
 
+# --- cancel and delete ---
+
+
+def test_a_canceled_job_is_shown_as_it_is_stored(world: World) -> None:
+    job = world.post().body
+    answer = world.call("POST", f"/jobs/{job['job_id']}:cancel")
+    assert (answer.status, answer.body["status"]) == (200, "canceled")
+    assert answer.body == world.get(f"/jobs/{job['job_id']}").body
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert len(world.publisher.published[JOB_EVENTS]) == 1
+
+
+def test_a_completed_job_that_is_canceled_is_shown_with_its_video(world: World) -> None:
+    job = world.post().body
+    world.finish(job["render_key"])
+    answer = world.call("POST", f"/jobs/{job['job_id']}:cancel")
+    assert (answer.status, answer.body["status"]) == (200, "completed")
+    assert answer.body["links"]["video"] == f"/jobs/{job['job_id']}/video"
+
+
+def test_canceling_again_is_no_fault(world: World) -> None:
+    job = world.post().body
+    answers = [world.call("POST", f"/jobs/{job['job_id']}:cancel") for _ in range(2)]
+    assert answers[0].body == answers[1].body
+    assert len(world.publisher.published[JOB_EVENTS]) == 1
+
+
+def test_a_cancel_is_answered_while_nobody_takes_events(world: World) -> None:
+    job = world.post().body
+    world.publisher.is_down = True
+    assert world.call("POST", f"/jobs/{job['job_id']}:cancel").body["status"] == "canceled"
+
+
+def test_a_deleted_job_is_gone_and_a_public_video_is_not(world: World) -> None:
+    job = world.post().body
+    world.finish(job["render_key"])
+    answer = world.call("DELETE", f"/jobs/{job['job_id']}")
+    assert (answer.status, answer.data) == (204, b"")
+    assert is_problem(world.get(f"/jobs/{job['job_id']}"), ErrorCode.NOT_FOUND)
+    assert is_problem(world.call("DELETE", f"/jobs/{job['job_id']}"), ErrorCode.NOT_FOUND)
+    assert world.post().status == 200
+
+
+def test_a_video_of_ones_own_words_is_deleted_with_its_job(world: World) -> None:
+    wish = {**WISH, "prompt": "a moth at the lamp"}
+    job = world.post(wish).body
+    world.finish(job["render_key"])
+    assert world.call("DELETE", f"/jobs/{job['job_id']}").status == 204
+    assert world.artifacts.get(job_video(world, job)) is None
+    assert world.store.render(job["render_key"]) is None
+    assert world.post(wish).status == 202
+
+
+def job_video(world: World, job: dict[str, Any]) -> str:
+    assert world.store.job(job["job_id"]) is None
+    return f"renders/{job['render_key']}/video.mp4"
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/jobs/{}:cancel"), ("DELETE", "/jobs/{}")])
+@pytest.mark.parametrize("job_id", ["unknown-job", "x", "__reserved__", "ümlauted"])
+def test_what_is_not_there_is_neither_canceled_nor_deleted(world: World, method: str, path: str, job_id: str) -> None:
+    assert is_problem(world.call(method, path.format(job_id)), ErrorCode.NOT_FOUND)
+    assert not world.has_written_anything
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/jobs/{}:cancel"), ("DELETE", "/jobs/{}")])
+def test_anothers_job_is_neither_canceled_nor_deleted(world: World, method: str, path: str) -> None:
+    render = a_render(now=world.clock.now())
+    job = a_job(render, job_id="anothers-job", now=world.clock.now(), owner="ada")
+    world.store.commit(Create(value=render), Create(value=job))
+    before = dict(world.store._documents)
+    anothers, nobodys = world.call(method, path.format("anothers-job")), world.call(method, path.format("nobodys-job"))
+    assert is_problem(anothers, ErrorCode.NOT_FOUND)
+    assert anothers.body == nobodys.body
+    assert world.store._documents == before
+
+
+def test_a_job_that_is_deleted_while_it_is_canceled_is_not_found(world: World) -> None:
+    job = world.post().body
+    world.store.meddling.append(lambda: world.call("DELETE", f"/jobs/{job['job_id']}"))
+    assert is_problem(world.call("POST", f"/jobs/{job['job_id']}:cancel"), ErrorCode.NOT_FOUND)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/jobs/{}:cancel"), ("DELETE", "/jobs/{}")])
+def test_a_store_that_does_not_take_it_is_a_503_and_it_works_afterwards(world: World, method: str, path: str) -> None:
+    def no_answer() -> None:
+        raise Retryable("no answer")
+
+    job = world.post().body
+    world.store.meddling.append(no_answer)
+    assert is_problem(world.call(method, path.format(job["job_id"])), ErrorCode.UNAVAILABLE)
+    assert world.get(f"/jobs/{job['job_id']}").body["status"] == "queued"
+    assert world.call(method, path.format(job["job_id"])).status < 300
+
+
 # --- catalogues ---
 
 
@@ -491,10 +597,14 @@ def test_without_a_token_of_the_deployment_there_is_no_queue_at_all(authorizatio
 
 ADDRESSES = {
     "/jobs": {"POST"},
-    "/jobs/some-job": {"GET"},
+    "/jobs/some-job": {"GET", "DELETE"},
+    "/jobs/some-job:cancel": {"POST", "GET", "DELETE"},  # the last two as if the whole were an id
     "/jobs/some-job/video": {"GET"},
     "/jobs/some-job/poster": {"GET"},
     "/jobs/some-job/receipt": {"GET"},
+    "/batches": {"POST"},
+    "/batches/some-batch": {"GET"},
+    "/batches/some-batch:cancel": {"GET", "POST"},
     "/perspectives": {"GET"},
     "/themes": {"GET"},
     "/models": {"GET"},
@@ -504,7 +614,7 @@ ADDRESSES = {
 
 def test_every_rule_has_an_address_here_and_a_method_of_the_api() -> None:
     adapter = ROUTES.bind("")
-    reached = {adapter.match(path, method=next(iter(methods)))[0] for path, methods in ADDRESSES.items()}
+    reached = {adapter.match(path, method=method)[0] for path, methods in ADDRESSES.items() for method in methods}
     assert reached == {rule.endpoint for rule in ROUTES.iter_rules()}
     assert all(callable(getattr(Api, rule.endpoint)) for rule in ROUTES.iter_rules())
 
@@ -572,7 +682,12 @@ def test_a_publisher_that_is_down_is_no_reason_to_refuse(world: World) -> None:
 
 
 def test_every_code_of_the_api_was_given_in_some_test_or_belongs_to_a_job() -> None:
-    only_in_jobs = {ErrorCode.MODEL_UNAVAILABLE, ErrorCode.RENDER_FAILED}
+    only_in_jobs = {
+        ErrorCode.MODEL_UNAVAILABLE,
+        ErrorCode.RENDER_FAILED,
+        ErrorCode.DEADLINE_EXCEEDED,
+        ErrorCode.RENDER_GONE,
+    }
     assert set(HTTP_STATUS) == set(ErrorCode) - only_in_jobs
     assert all(400 <= status < 600 for status, _ in HTTP_STATUS.values())
 

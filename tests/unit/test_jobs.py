@@ -1,5 +1,6 @@
 """The two documents and the one transition table: what every move does, and what no move may do."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -10,26 +11,34 @@ from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import FINAL, WAITING, Job, JobError, Render, Stage, State, Status
 from shared.errors import ErrorCode
 from shared.jobs import (
+    FIRST_CHECK,
     JOB_DEADLINE,
     JOB_TRANSITIONS,
+    LAST_CHECK,
     RENDER_TRANSITIONS,
     RETENTION,
     SERVER_TIME,
+    SOON,
     Ending,
     ForbiddenTransitionError,
     Move,
     can,
+    cancel_job,
     claim_render,
     complete_render,
     event_published,
+    fail_job,
     fail_render,
     follow,
+    give_up,
+    postpone,
     publish,
     rejected_job,
     release_render,
     renew_render,
     retire,
     revive_render,
+    settled,
     touch,
 )
 from shared.requests import Priority
@@ -346,11 +355,129 @@ def test_reviving_starts_anew_but_never_lowers_the_fencing_token(state: State) -
 
 
 @pytest.mark.parametrize("state", State)
-def test_publishing_retiring_and_touching_never_change_the_state(state: State) -> None:
-    render = render_in(state, published_at=CREATED)
-    assert publish(render, now=NOW) == render.model_copy(update={"published_at": NOW, "updated_at": NOW})
-    assert retire(render, now=NOW) == render.model_copy(update={"published_at": None, "updated_at": NOW})
-    assert touch(render, now=NOW) == render.model_copy(update={"updated_at": NOW})
+def test_what_only_concerns_message_and_check_changes_nothing_else(state: State) -> None:
+    render = render_in(state, published_at=CREATED, check_at=CREATED + FIRST_CHECK)
+    first, second = NOW + FIRST_CHECK, NOW + 2 * FIRST_CHECK
+    changes: list[tuple[Callable[..., Render], dict[str, object]]] = [
+        (publish, {"published_at": NOW, "check_at": second}),
+        (postpone, {"published_at": NOW, "check_at": first}),
+        (retire, {"published_at": None, "check_at": None}),
+        (settled, {"check_at": None}),
+        (touch, {}),
+    ]
+    for function, change in changes:
+        assert function(render, now=NOW) == render.model_copy(update={"updated_at": NOW, **change})
+
+
+def test_touching_a_job_changes_nothing_but_when() -> None:
+    job = job_in(Status.IN_PROGRESS, progress=30)
+    assert touch(job, now=NOW) == job.model_copy(update={"updated_at": NOW})
+
+
+# --- when reconcile looks ---
+
+
+def test_a_new_render_is_looked_at_soon_since_its_message_may_never_be_sent() -> None:
+    assert render_in(State.IDLE).check_at == CREATED + SOON
+
+
+def test_a_first_message_is_trusted_for_a_while_however_long_the_render_was_without() -> None:
+    for render in (render_in(State.IDLE), render_in(State.IDLE, check_at=None), revived()):
+        assert publish(render, now=NOW).check_at == NOW + FIRST_CHECK
+
+
+def revived() -> Render:
+    return revive_render(render_in(State.FAILED, published_at=CREATED), priority=Priority.BULK, now=NOW)
+
+
+def test_each_further_message_is_trusted_for_twice_as_long_up_to_a_limit() -> None:
+    render, now = render_in(State.IDLE), NOW
+    patience_min: list[float] = []
+    for _ in range(9):
+        render = publish(render, now=now)
+        assert render.check_at
+        patience_min.append((render.check_at - now).total_seconds() / 60)
+        now = render.check_at
+    assert patience_min == [10, 20, 40, 80, 160, 320, 360, 360, 360]
+    assert timedelta(minutes=patience_min[-1]) == LAST_CHECK
+
+
+def test_a_message_is_never_trusted_for_less_than_the_first_time() -> None:
+    """The note of the first message lost against a claim that came long after the check of a new render."""
+    claimed = claim_render(render_in(State.IDLE), holder="a", lease_s=60, now=NOW)
+    assert claimed.published_at
+    assert claimed.check_at
+    assert claimed.check_at < claimed.published_at
+    assert publish(claimed, now=NOW).check_at == NOW + FIRST_CHECK
+
+
+def test_what_was_long_in_the_making_is_not_left_alone_for_longer_when_its_worker_dies() -> None:
+    render, now = publish(render_in(State.IDLE), now=NOW), NOW
+    for _ in range(20):
+        now += FIRST_CHECK
+        render = postpone(render, now=now)
+    assert publish(render, now=now + FIRST_CHECK).check_at == now + 3 * FIRST_CHECK
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda render: claim_render(render, holder="b", lease_s=60, now=NOW),
+        lambda render: renew_render(render, stage=Stage.ENCODING, progress=80, now=NOW),
+        lambda render: release_render(render, now=NOW, ending=Ending.PREEMPTED),
+        lambda render: touch(render, now=NOW),
+    ],
+    ids=["claim", "renew", "release", "touch"],
+)
+def test_work_does_not_put_off_the_look_at_a_render(change: Callable[[Render], Render]) -> None:
+    leased = render_in(State.LEASED, check_at=CREATED + FIRST_CHECK)
+    assert change(leased).check_at == CREATED + FIRST_CHECK
+
+
+def test_a_final_render_is_looked_at_soon_since_its_jobs_may_never_be_told_and_then_no_more() -> None:
+    leased = render_in(State.LEASED, attempts=3)
+    for final in (completed_render(), fail_render(leased, error=ERROR, now=NOW), give_up(leased, now=NOW)):
+        assert final.check_at == NOW + SOON
+        assert settled(final, now=NOW).check_at is None
+        assert settled(final, now=NOW).state is final.state
+
+
+def test_a_revived_render_is_looked_at_soon_since_its_message_may_never_be_sent() -> None:
+    assert revived().check_at == NOW + SOON
+
+
+def test_nobody_looks_at_what_nobody_waits_for() -> None:
+    assert retire(publish(render_in(State.IDLE), now=NOW), now=NOW).check_at is None
+
+
+def test_a_render_that_is_given_up_says_how_often_it_was_tried() -> None:
+    given_up = give_up(render_in(State.LEASED, attempts=3), now=NOW)
+    assert given_up.error == JobError(code=ErrorCode.RENDER_FAILED, message="It was tried 3 times and never finished.")
+
+
+# --- a job that ends without its render ---
+
+
+@pytest.mark.parametrize("status", sorted(WAITING))
+def test_a_canceled_job_is_final_and_owes_an_event(status: Status) -> None:
+    job = cancel_job(job_in(status, stage=Stage.RENDERING, progress=30), now=NOW)
+    assert (job.status, job.stage, job.video, job.error) == (Status.CANCELED, None, None, None)
+    assert (job.event_pending, job.finished_at, job.updated_at) == (True, NOW, NOW)
+
+
+@pytest.mark.parametrize("status", sorted(WAITING))
+def test_a_job_that_fails_by_itself_says_why_and_owes_an_event(status: Status) -> None:
+    job = fail_job(job_in(status, stage=Stage.RENDERING), error=ERROR, now=NOW)
+    assert (job.status, job.stage, job.error) == (Status.FAILED, None, ERROR)
+    assert (job.event_pending, job.finished_at, job.updated_at) == (True, NOW, NOW)
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_a_final_job_is_neither_canceled_nor_failed(status: Status) -> None:
+    with pytest.raises(ForbiddenTransitionError):
+        cancel_job(job_in(status), now=NOW)
+    with pytest.raises(ForbiddenTransitionError):
+        fail_job(job_in(status), error=ERROR, now=NOW)
 
 
 # --- the lease ---

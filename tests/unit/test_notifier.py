@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 import pytest
-from notifier import Notifier
+from notifier import object_finalized
+from repairing import Repairer
 
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
@@ -33,12 +34,8 @@ class World:
         self.key = render.render_key
         self.store.commit(Create(value=render), Create(value=job))
         self.replace(claim_render(render, holder="a", lease_s=60, now=self.clock.now()))
-        self.notifier = Notifier(
-            bucket="videos",
-            store=self.store,
-            publisher=self.publisher,
-            artifacts=self.artifacts,
-            now=self.clock.now,
+        self.repairer = Repairer(
+            store=self.store, publisher=self.publisher, artifacts=self.artifacts, now=self.clock.now
         )
 
     def replace(self, value: Render) -> None:
@@ -47,7 +44,8 @@ class World:
         self.store.commit(Replace(stored=stored, value=value))
 
     def hear(self, name: object = None, *, bucket: object = "videos") -> None:
-        self.notifier.object_finalized(bucket, video_path(self.key) if name is None else name)
+        name = video_path(self.key) if name is None else name
+        object_finalized(bucket, name, ours="videos", repairer=self.repairer)
 
     @property
     def render(self) -> Render:
@@ -120,7 +118,7 @@ def test_other_objects_are_ignored_even_when_the_video_is_there(world: World, na
 
 def test_an_event_without_a_name_is_ignored(world: World) -> None:
     put_video(world.artifacts, world.key)
-    world.notifier.object_finalized("videos", None)
+    object_finalized("videos", None, ours="videos", repairer=world.repairer)
     assert world.render.state is State.LEASED
 
 
@@ -176,11 +174,14 @@ def test_an_object_without_a_render_is_left_alone(world: World) -> None:
     assert world.store.render("cd" * 20) is None
 
 
-def test_an_object_that_no_worker_made_is_not_delivered_again_and_completes_nothing(world: World) -> None:
+def test_an_object_that_no_worker_made_is_not_delivered_again_and_fails_the_render_that_it_blocks(world: World) -> None:
     world.artifacts.create(video_path(world.key), b"cat.jpg", content_type="image/jpeg")
     world.hear()
-    assert world.render.state is State.LEASED
-    assert world.events == []
+    assert world.render.state is State.FAILED
+    assert (world.job.status, world.job.error) == (Status.FAILED, world.render.error)
+    assert world.job.error
+    assert "no worker made it" in world.job.error.message
+    assert [event.status for event in world.events] == [Status.FAILED]
 
 
 def test_while_nobody_takes_events_the_trigger_is_delivered_again_until_somebody_does(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from gpu_job.encoder import encode
-from gpu_job.pictures import _wrap, contact_sheet, poster, read_frames
+from gpu_job.pictures import _drawable, _wrap, contact_sheet, poster, read_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +110,19 @@ def test_a_caption_that_is_cut_says_so() -> None:
     assert second.endswith("…")
     assert max(font.getlength(first), font.getlength(second)) <= 400
     assert _wrap("cat: asleep", font, width=400) == ["cat: asleep"]
+
+
+@pytest.mark.parametrize(
+    ("caption", "drawn"),
+    [
+        ("Über dem Fluss \u2013 größer…", "Uber dem Fluss - grosser…"),
+        ("cafe\u0301 à Łódź, “smørrebrød”", 'cafe a Lodz, "smorrebrod"'),
+        ("½ ﬁsh\n\u00a0and ǿ", "1/2 fish\n and o"),
+        ("кот 猫 🐈\ufe0f", "??? ? ?"),
+    ],
+)
+def test_a_caption_is_spelled_in_letters_that_the_font_has(caption: str, drawn: str) -> None:
+    assert _drawable(caption) == drawn
+    font = ImageFont.load_default(13)
+    box = bytes(font.getmask("\uffff"))
+    assert all(bytes(font.getmask(sign)) != box for sign in _drawable(caption) if not sign.isspace())

@@ -11,12 +11,12 @@ from shared.artifact_paths import video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
-from shared.job_store import Create, Replace, Stored
+from shared.job_store import Create, Delete, Replace, Stored
 from shared.jobs import Ending, claim_render, fail_render, release_render, revive_render, touch
 from shared.messages import JOB_EVENTS, JobEvent, decode
 from shared.outbox import empty_outbox
 from shared.requests import Priority
-from shared.settling import BATCH_JOBS, complete_from_object, settle
+from shared.settling import BATCH_JOBS, complete_from_object, look, settle
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_job, a_render, put_video
 
 ERROR = JobError(code=ErrorCode.RENDER_FAILED, message="out of memory")
@@ -67,6 +67,12 @@ class World:
 
     def complete(self) -> Stored[Render] | None:
         return complete_from_object(self.key, store=self.store, artifacts=self.artifacts, now=self.clock.now)
+
+    def look(self) -> Stored[Render] | None:
+        return look(self.key, store=self.store, artifacts=self.artifacts, now=self.clock.now)
+
+    def put_rubbish(self) -> None:
+        self.artifacts.create(video_path(self.key), b"cat.jpg", content_type="image/jpeg")
 
     def settle(self) -> None:
         settle(self.render, store=self.store, publisher=self.publisher, now=self.clock.now)
@@ -150,6 +156,74 @@ def test_an_object_that_no_worker_made_completes_nothing(world: World) -> None:
     with pytest.raises(Permanent):
         world.complete()
     assert world.render.value.state is State.IDLE
+
+
+# --- look ---
+
+
+@pytest.mark.parametrize("prepare", [lambda _: None, World.claim, World.fail], ids=["idle", "leased", "failed"])
+def test_who_looks_at_a_render_whose_video_is_there_finds_it_completed(world: World, prepare: object) -> None:
+    assert callable(prepare)
+    prepare(world)
+    put_video(world.artifacts, world.key)
+    found = world.look()
+    assert found == world.render
+    assert found.value.state is State.COMPLETED
+
+
+@pytest.mark.parametrize("prepare", [lambda _: None, World.claim, World.fail], ids=["idle", "leased", "failed"])
+def test_who_looks_at_a_render_without_a_video_finds_it_as_it_is(world: World, prepare: object) -> None:
+    assert callable(prepare)
+    prepare(world)
+    before = world.everything()
+    assert world.look() == world.render
+    assert world.everything() == before
+
+
+@pytest.mark.parametrize("prepare", [lambda _: None, World.claim], ids=["idle", "leased"])
+def test_what_blocks_the_name_of_the_video_fails_the_render_with_a_reason(world: World, prepare: object) -> None:
+    assert callable(prepare)
+    prepare(world)
+    world.put_rubbish()
+    found = world.look()
+    assert found == world.render
+    assert found.value.state is State.FAILED
+    assert found.value.error
+    assert "no worker made it" in found.value.error.message
+
+
+def test_what_blocks_the_name_of_a_failed_render_leaves_its_error(world: World) -> None:
+    world.fail()
+    world.put_rubbish()
+    before = world.everything()
+    found = world.look()
+    assert found
+    assert found.value.error == ERROR
+    assert world.everything() == before
+
+
+def test_what_took_the_place_of_a_video_later_does_not_undo_its_completion(world: World) -> None:
+    put_video(world.artifacts, world.key)
+    world.look()
+    world.artifacts.delete_folder("renders/")
+    world.put_rubbish()
+    found = world.look()
+    assert found
+    assert found.value.state is State.COMPLETED
+
+
+def test_a_render_that_changes_in_the_same_moment_is_failed_all_the_same(world: World) -> None:
+    world.put_rubbish()
+    world.store.meddling.extend([world.claim, lambda: None])
+    found = world.look()
+    assert found
+    assert (found.value.state, found.value.token) == (State.FAILED, 1)
+
+
+def test_who_looks_at_a_render_that_is_not_there_finds_none(world: World) -> None:
+    world.put_rubbish()
+    world.store.commit(Delete(stored=world.render))
+    assert world.look() is None
 
 
 # --- settle ---
@@ -239,6 +313,49 @@ def test_more_jobs_than_fit_into_a_batch_are_all_settled(world: World) -> None:
     assert {world.job(job_id).status for job_id in job_ids} == {Status.FAILED}
     assert not any(world.job(job_id).event_pending for job_id in job_ids)
     assert sorted(event.job_id for event in world.events) == job_ids
+
+
+def test_a_settled_render_is_not_due_any_more(world: World) -> None:
+    world.attach("job-0001")
+    world.fail()
+    assert world.render.value.check_at
+    world.settle()
+    assert world.render.value.check_at is None
+
+
+def test_a_render_without_jobs_is_settled_at_once(world: World) -> None:
+    world.fail()
+    world.settle()
+    assert world.render.value.check_at is None
+
+
+def test_a_render_stays_due_until_every_event_is_out(world: World) -> None:
+    world.attach("job-0001")
+    world.fail()
+    world.publisher.is_down = True
+    with pytest.raises(Retryable):
+        world.settle()
+    assert world.render.value.check_at
+    world.publisher.is_down = False
+    world.settle()
+    assert world.render.value.check_at is None
+
+
+def test_exactly_a_batch_of_jobs_is_settled_and_nothing_stays_due(world: World) -> None:
+    world.attach(*[f"job-{each:05}" for each in range(BATCH_JOBS)])
+    world.fail()
+    world.settle()
+    assert world.render.value.check_at is None
+    assert len(world.events) == BATCH_JOBS
+
+
+def test_a_late_job_of_a_settled_render_is_settled_and_told_of_too(world: World) -> None:
+    world.fail()
+    world.settle()
+    world.attach("job-0001")
+    world.settle()
+    assert (world.job("job-0001").status, world.job("job-0001").event_pending) == (Status.FAILED, False)
+    assert world.render.value.check_at is None
 
 
 # --- in between ---

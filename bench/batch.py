@@ -1,0 +1,184 @@
+"""How long it takes until a manifest's wishes are all jobs that are queued, and how much memory that needs.
+
+Beside it, in the same run, the floor: the same number of documents and messages, written and published by the same
+clients with nothing else done. No worker runs. Machines are noisy, so read the ratio first.
+
+Run as ``make bench-batch``, or ``python -m bench.batch --rows 10000``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+from google.cloud import firestore, storage
+from rich.console import Console
+from rich.table import Table
+
+from local.emulator_finder import find_emulators
+from local.errors import LocalStackError
+from local.stack import MANIFEST_BUCKET, PROJECT, LocalStack, StackOptions
+from shared.job_store import Create, Replace
+from shared.job_store.firestore import FirestoreJobStore
+from shared.jobs import publish
+from shared.messages import RENDER_REQUESTS_BULK, RenderRequested, attributes_of, encode
+from shared.publisher.pubsub import PubSubPublisher
+from shared.requests import Priority
+from shared.testing import a_job, a_render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.processes import ChildProcess
+
+LOOK_S = 0.2
+DEADLINE_S = 1800.0
+#: As the function does: what goes into one commit.
+GROUP_ROWS = 200
+#: The emulator's compiler needs some calls until it is as fast as it will be.
+WARM_UP_ROWS = 1000
+#: Two documents a row, of both runs; 100 000 rows fit too.
+HEAP_MIB = 2048
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Peak:
+    """Most memory that a process had at any look."""
+
+    mib: float = 0.0
+
+
+@contextmanager
+def watched(process: ChildProcess) -> Iterator[Peak]:
+    """Look at a process's resident memory until the end of the block. Linux only: elsewhere it stays 0."""
+    peak, done = Peak(), threading.Event()
+    statm = Path(f"/proc/{process.pid}/statm")
+
+    def look() -> None:
+        while not done.wait(0.05) and statm.exists():
+            peak.mib = max(peak.mib, int(statm.read_text().split()[1]) * PAGE_BYTES / 2**20)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+
+
+def write_manifest(rows: int) -> str:
+    """Upload so many different wishes; the manifest's address."""
+    text = "".join(json.dumps({"perspective": "curious-cat", "seed": seed}) + "\n" for seed in range(rows))
+    client = storage.Client(project=PROJECT)
+    client.bucket(MANIFEST_BUCKET).blob("bench.jsonl").upload_from_string(text)
+    return f"gs://{MANIFEST_BUCKET}/bench.jsonl"
+
+
+def place_batch(stack: LocalStack, manifest: str, *, rows: int) -> tuple[float, float]:
+    """Seconds from the call to the 202, and to the last row placed."""
+    begun = time.monotonic()
+    answer = requests.post(f"{stack.api_url}/batches", json={"manifest": manifest}, timeout=60)
+    answer.raise_for_status()
+    accepted_s = time.monotonic() - begun
+    document = firestore.Client(project=PROJECT).document("batches", answer.json()["batch_id"])
+    while (batch := document.get().to_dict())["state"] in {"accepted", "placing"}:
+        if time.monotonic() - begun > DEADLINE_S:
+            raise LocalStackError(f"not placed within {DEADLINE_S:.0f} s: {batch['placed']} of {rows}")
+        time.sleep(LOOK_S)
+    if batch["placed"] != rows:
+        raise LocalStackError(f"the batch is {batch['state']}: {batch['placed']} of {rows} rows, {batch['error']}")
+    return accepted_s, time.monotonic() - begun
+
+
+def floor(rows: int, *, name: str) -> float:
+    """Seconds of the same commits and messages, one group after the other, with nothing in between."""
+    store, publisher = FirestoreJobStore(firestore.Client(project=PROJECT)), PubSubPublisher(project=PROJECT)
+    now = datetime.now(UTC)
+    spec = a_render(now=now, changes={"priority": Priority.BULK})
+    job = a_job(spec, now=now)
+    message = RenderRequested(render_key=spec.render_key)
+    topic, data, attributes = RENDER_REQUESTS_BULK, encode(message), attributes_of(message)
+    begun = time.monotonic()
+    for first in range(0, rows, GROUP_ROWS):
+        numbers = range(first, min(first + GROUP_ROWS, rows))
+        jobs = [job.model_copy(update={"job_id": f"{name}-{number:08}"}) for number in numbers]
+        renders = [
+            spec.model_copy(update={"render_key": hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:40]})
+            for number in numbers
+        ]
+        written = store.commit(*(Create(value=each) for each in jobs), *(Create(value=each) for each in renders))
+        publisher.publish_all(topic, [(data, attributes) for _ in numbers])
+        marks = [publish(render, now=now) for render in renders]
+        placed = written[len(jobs) :]
+        store.commit(*(Replace(stored=stored, value=mark) for stored, mark in zip(placed, marks, strict=True)))
+    took_s = time.monotonic() - begun
+    publisher.close()
+    return took_s
+
+
+def measure(*, rows: int, console: Console) -> Table:
+    """The batch and its floor, on one stack without workers."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        options = StackOptions(
+            run_dir=Path(folder),
+            models_dir=Path(folder),
+            max_workers=0,
+            reconcile_every_s=3600,
+            firestore_heap_mib=HEAP_MIB,
+        )
+        with LocalStack(options, binaries=find_emulators(download=True)) as stack:
+            os.environ.update(stack.env)
+            manifest = write_manifest(rows)
+            floor(WARM_UP_ROWS, name="warm-up")
+            idle_mib = memory_mib(stack.service("expand"))
+            console.print(f"{rows} wishes by a manifest ...")
+            with watched(stack.service("expand")) as peak:
+                accepted_s, placed_s = place_batch(stack, manifest, rows=rows)
+            console.print("the floor ...")
+            floor_s = floor(rows, name="floor")
+    table = Table(title=f"{rows} wishes by a manifest, no worker", title_justify="left")
+    for column in ("what", "batch", "floor", "ratio"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    table.add_row("until the 202", f"{accepted_s * 1000:.0f} ms", "", "")
+    table.add_row("until all are queued", f"{placed_s:.1f} s", f"{floor_s:.1f} s", f"{placed_s / floor_s:.2f}")
+    table.add_row("rows a second", f"{rows / placed_s:.0f}", f"{rows / floor_s:.0f}", "")
+    table.add_row("memory of the function, idle", f"{idle_mib:.0f} MiB", "", "")
+    table.add_row("memory of the function, peak", f"{peak.mib:.0f} MiB", "", "")
+    return table
+
+
+def memory_mib(process: ChildProcess) -> float:
+    """Resident memory now."""
+    with watched(process) as peak:
+        time.sleep(0.2)
+    return peak.mib
+
+
+def main() -> None:
+    """Entry of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.batch", description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000, help="wishes in the manifest (default: 10000)")
+    arguments = parser.parse_args()
+    console = Console()
+    try:
+        console.print(measure(rows=arguments.rows, console=console))
+    except LocalStackError as exc:
+        sys.exit(f"Error: {exc}")
+
+
+if __name__ == "__main__":
+    main()

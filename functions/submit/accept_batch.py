@@ -1,0 +1,211 @@
+"""The use cases behind ``POST /batches`` and the topic ``schedule``.
+
+Enters: a raw body, or the name of a plan, and who asks. Leaves: the batch, stored, its rows pinned, and on its way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from batch_desk import BatchDesk, wake
+from batch_rows import faults_of_row, parse_row
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from submit_job import check_idempotency_key
+
+from shared.batches import Batch, Manifest, RowFault, new_batch, rows_path
+from shared.errors import MAX_FAULTS, Conflict, ErrorCode, Fault, Rejected, Retryable, faults_of
+from shared.messages import PlanScheduled, decode
+from shared.plans import plans
+from shared.requests import Priority
+from shared.telemetry import traceparent_or_new
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from callers import Caller
+
+log = logging.getLogger(__name__)
+
+#: Requests that may stand in the body itself; more go into a manifest.
+MAX_INLINE_REQUESTS = 500
+#: Largest body of ``POST /batches``, in bytes.
+MAX_BATCH_BODY_BYTES = 1024 * 1024
+#: Whose the scheduled batches are.
+SCHEDULER = "system:schedule"
+
+_GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\r\n]{1,1000})")
+
+
+class BatchRequest(BaseModel):
+    """The body of ``POST /batches``: exactly one of three sources, and how to treat it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    requests: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=MAX_INLINE_REQUESTS)] | None = None
+    """Bodies as of ``POST /jobs``."""
+    manifest: str | None = None
+    """``gs://bucket/object``: one such body a line."""
+    plan: str | None = None
+    """Id of a plan."""
+    atomic: bool = False
+    """Place nothing when any row has a fault."""
+    priority: Priority = Priority.BULK
+    """Of the rows that name none."""
+
+
+def accept_batch(
+    body: bytes, *, caller: Caller, idempotency_key: str | None, traceparent: str, desk: BatchDesk
+) -> Batch:
+    """Accept many wishes, once for each idempotency key.
+
+    Raises:
+        Rejected: the body has faults, or all rows or (atomic) some have; or the key was used for another body.
+        Retryable: a service does not answer. Send it again with the same key.
+    """
+    if idempotency_key is not None:
+        check_idempotency_key(idempotency_key)
+    fingerprint = hashlib.sha256(body).hexdigest()
+    wish = _parsed(body)
+    batch_id = batch_id_of("batch", caller.owner, idempotency_key or secrets.token_hex(16))
+    if known := _known(batch_id, fingerprint=fingerprint, desk=desk):
+        return known
+    return _accept(
+        wish, batch_id=batch_id, owner=caller.owner, fingerprint=fingerprint, traceparent=traceparent, desk=desk
+    )
+
+
+def accept_plan(data: bytes, *, message_id: str, desk: BatchDesk) -> None:
+    """Accept a plan that a schedule asks for, once for each message.
+
+    Raises:
+        Retryable: a service does not answer; deliver it again.
+    """
+    batch_id = batch_id_of("schedule", SCHEDULER, message_id)
+    fingerprint = hashlib.sha256(data).hexdigest()
+    try:
+        message = decode(PlanScheduled, data)
+        if _known(batch_id, fingerprint=fingerprint, desk=desk) is None:
+            _accept(
+                BatchRequest(plan=message.plan),
+                batch_id=batch_id,
+                owner=SCHEDULER,
+                fingerprint=fingerprint,
+                traceparent=traceparent_or_new(message.traceparent),
+                desk=desk,
+            )
+    except Rejected as exc:  # delivering it again would change nothing
+        log.error("schedule refused", extra={"action": "schedule", "faults": exc.summary})  # noqa: TRY400
+
+
+def batch_id_of(kind: str, owner: str, key: str) -> str:
+    """The id that this key always gives, unlike that of any job: 32 hex digits."""
+    return hashlib.sha256(f"{kind}\n{owner}\n{key}".encode()).hexdigest()[:32]
+
+
+def _parsed(body: bytes) -> BatchRequest:
+    try:
+        wish = BatchRequest.model_validate_json(body, strict=True)
+    except ValidationError as exc:
+        faults = faults_of(exc)
+        if [fault.code for fault in faults] == ["json_invalid"]:
+            raise Rejected(f"The body is not JSON. {faults[0].message}", code=ErrorCode.MALFORMED_REQUEST) from exc
+        raise Rejected("The batch has faults.", faults=faults) from exc
+    if sum(each is not None for each in (wish.requests, wish.manifest, wish.plan)) != 1:
+        raise _refused("", "one_source", "must have exactly one of: requests, manifest, plan")
+    return wish
+
+
+def _known(batch_id: str, *, fingerprint: str, desk: BatchDesk) -> Batch | None:
+    """The batch of that id, if it was made from the same body; asked for again, since its message may be lost."""
+    found = desk.batches.batch(batch_id)
+    if found is None:
+        return None
+    if found.value.fingerprint != fingerprint:
+        raise Rejected("Send another key with another body.", code=ErrorCode.IDEMPOTENCY_CONFLICT)
+    if not found.value.is_read and found.value.cursor.row == 0:
+        wake(found.value, desk=desk)
+    return found.value
+
+
+def _accept(
+    wish: BatchRequest, *, batch_id: str, owner: str, fingerprint: str, traceparent: str, desk: BatchDesk
+) -> Batch:
+    source: Literal["requests", "manifest", "plan"]
+    if wish.requests is not None:
+        rows = [json.dumps(request, separators=(",", ":")).encode() for request in wish.requests]
+        _check(rows, wish, desk=desk)
+        source, manifest = "requests", _written(rows, batch_id=batch_id, desk=desk)
+    elif wish.plan is not None:
+        if wish.plan not in plans():
+            raise _refused("plan", "unknown_plan", f"must be one of: {', '.join(plans())}")
+        rows = [json.dumps(row).encode() for row in plans()[wish.plan].rows(batch_id, offer=desk.offer)]
+        source, manifest = "plan", _written(rows, batch_id=batch_id, desk=desk)
+    else:
+        source, manifest = "manifest", _pinned(wish.manifest or "", desk=desk)
+    batch = new_batch(
+        batch_id=batch_id,
+        owner=owner,
+        source=source,
+        plan=wish.plan,
+        manifest=manifest,
+        atomic=wish.atomic,
+        priority=wish.priority,
+        fingerprint=fingerprint,
+        now=desk.now(),
+        traceparent=traceparent,
+    )
+    try:
+        desk.batches.create(batch)
+    except Conflict:  # the same key at the same moment
+        known = _known(batch_id, fingerprint=fingerprint, desk=desk)
+        if known is None:
+            raise Retryable("the batch appeared and went away") from None
+        return known
+    log.info("batch accepted", extra={"action": "batch", "batch_id": batch_id, "source": source})
+    wake(batch, desk=desk)
+    return batch
+
+
+def _check(rows: Sequence[bytes], wish: BatchRequest, *, desk: BatchDesk) -> None:
+    """Refuse a list of which nothing would be placed."""
+    faults: list[RowFault] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            parse_row(row, priority=wish.priority, offer=desk.offer)
+        except Rejected as exc:
+            faults += faults_of_row(exc, row=number)
+    bad = len({fault.row for fault in faults})
+    if bad == len(rows) or (bad and wish.atomic):
+        named: list[Fault] = list(faults[:MAX_FAULTS])
+        if len(faults) > MAX_FAULTS:
+            named.append(Fault(field="", code="more_faults", message=f"and {len(faults) - MAX_FAULTS} more faults"))
+        raise Rejected(f"{bad} of {len(rows)} rows have faults, so none was placed.", faults=named)
+
+
+def _written(rows: Sequence[bytes], *, batch_id: str, desk: BatchDesk) -> Manifest:
+    return desk.manifests.write(rows_path(batch_id), b"".join(row + b"\n" for row in rows))
+
+
+def _pinned(uri: str, *, desk: BatchDesk) -> Manifest:
+    match = _GS_URI.fullmatch(uri)
+    if match is None:
+        raise _refused("manifest", "bad_uri", "must be gs://BUCKET/OBJECT")
+    bucket, name = match.groups()
+    if bucket not in desk.limits.buckets:
+        allowed = ", ".join(desk.limits.buckets) or "none"
+        raise _refused("manifest", "bucket_not_allowed", f"must lie in one of these buckets: {allowed}")
+    found = desk.manifests.find(bucket, name)
+    if found is None:
+        raise _refused("manifest", "no_such_object", "there is no such object")
+    if not found.size_bytes:
+        raise _refused("manifest", "empty", "holds no rows")
+    return found
+
+
+def _refused(field: str, code: str, message: str) -> Rejected:
+    return Rejected("The batch has faults.", faults=[Fault(field=field, code=code, message=message)])

@@ -1,0 +1,69 @@
+"""What every use case of batches works with."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.batch_waking import wake_batch
+from shared.errors import Retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shared.artifact_store import ArtifactStore
+    from shared.batch_store import BatchStore
+    from shared.batches import Batch
+    from shared.job_store import JobStore
+    from shared.manifest_store import ManifestStore
+    from shared.publisher import Publisher
+    from shared.requests import Offer
+
+log = logging.getLogger(__name__)
+
+#: Calls at the same time, each waiting for a service: more only queue up behind the interpreter.
+PARALLEL = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of a batch one call does, and how much a batch may be."""
+
+    #: Seconds after which a chunk leaves the rest to the next; it ends a group of rows later.
+    chunk_s: float = 240
+    #: Rows after which it does.
+    chunk_rows: int = 20_000
+    #: Rows that are placed together: one read, two commits. Firestore takes 10 MiB a commit; a row is below 16 KiB.
+    group_rows: int = 200
+    #: Rows of one batch; what follows is not read.
+    max_rows: int = 100_000
+    #: Buckets that a manifest may lie in.
+    buckets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchDesk:
+    """The services, and what is allowed."""
+
+    batches: BatchStore
+    manifests: ManifestStore
+    store: JobStore
+    publisher: Publisher
+    artifacts: ArtifactStore
+    offer: Offer
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    limits: Limits = Limits()
+    #: For calls that only wait.
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(PARALLEL, "batch"))
+
+
+def wake(batch: Batch, *, desk: BatchDesk) -> None:
+    """Have the next chunk done. If the message can't be sent, reconcile sends it later."""
+    try:
+        wake_batch(batch, publisher=desk.publisher)
+    except Retryable:
+        log.warning("batch waits for reconcile", extra={"action": "wake", "batch_id": batch.batch_id}, exc_info=True)

@@ -1,0 +1,57 @@
+"""The part of the API that is about batches: HTTP in, a use case, a document out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from accept_batch import accept_batch
+from cancel_batch import cancel_batch
+
+from shared.documents import JOB_ID_PATTERN
+from shared.errors import ErrorCode, Rejected
+from shared.telemetry import traceparent_or_new
+
+if TYPE_CHECKING:
+    from batch_desk import BatchDesk
+    from callers import Caller
+    from flask import Request as HttpRequest
+
+    from shared.batch_store import StoredBatch
+    from shared.batches import Batch
+
+
+def create(body: bytes, request: HttpRequest, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
+    """``POST /batches``."""
+    batch = accept_batch(
+        body,
+        caller=caller,
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        traceparent=traceparent_or_new(request.headers.get("traceparent")),
+        desk=desk,
+    )
+    return _view(batch)
+
+
+def show(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
+    """``GET /batches/{id}``: the batch, and how many of its jobs have each status, counted now."""
+    stored = _batch_of(caller, batch_id, desk=desk)
+    jobs = {status.value: count for status, count in desk.store.count_jobs_of_batch(batch_id).items()}
+    return _view(stored.value) | {"jobs": jobs}
+
+
+def cancel(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
+    """``POST /batches/{id}:cancel``."""
+    return _view(cancel_batch(_batch_of(caller, batch_id, desk=desk), desk=desk))
+
+
+def _batch_of(caller: Caller, batch_id: str, *, desk: BatchDesk) -> StoredBatch:
+    found = desk.batches.batch(batch_id) if re.fullmatch(JOB_ID_PATTERN, batch_id) else None
+    if found is None or found.value.owner != caller.owner:  # what is another's does not exist
+        raise Rejected("There is no such batch.", code=ErrorCode.NOT_FOUND)
+    return found
+
+
+def _view(batch: Batch) -> dict[str, Any]:
+    links = {"self": f"/batches/{batch.batch_id}", "firestore": f"batches/{batch.batch_id}"}
+    return {**batch.model_dump(mode="json"), "links": links}

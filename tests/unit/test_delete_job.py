@@ -1,0 +1,243 @@
+"""Deleting: a job goes, a public video lives on, a private one goes with its last job, and others lose nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from delete_job import delete_job
+
+from gpu_job.lease import LeaseLostError, NoLease
+from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.documents import Render, Stage, State, Status
+from shared.errors import Retryable
+from shared.jobs import touch
+from shared.testing import a_job, a_render
+from tests.unit.notify_world import World
+
+OWNER = "person:7"
+
+
+class PrivateWorld(World):
+    """A render that belongs to one person: it was wished for in her own words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.example = a_render(now=self.clock.now(), owner=OWNER, prompt="a moth at the lamp")
+        self.key = self.example.render_key
+        assert self.example.spec.scope == OWNER
+
+    def put_attempt(self) -> None:
+        """What a worker uploads before its commit."""
+        for name in (poster_path(self.key, "1-a"), receipt_path(self.key, "1-a")):
+            self.artifacts.create(name, b"x", content_type="image/jpeg")
+
+    @property
+    def objects(self) -> set[str]:
+        return set(self.artifacts._objects)
+
+
+@pytest.fixture
+def world() -> PrivateWorld:
+    return PrivateWorld()
+
+
+def delete(world: World, job_id: str = "job-0001") -> None:
+    delete_job(world.stored_job(job_id), store=world.store, artifacts=world.artifacts)
+
+
+def no_answer(*_: object) -> None:
+    raise Retryable("no answer")
+
+
+def finish(world: PrivateWorld) -> None:
+    world.put_attempt()
+    world.work()
+    assert world.render.state is State.COMPLETED
+    assert len(world.objects) == 3
+
+
+# --- a public video ---
+
+
+def test_a_public_video_lives_on_without_any_job() -> None:
+    world = World()
+    world.wish("job-0001")
+    world.work()
+    delete(world)
+    assert world.store.job("job-0001") is None
+    assert world.render.state is State.COMPLETED
+    assert world.artifacts.get(video_path(world.key))
+
+
+def test_deleting_a_waiting_job_stops_a_public_render_as_canceling_does() -> None:
+    world = World()
+    world.wish("job-0001")
+    delete(world)
+    assert world.claimant("a").claim(world.key) is NoLease.NOBODY_WAITS
+    assert world.render.state is State.IDLE
+
+
+def test_others_who_wait_for_the_same_video_get_it() -> None:
+    world = World()
+    world.wish("job-0001", "job-0002")
+    delete(world)
+    world.work()
+    assert world.job("job-0002").status is Status.COMPLETED
+    assert [event.job_id for event in world.events] == ["job-0002"]
+
+
+# --- a private one ---
+
+
+def test_with_the_last_job_go_video_poster_receipt_and_the_document_with_the_prompt(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    finish(world)
+    delete(world)
+    assert world.everything() == {}
+    assert world.objects == set()
+
+
+def test_while_another_job_shows_it_a_private_video_stays(world: PrivateWorld) -> None:
+    world.wish("job-0001", "job-0002")
+    finish(world)
+    before = world.render
+    delete(world)
+    assert (world.render, len(world.objects)) == (before, 3)
+    delete(world, "job-0002")
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+def test_objects_of_other_renders_stay(world: PrivateWorld) -> None:
+    world.artifacts.create(video_path("cd" * 20), b"x", content_type="video/mp4")
+    world.wish("job-0001")
+    finish_and_delete = (world.put_attempt, world.work, lambda: delete(world))
+    for act in finish_and_delete:
+        act()
+    assert world.objects == {video_path("cd" * 20)}
+
+
+@pytest.mark.parametrize("end", [World.fail, lambda _: None], ids=["failed", "idle"])
+def test_a_prompt_does_not_stay_behind_with_a_render_that_has_no_video(
+    world: PrivateWorld, end: Callable[[World], None]
+) -> None:
+    world.wish("job-0001")
+    end(world)
+    delete(world)
+    assert world.everything() == {}
+    world.work()  # its message comes, and there is nothing to do
+    assert world.everything() == {}
+    assert world.events == []
+
+
+def test_a_worker_in_the_middle_of_a_deleted_private_render_stops_at_its_next_step(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    lease = world.claimant("worker-a").claim(world.key)
+    world.put_attempt()
+    delete(world)
+    assert world.objects == set()
+    with pytest.raises(LeaseLostError):
+        lease.renew(Stage.RENDERING, 50)  # type: ignore[union-attr]
+    assert world.everything() == {}
+
+
+# --- others at the same time ---
+
+
+def test_who_wishes_for_a_completed_one_in_the_same_moment_has_it_made_anew(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    finish(world)
+    world.store.meddling.append(lambda: world.wish("job-0002"))
+    delete(world)
+    assert world.store.job("job-0001") is None
+    world.work()
+    assert world.job("job-0002").status is Status.COMPLETED
+    assert video_path(world.key) in world.objects
+
+
+def test_who_wishes_for_a_waiting_one_before_it_is_deleted_is_not_forgotten(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    world.change(lambda render: render.model_copy(update={"published_at": None}))
+    world.store.meddling.append(lambda: world.wish("job-0002"))
+    delete(world)
+    assert world.store.job("job-0001") is None
+    world.work()
+    assert world.job("job-0002").status is Status.COMPLETED
+
+
+def test_who_wishes_after_it_was_deleted_gets_a_video_of_his_own(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    finish(world)
+    delete(world)
+    world.wish("job-0002")
+    world.work()
+    assert world.job("job-0002").status is Status.COMPLETED
+
+
+def test_progress_in_the_same_moment_does_not_save_a_job(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    world.store.meddling.extend(
+        [
+            lambda: world.change_job("job-0001", lambda job: touch(job, now=world.clock.now())),
+            lambda: world.change(touch_render(world)),
+        ]
+    )
+    delete(world)
+    assert world.everything() == {}
+
+
+def touch_render(world: World) -> Callable[[Render], Render]:
+    return lambda render: touch(render, now=world.clock.now())
+
+
+def test_two_who_delete_at_once_delete_once(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    finish(world)
+    world.store.meddling.append(lambda: delete(world))
+    delete(world)
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+def test_two_last_jobs_that_are_deleted_at_once_leave_nothing(world: PrivateWorld) -> None:
+    world.wish("job-0001", "job-0002")
+    finish(world)
+    world.store.meddling.append(lambda: delete(world, "job-0002"))
+    delete(world)
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+# --- when something is broken ---
+
+
+def test_a_bucket_that_does_not_answer_keeps_the_job_so_that_it_can_be_deleted_again(
+    world: PrivateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.wish("job-0001")
+    finish(world)
+    monkeypatch.setattr(world.artifacts, "delete_folder", no_answer)
+    with pytest.raises(Retryable):
+        delete(world)
+    assert world.store.job("job-0001")
+    monkeypatch.undo()
+    delete(world)
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+def test_a_store_that_does_not_take_it_keeps_the_job_so_that_it_can_be_deleted_again(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    finish(world)
+    world.store.meddling.append(no_answer)
+    with pytest.raises(Retryable):
+        delete(world)
+    delete(world)
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+def test_a_job_that_never_had_a_render_is_deleted(world: PrivateWorld) -> None:
+    world.put(a_job(world.example, job_id="job-0001", now=world.clock.now()).model_copy(update={"render_key": None}))
+    delete(world)
+    assert world.everything() == {}
+
+
+def test_a_job_whose_render_is_gone_is_deleted(world: PrivateWorld) -> None:
+    world.put_job("job-0001")
+    delete(world)
+    assert world.everything() == {}
