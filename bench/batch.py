@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,13 +63,20 @@ class Peak:
 
 @contextmanager
 def watched(process: ChildProcess) -> Iterator[Peak]:
-    """Look at a process's resident memory until the end of the block. Linux only: elsewhere it stays 0."""
+    """Look at the resident memory of a server until the end of the block.
+
+    Of gunicorn's child, which does the work. Linux only: elsewhere it stays 0.
+    """
     peak, done = Peak(), threading.Event()
-    statm = Path(f"/proc/{process.pid}/statm")
+    proc = Path("/proc")
 
     def look() -> None:
-        while not done.wait(0.05) and statm.exists():
-            peak.mib = max(peak.mib, int(statm.read_text().split()[1]) * PAGE_BYTES / 2**20)
+        while not done.wait(0.05):
+            with suppress(OSError):
+                children = (proc / f"{process.pid}/task/{process.pid}/children").read_text().split()
+                for pid in children or [str(process.pid)]:
+                    pages = int((proc / pid / "statm").read_text().split()[1])
+                    peak.mib = max(peak.mib, pages * PAGE_BYTES / 2**20)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

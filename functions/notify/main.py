@@ -24,6 +24,8 @@ from reconciling import reconcile_all
 from repairing import Repairer
 
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.batch_store.firestore import FirestoreBatchStore
+from shared.batch_waking import wake_lost_batches
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
 from shared.pushes import read_push
@@ -50,6 +52,12 @@ def repairer() -> Repairer:
         artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings().artifact_bucket),
         now=lambda: datetime.now(UTC),
     )
+
+
+@cache
+def batches() -> FirestoreBatchStore:
+    """Where the batches are."""
+    return FirestoreBatchStore(firestore.Client(project=settings().google_cloud_project))
 
 
 @cache
@@ -81,4 +89,5 @@ def reconcile(request: Request) -> Response:
         monotonic=time.monotonic,
         ahead=timedelta(hours=min(max(hours_ahead, 0), MAX_HOURS_AHEAD)),
     )
-    return Response(json.dumps(done), mimetype="application/json")
+    woken = wake_lost_batches(batches=batches(), publisher=repairer().publisher, now=repairer().now)
+    return Response(json.dumps({**done, "batches woken": woken}), mimetype="application/json")

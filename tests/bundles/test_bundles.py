@@ -77,12 +77,11 @@ def test_a_bundle_runs_by_itself(
     assert done.stdout.strip() == expected, done.stderr[-2000:]
 
 
-def test_the_intake_loads_from_the_bundle_of_submit(bundles: dict[str, Path]) -> None:
-    code = (
-        "import functions_framework as f; f.create_app(target='intake', source='main.py', signature_type='cloudevent')"
-    )
+@pytest.mark.parametrize("target", ["intake", "expand", "schedule"])
+def test_what_takes_messages_loads_from_the_bundle_of_submit(bundles: dict[str, Path], target: str) -> None:
+    load = f"f.create_app(target={target!r}, source='main.py', signature_type='cloudevent')"
 
-    done = run(code, cwd=bundles["submit"])
+    done = run(f"import functions_framework as f; {load}", cwd=bundles["submit"])
 
     assert done.returncode == 0, done.stderr[-2000:]
 

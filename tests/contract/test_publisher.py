@@ -104,6 +104,21 @@ def test_equal_messages_are_two_messages(post: Post) -> None:
     assert len(ids) == 2
 
 
+def test_many_messages_arrive_each_with_its_own_attributes(post: Post) -> None:
+    messages = [(f"{number}".encode(), {"number": f"{number}"}) for number in range(700)]
+
+    post.publisher.publish_all(JOB_EVENTS, messages)
+
+    arrived = [(data, dict(attributes)) for _, data, attributes in post.arrived(700)]
+    assert sorted(arrived, key=lambda each: int(each[0])) == messages
+
+
+def test_no_messages_are_nothing(post: Post) -> None:
+    post.publisher.publish_all(JOB_EVENTS, [])
+
+    assert post.arrived(0) == []
+
+
 def test_a_message_for_another_topic_does_not_arrive(post: Post) -> None:
     post.publisher.publish(RENDER_REQUESTS, b"other", attributes={})
     post.publisher.publish(JOB_EVENTS, b"mine", attributes={})
@@ -114,6 +129,8 @@ def test_a_message_for_another_topic_does_not_arrive(post: Post) -> None:
 def test_a_topic_that_does_not_exist_is_retryable_since_it_may_be_made_yet(post: Post) -> None:
     with pytest.raises(Retryable, match="no-such-topic"):
         post.publisher.publish("no-such-topic", b"{}", attributes={})
+    with pytest.raises(Retryable, match="no-such-topic"):
+        post.publisher.publish_all("no-such-topic", [(b"{}", {})])
 
 
 def test_a_pubsub_that_can_not_be_reached_is_retryable_within_the_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +140,8 @@ def test_a_pubsub_that_can_not_be_reached_is_retryable_within_the_given_time(mon
 
     with pytest.raises(Retryable):
         publisher.publish(JOB_EVENTS, b"{}", attributes={})
+    with pytest.raises(Retryable):
+        publisher.publish_all(JOB_EVENTS, [(b"{}", {})] * 3)
 
     assert time.monotonic() - begun < PATIENCE_S
     publisher.close()

@@ -82,7 +82,7 @@ _RATES: Final = (0.003, 0.01, 0.03)
 
 def draw(rng: random.Random) -> Profile:
     """The faults of one run."""
-    kind = rng.choices([Kind.ROUGH, Kind.UNREPAIRED, Kind.GENTLE], weights=[2, 1, 1])[0]
+    kind = rng.choices([Kind.ROUGH, Kind.UNREPAIRED, Kind.GENTLE], weights=[4, 3, 3])[0]
     worker = _rates(rng, _HARMLESS if kind is Kind.GENTLE else frozenset(Fault))
     function = _rates(rng, _OF_FUNCTIONS if kind is Kind.ROUGH else frozenset())
     function[Fault.SLOW] = rng.choice([0, 0.03, 0.3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -16,9 +17,9 @@ from shared.errors import Conflict
 from shared.job_store import Create, Replace, Stored
 from shared.jobs import claim_render, renew_render
 from tests.simulation import world
+from tests.simulation.world import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from shared.artifact_store import ArtifactStore
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from shared.job_store import JobStore
     from shared.publisher import Publisher
     from shared.requests import RenderSpec
-    from tests.simulation.world import Outcome
 
 
 def no_render_precondition_in_the_batch(seed: int) -> Outcome:
@@ -111,7 +111,9 @@ def the_video_is_overwritten(seed: int) -> Outcome:
     return _with(seed, (InMemoryArtifactStore, "create", create))
 
 
-BUGS = (
+Bug = Callable[[int], Outcome]
+
+BUGS: tuple[Bug, ...] = (
     no_render_precondition_in_the_batch,
     a_duplicate_of_ones_own_message_is_acknowledged,
     attach_reads_before_it_writes,

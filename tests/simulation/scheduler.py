@@ -159,7 +159,9 @@ class Scheduler:
     def end(self) -> None:
         """Kill all that are left."""
         self.is_over, self._max_steps = True, sys.maxsize
-        for process in {id(actor.process): actor.process for actor in self._actors if actor is not self._story}.values():
+        for process in {
+            id(actor.process): actor.process for actor in self._actors if actor is not self._story
+        }.values():
             self.kill(process)
         while len(self._actors) > 1:
             self.pause()

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gpu_job.heartbeat import Interrupted
 from gpu_job.message_source import Message
 from gpu_job.message_source.memory import InMemoryMessageSource, _Pending
-from shared.artifact_store import Artifact
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.errors import Conflict, Rejected, Retryable
 from shared.job_store.memory import InMemoryJobStore, _key
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS_DEAD, JobEvent, RenderRequested, decode
-from shared.publisher.memory import InMemoryPublisher
 from tests.simulation.faults import Fault
 from tests.simulation.scheduler import NEVER, Killed, Process
 
@@ -21,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from shared.artifact_store import Artifact
     from shared.documents import Job, Render
     from shared.job_store import Stored, Write
-    from shared.publisher.memory import PublishedMessage
+    from shared.publisher.memory import InMemoryPublisher, PublishedMessage
     from shared.requests import Priority
     from tests.simulation.faults import Profile
     from tests.simulation.referee import Referee
@@ -58,6 +57,8 @@ class Network:
     def __init__(self, scheduler: Scheduler, profile: Profile, referee: Referee) -> None:
         self.scheduler = scheduler
         self.log: list[Line] = []
+        #: What has gone wrong so far.
+        self.injected: set[Fault] = set()
         #: Where SIGTERM goes, by process.
         self.inboxes: dict[Process, Inbox] = {}
         self._profile = profile
@@ -75,30 +76,10 @@ class Network:
             Killed: its process died here.
             Retryable: nobody answered.
         """
-        scheduler, rng = self.scheduler, self.scheduler.rng
-        scheduler.pause(rng.random() * self._profile.latency_s)
-        process = scheduler.current.process
+        self.scheduler.pause(self.scheduler.rng.random() * self._profile.latency_s)
+        process = self.scheduler.current.process
         fault = self._fault(process)
-        match fault:
-            case Fault.KILL_BEFORE:
-                self._kill(process, what, subject, before=True)
-            case Fault.FAIL_BEFORE:
-                self.tell(what, subject, "FAILS")
-                raise Retryable("no answer")
-            case Fault.FAIL_AND_HAPPEN_LATER:
-                later_s = rng.uniform(0, 90)
-                self.tell(what, subject, f"FAILS, AND HAPPENS {later_s:.0f} s LATER")
-                ghost = Process(name=process.name, is_worker=process.is_worker)
-                scheduler.spawn(f"{scheduler.current.name}'s late", lambda: self._late(effect), process=ghost, after_s=later_s)
-                raise Retryable("no answer")
-            case Fault.STALL_BEFORE:
-                self._stall(process, what, rng.uniform(20, 200))
-            case Fault.SLOW:
-                slow_s = rng.uniform(0, 20)
-                process.hindered_until = max(process.hindered_until, scheduler.time + slow_s)
-                scheduler.pause(slow_s)
-            case Fault.TERMINATE if process in self.inboxes:
-                self.terminate(process)
+        self._on_the_way(fault, process, what, effect, subject)
         try:
             result = effect()
         except (Conflict, Retryable) as exc:
@@ -115,8 +96,34 @@ class Network:
                 self.tell(what, subject, "CONFLICTS WITH ITSELF")
                 raise conflict("it is there, by ourselves")
             case Fault.STALL_AFTER:
-                self._stall(process, what, rng.uniform(20, 200))
+                self._stall(process, what)
         return result
+
+    def _on_the_way(
+        self, fault: Fault | None, process: Process, what: str, effect: Callable[[], object], subject: object
+    ) -> None:
+        scheduler, rng = self.scheduler, self.scheduler.rng
+        match fault:
+            case Fault.KILL_BEFORE:
+                self._kill(process, what, subject, before=True)
+            case Fault.FAIL_BEFORE:
+                self.tell(what, subject, "FAILS")
+                raise Retryable("no answer")
+            case Fault.FAIL_AND_HAPPEN_LATER:
+                later_s = rng.uniform(0, 90)
+                self.tell(what, subject, f"FAILS, AND HAPPENS {later_s:.0f} s LATER")
+                ghost = Process(name=process.name, is_worker=process.is_worker)
+                late = f"{scheduler.current.name}'s late"
+                scheduler.spawn(late, lambda: self._late(effect), process=ghost, after_s=later_s)
+                raise Retryable("no answer")
+            case Fault.STALL_BEFORE:
+                self._stall(process, what)
+            case Fault.SLOW:
+                slow_s = rng.uniform(0, 20)
+                process.hindered_until = max(process.hindered_until, scheduler.time + slow_s)
+                scheduler.pause(slow_s)
+            case Fault.TERMINATE if process in self.inboxes:
+                self.terminate(process)
 
     def terminate(self, process: Process) -> None:
         """SIGTERM, and the end of the machine some seconds later."""
@@ -140,6 +147,7 @@ class Network:
         for fault, rate in (self._profile.worker if process.is_worker else self._profile.function).items():
             drawn -= rate
             if drawn < 0:
+                self.injected.add(fault)
                 return fault
         return None
 
@@ -148,7 +156,8 @@ class Network:
         self.scheduler.kill(process)
         raise Killed
 
-    def _stall(self, process: Process, what: str, seconds: float) -> None:
+    def _stall(self, process: Process, what: str) -> None:
+        seconds = self.scheduler.rng.uniform(20, 200)
         self.tell(what, "", f"STANDS STILL FOR {seconds:.0f} s")
         self.scheduler.stall(process, seconds)
         self.scheduler.pause()
@@ -213,9 +222,7 @@ class SimulatedStore(InMemoryJobStore):
 class SimulatedBucket(InMemoryArtifactStore):
     """In memory; there are no files."""
 
-    def __init__(
-        self, scheduler: Scheduler, referee: Referee, *, on_finalized: Callable[[Artifact], None]
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, referee: Referee, *, on_finalized: Callable[[Artifact], None]) -> None:
         super().__init__(on_finalized=on_finalized)
         self._scheduler = scheduler
         self._referee = referee
@@ -326,5 +333,3 @@ def _in_short(what: object) -> str:
         return f"{value.job_id}={value.status}" + ("+event" if value.event_pending else "")
     lease = f" by {value.holder} token {value.token}" if value.state == "leased" else ""
     return f"{value.render_key[:6]}={value.state}{lease} attempts {value.attempts}"
-
-

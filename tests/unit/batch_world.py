@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from accept_batch import accept_batch, accept_plan
@@ -84,6 +84,16 @@ def a_desk(
         now=clock.now,
         monotonic=clock.monotonic,
     )
+
+
+def limited(**limits: Any) -> World:
+    """A world with other limits."""
+    return World(limits=replace(Limits(buckets=(BUCKET,), group_rows=3), **limits))
+
+
+def broken() -> None:
+    """What happens when a service is not there."""
+    raise Retryable("firestore does not answer")
 
 
 def a_row(seed: int, **wishes: Any) -> dict[str, Any]:

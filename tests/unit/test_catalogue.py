@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from shared.catalogue import HERE, BrokenCatalogueError, Entry, load
 from shared.models import Model, models
 from shared.perspectives import Perspective, perspectives
+from shared.plans import plans
 from shared.themes import Theme, themes
 
 A_PERSPECTIVE = """
@@ -75,7 +76,7 @@ def test_these_are_the_six_themes() -> None:
 
 
 def test_every_file_of_the_catalogue_is_an_entry_under_its_own_name() -> None:
-    loaded = {"perspectives": perspectives(), "themes": themes(), "models": models()}
+    loaded = {"perspectives": perspectives(), "themes": themes(), "models": models(), "plans": plans()}
     for kind, entries in loaded.items():
         assert list(entries) == sorted(path.stem for path in (HERE / kind).glob("*"))
         assert all(key == entry.id for key, entry in entries.items())

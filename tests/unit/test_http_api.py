@@ -687,6 +687,7 @@ def test_every_code_of_the_api_was_given_in_some_test_or_belongs_to_a_job() -> N
         ErrorCode.RENDER_FAILED,
         ErrorCode.DEADLINE_EXCEEDED,
         ErrorCode.RENDER_GONE,
+        ErrorCode.MANIFEST_GONE,
     }
     assert set(HTTP_STATUS) == set(ErrorCode) - only_in_jobs
     assert all(400 <= status < 600 for status, _ in HTTP_STATUS.values())

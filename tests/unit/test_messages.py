@@ -11,16 +11,21 @@ from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import FINAL, WAITING, Job, JobError, Status
 from shared.errors import ErrorCode, Rejected
 from shared.messages import (
+    BATCH_CHUNKS,
     JOB_EVENTS,
     JOB_REQUESTS,
     RENDER_REQUESTS,
     RENDER_REQUESTS_BULK,
     RENDER_REQUESTS_DEAD,
+    SCHEDULE,
     SUBSCRIPTION_OF_PRIORITY,
     TOPIC_OF_PRIORITY,
     TOPICS,
+    BatchChunk,
     JobEvent,
     JobRequested,
+    Message,
+    PlanScheduled,
     RenderRequested,
     attributes_of,
     decode,
@@ -44,7 +49,7 @@ COMPLETED = JobEvent(
     error=None,
     traceparent=TRACEPARENT,
 )
-MESSAGES: list[RenderRequested | JobRequested | JobEvent] = [
+MESSAGES: list[Message] = [
     RenderRequested(render_key=RENDER_KEY),
     RenderRequested(render_key=RENDER_KEY, traceparent=TRACEPARENT),
     JobRequested(request={}),
@@ -52,8 +57,11 @@ MESSAGES: list[RenderRequested | JobRequested | JobEvent] = [
     COMPLETED,
     JobEvent(event_id="j", job_id="j", render_key=None, status=Status.FAILED, video=None, error=ERROR),
     JobEvent(event_id="j", job_id="j", render_key=RENDER_KEY, status=Status.CANCELED, video=None, error=None),
+    BatchChunk(batch_id="batch-0001", cursor=0),
+    BatchChunk(batch_id="batch-0001", cursor=100_000, traceparent=TRACEPARENT),
+    PlanScheduled(plan="fresh-takes"),
 ]
-SCHEMAS: list[type[Any]] = [RenderRequested, JobRequested, JobEvent]
+SCHEMAS: list[type[Any]] = [RenderRequested, JobRequested, JobEvent, BatchChunk, PlanScheduled]
 
 
 def a_final_job(status: Status, **changes: object) -> Job:
@@ -206,5 +214,6 @@ def test_every_priority_has_a_topic_and_a_subscription_of_its_own() -> None:
 
 
 def test_the_topics_are_these() -> None:
-    assert set(TOPICS) == {RENDER_REQUESTS, RENDER_REQUESTS_BULK, RENDER_REQUESTS_DEAD, JOB_REQUESTS, JOB_EVENTS}
+    outside = {JOB_REQUESTS, JOB_EVENTS, SCHEDULE}
+    assert set(TOPICS) == {RENDER_REQUESTS, RENDER_REQUESTS_BULK, RENDER_REQUESTS_DEAD, BATCH_CHUNKS, *outside}
     assert len(TOPICS) == len(set(TOPICS))

@@ -35,6 +35,10 @@ def test_the_defaults_of_the_api_are_these() -> None:
         "seed_pool": 8,
         "cors_origins": (),
         "signed_url_lifetime_s": 3600,
+        "batch_buckets": (),
+        "batch_max_rows": 100_000,
+        "batch_chunk_s": 240,
+        "batch_chunk_rows": 20_000,
         "queue_token": None,
     }
 
@@ -48,6 +52,10 @@ def test_every_setting_can_be_given() -> None:
         "SEED_POOL": "3",
         "CORS_ORIGINS": "https://a.example,https://b.example",
         "SIGNED_URL_LIFETIME_S": "60",
+        "BATCH_BUCKETS": "wishes, more-wishes",
+        "BATCH_MAX_ROWS": "10",
+        "BATCH_CHUNK_S": "1.5",
+        "BATCH_CHUNK_ROWS": "5",
         "QUEUE_TOKEN": "0123456789abcdef",
     }
     assert set(environ) == {name.upper() for name in SubmitSettings.model_fields}
@@ -59,6 +67,10 @@ def test_every_setting_can_be_given() -> None:
         "seed_pool": 3,
         "cors_origins": ("https://a.example", "https://b.example"),
         "signed_url_lifetime_s": 60,
+        "batch_buckets": ("wishes", "more-wishes"),
+        "batch_max_rows": 10,
+        "batch_chunk_s": 1.5,
+        "batch_chunk_rows": 5,
         "queue_token": "0123456789abcdef",
     }
 

@@ -1,0 +1,82 @@
+"""What stands in place of real time, real threads and pixels while a run lasts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import numpy as np
+
+from gpu_job import consumer, heartbeat, making, render_job
+from gpu_job.encoder import Encoded
+from gpu_job.heartbeat import HungError, PreemptedError
+from gpu_job.message_source import memory
+from shared.documents import Stage
+from shared.errors import Retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from gpu_job.renderer import Watch
+    from tests.simulation.scheduler import Scheduler
+
+
+@contextmanager
+def installed(scheduler: Scheduler) -> Iterator[None]:
+    """Virtual time and threads in place of the real ones; no pixels, no log."""
+    time = SimpleNamespace(monotonic=scheduler.monotonic)
+
+    class Thread:
+        def __init__(self, *, target: Callable[..., object], args: tuple[object, ...], name: str, daemon: bool) -> None:
+            assert daemon
+            self._name, self._run = name, partial(target, *args)
+
+        def start(self) -> None:
+            me = scheduler.current
+            scheduler.spawn(f"{me.name} {self._name}", self._run, process=me.process)
+
+    def render_one(message: Any, *, workshop: Workshop) -> None:
+        try:
+            render_job.render_job(message, workshop=workshop)
+        except (Retryable, PreemptedError, HungError):
+            raise
+        except Exception as exc:
+            scheduler.crashes.append((scheduler.current, exc))
+            raise
+
+    def encode(chunks: Iterator[object], path: Path, *, watch: Watch, **_: object) -> Encoded:
+        for _ in chunks:
+            watch.moved(Stage.ENCODING, 1, 1)
+        middle = np.zeros((1, 1, 3), np.uint8)
+        return Encoded(
+            path=path, middle_frame=middle, width=64, height=64, frames=17, fps=16, duration_s=1.0, size_bytes=3
+        )
+
+    threads = SimpleNamespace(Thread=Thread, Event=threading.Event)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    with ExitStack() as patches:
+        replaced: list[tuple[ModuleType, str, object]] = [
+            (heartbeat, "threading", threads),
+            (consumer, "time", time),
+            (consumer, "render_job", render_one),
+            (making, "time", time),
+            (making, "encode", encode),
+            (making, "poster", lambda _: b"jpg"),
+            (making, "_SOFTWARE", ()),
+            (memory, "time", time),
+            (render_job, "attend", partial(heartbeat.attend, monotonic=scheduler.monotonic)),
+        ]
+        for module, name, value in replaced:
+            patches.enter_context(patch.object(module, name, value))
+        try:
+            yield
+        finally:
+            logging.disable(disabled)

@@ -1,0 +1,50 @@
+"""A thousand runs under faults. ``python -m tests.simulation SEED`` tells what happened in one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.faults import Fault, Kind
+from tests.simulation.planted import BUGS, Bug
+from tests.simulation.world import run
+
+SEEDS = 1000
+CHUNK = 50
+#: A planted bug is found within so many seeds.
+ENOUGH = 400
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_nothing_is_lost_and_nothing_done_twice(first: int) -> None:
+    outcomes = [run(seed) for seed in range(first, first + CHUNK)]
+
+    for broken in (outcome for outcome in outcomes if outcome.faults):
+        log = "\n".join(map(str, broken.log[-100:]))
+        pytest.fail(f"{log}\n{broken.faults}\npython -m tests.simulation {broken.seed}")
+    assert all(outcome.jobs for outcome in outcomes)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_a_planted_bug_is_found(bug: Bug) -> None:
+    assert any(bug(seed).faults for seed in range(ENOUGH))
+
+
+def test_every_fault_happens() -> None:
+    outcomes = [run(seed) for seed in range(100)]
+
+    assert set().union(*(outcome.injected for outcome in outcomes)) == set(Fault)
+    assert {outcome.kind for outcome in outcomes} == set(Kind)
+
+
+def test_a_seed_repeats_its_run_in_another_process() -> None:
+    here = run(7)
+
+    command = [sys.executable, "-m", "tests.simulation", "7"]
+    there = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+
+    assert there.stdout.splitlines()[: len(here.log)] == [str(line) for line in here.log]
+    assert len(here.log) > 100
