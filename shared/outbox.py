@@ -6,7 +6,8 @@ An event is published at least once. What is left pending is published again by 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from shared.errors import Conflict
 from shared.job_store import JobStore, Replace, Stored
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from shared.publisher import Publisher
 
 log = logging.getLogger(__name__)
+
+#: An event that is pending for so long was forgotten by whoever should have sent it.
+OLD_EVENT: Final = timedelta(minutes=1)
 
 
 def publish_event(job: Job, *, publisher: Publisher) -> None:

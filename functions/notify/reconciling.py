@@ -17,7 +17,7 @@ from repairing import GONE, TOO_LATE, Repairer
 from shared.errors import Conflict
 from shared.job_store import Replace
 from shared.jobs import touch
-from shared.outbox import empty_outbox
+from shared.outbox import OLD_EVENT, empty_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 PAGE: Final = 200
 #: A job that nothing has happened to for so long is looked at: longer than a render's own first check.
 LEFT_WAITING: Final = timedelta(minutes=15)
-#: An event that is pending for so long is sent by us.
-OLD_EVENT: Final = timedelta(minutes=1)
 
 
 def reconcile_all(

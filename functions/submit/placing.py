@@ -14,7 +14,7 @@ from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
 from shared.jobs import attach_to, follow, new_render, publish, revive_render
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
-from shared.outbox import empty_outbox
+from shared.outbox import OLD_EVENT, empty_outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +91,8 @@ def attach(
         placed, render = store.job(job.job_id), store.render(fresh.render_key)
         if placed is None:
             return job
+        if placed.value.is_final and now() - placed.value.updated_at < OLD_EVENT:
+            return placed.value  # whoever made it final is telling of it right now
         if placed.value.is_final:
             return _told_of(placed, store=store, publisher=publisher)
         try:

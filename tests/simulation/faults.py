@@ -85,7 +85,7 @@ def draw(rng: random.Random) -> Profile:
     kind = rng.choices([Kind.ROUGH, Kind.UNREPAIRED, Kind.GENTLE], weights=[4, 3, 3])[0]
     worker = _rates(rng, _HARMLESS if kind is Kind.GENTLE else frozenset(Fault))
     function = _rates(rng, _OF_FUNCTIONS if kind is Kind.ROUGH else frozenset())
-    function[Fault.SLOW] = rng.choice([0, 0.03, 0.3])
+    function[Fault.SLOW] = rng.choice([0.02, 0.3, 0.6])
     return Profile(
         kind=kind,
         worker=worker,

@@ -16,6 +16,7 @@ from gpu_job import consumer, heartbeat, making, render_job
 from gpu_job.encoder import Encoded
 from gpu_job.heartbeat import HungError, PreemptedError
 from gpu_job.message_source import memory
+from shared import jobs
 from shared.documents import Stage
 from shared.errors import Retryable
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from gpu_job.render_job import Workshop
     from gpu_job.renderer import Watch
     from tests.simulation.scheduler import Scheduler
 
@@ -42,6 +44,13 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             me = scheduler.current
             scheduler.spawn(f"{me.name} {self._name}", self._run, process=me.process)
 
+    class ForbiddenTransition(jobs.ForbiddenTransitionError):
+        """No case for production code, which catches it in some places: it must look at the state first."""
+
+        def __init__(self, message: str) -> None:
+            super().__init__(message)
+            scheduler.crashes.append((scheduler.current, self))
+
     def render_one(message: Any, *, workshop: Workshop) -> None:
         try:
             render_job.render_job(message, workshop=workshop)
@@ -51,7 +60,7 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             scheduler.crashes.append((scheduler.current, exc))
             raise
 
-    def encode(chunks: Iterator[object], path: Path, *, watch: Watch, **_: object) -> Encoded:
+    def encode(chunks: Iterator[object], path: Path, *, watch: Watch, **_options: object) -> Encoded:
         for _ in chunks:
             watch.moved(Stage.ENCODING, 1, 1)
         middle = np.zeros((1, 1, 3), np.uint8)
@@ -72,6 +81,7 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             (making, "poster", lambda _: b"jpg"),
             (making, "_SOFTWARE", ()),
             (memory, "time", time),
+            (jobs, "ForbiddenTransitionError", ForbiddenTransition),
             (render_job, "attend", partial(heartbeat.attend, monotonic=scheduler.monotonic)),
         ]
         for module, name, value in replaced:

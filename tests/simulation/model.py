@@ -5,6 +5,7 @@ Which steps there are follows `placing`, `render_job`, `lease`, `settling` and `
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ def _outdated(workers: tuple[Worker, ...]) -> tuple[Worker, ...]:
     return tuple(worker._replace(counts=False) if worker.counts else worker for worker in workers)
 
 
-def client_steps(world: World, number: int, job: Job, rules: Rules) -> Iterator[World]:
+def client_steps(world: World, number: int, job: Job, rules: Rules) -> Iterator[World]:  # noqa: C901, PLR0912 - one case a step
     """`placing.place`, `placing.attach` and `cancel_job`."""
 
     def now(state: World, **changes: object) -> World:
@@ -121,7 +122,7 @@ def client_steps(world: World, number: int, job: Job, rules: Rules) -> Iterator[
         yield now(world, status=canceled)
 
 
-def worker_steps(world: World, number: int, worker: Worker, rules: Rules) -> Iterator[World]:
+def worker_steps(world: World, number: int, worker: Worker, rules: Rules) -> Iterator[World]:  # noqa: C901, PLR0912 - one case a step
     """`render_job.render_job`, and death at any point."""
 
     def now(state: World, at: At, **changes: object) -> World:
@@ -147,6 +148,8 @@ def worker_steps(world: World, number: int, worker: Worker, rules: Rules) -> Ite
         case At.DECIDING if render.is_live and not worker.holds:
             yield now(world, At.ACKNOWLEDGING if rules.acknowledges_when_held else At.AWAY)
         case At.DECIDING if not anybody_waits(world):
+            yield now(world, At.RETIRING)
+        case At.RETIRING:
             yield now(write(world, "retire"), At.RETIRED)
         case At.DECIDING if render.attempts >= MAX_ATTEMPTS:
             yield now(write(world, "give up"), At.DECIDING)
@@ -198,6 +201,15 @@ def _order(job: Job) -> tuple[str, ...]:
 
 
 def explore(rules: Rules, *, start: World = START) -> tuple[int, int]:
+    """As `_explore`, without a garbage collector that would look at every state again and again."""
+    gc.disable()
+    try:
+        return _explore(rules, start)
+    finally:
+        gc.enable()
+
+
+def _explore(rules: Rules, start: World) -> tuple[int, int]:
     """Every state that can be reached; returns how many states and how many steps between them there are.
 
     Raises:
@@ -212,6 +224,8 @@ def explore(rules: Rules, *, start: World = START) -> tuple[int, int]:
     for number, world in enumerate(worlds):  # which grows
         if all(job.status in FINAL for job in world.jobs):
             good.append(number)
+        elif not rules.reconciles and is_idle(world):
+            raise BrokenError(f"nobody has anything left to do: {world}")
         for state in successors(world, rules):
             steps += 1
             after = checked(world, state)
@@ -241,3 +255,13 @@ def is_cancel(before: World, after: World) -> bool:
 @cache
 def _canceled(jobs: tuple[Job, ...]) -> int:
     return sum(job.status is Status.CANCELED for job in jobs)
+
+
+def is_idle(world: World) -> bool:
+    """Whether nobody but a client that cancels has anything left to do."""
+    return not (
+        world.has_message
+        or world.is_notified
+        or any(worker.at for worker in world.workers)
+        or any(job.step is not Step.GONE for job in world.jobs)
+    )

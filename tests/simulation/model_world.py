@@ -1,8 +1,8 @@
 """The states of a small world, and how documents move in it.
 
 What moves documents are the functions of `shared.jobs`. Tokens, times and holders are left out of a state, since only
-their relations matter: whether the lease is live, and which worker holds it. A compare-and-set that loses is tried again on what it then reads, so reading and writing one
-document is one step; what spans several documents, or a document and an object, is several.
+their relations matter: whether the lease is live, and which worker holds it. A compare-and-set that loses is tried
+again on what it then reads, so reading and writing one document is one step; what spans several is several.
 """
 
 from __future__ import annotations
@@ -50,10 +50,12 @@ class At(IntEnum):
 
     AWAY = 0
     DECIDING = 1
-    RETIRED = 2
-    WORKING = 3
-    UPLOADED = 4
-    ACKNOWLEDGING = 5
+    #: It saw nobody wait, and the render is still as it was then.
+    RETIRING = 2
+    RETIRED = 3
+    WORKING = 4
+    UPLOADED = 5
+    ACKNOWLEDGING = 6
 
 
 class Step(IntEnum):
@@ -137,7 +139,7 @@ START = World(
 
 
 @cache
-def moved(render: Render, move: str) -> Render:
+def moved(render: Render, move: str) -> Render:  # noqa: C901 - one case a function
     """The render after one of the real functions."""
     published_at = NOW if render.is_published else None
     before = RENDER.model_copy(
@@ -208,6 +210,8 @@ def write(world: World, move: str, *, tell: bool = False) -> World:
         for job in world.jobs
     )
     workers = world.workers
+    if any(worker.at is At.RETIRING for worker in workers):
+        workers = tuple(each._replace(at=At.DECIDING) if each.at is At.RETIRING else each for each in workers)
     if move.startswith("claim") or after.state is not State.LEASED:
         workers = tuple(worker._replace(holds=False) if worker.holds else worker for worker in workers)
     return world._replace(render=after, jobs=jobs, workers=workers)

@@ -138,7 +138,7 @@ class World:
     def _somebody_comes(self, chance: float) -> None:
         """The worst moment for a wish is while others write, and above all while they finish."""
         if self._clients and self.rng.random() < chance:
-            after_s = self.rng.choice([0.0, self.rng.uniform(0, 1), self.rng.uniform(0, 60)])
+            after_s = self.rng.choice([0.0, self.rng.uniform(0, 1), self.rng.uniform(0, 10)])
             self._come(after_s)
 
     def _come(self, after_s: float = 0.0) -> None:

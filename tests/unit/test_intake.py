@@ -14,6 +14,7 @@ from shared.documents import Job, Render, State, Status
 from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create, Stored
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, decode
+from shared.outbox import OLD_EVENT
 from shared.requests import MAX_BODY_BYTES, render_key
 from shared.settling import complete_from_object
 from shared.testing import (
@@ -243,6 +244,7 @@ def test_what_is_ready_and_could_not_be_told_of_is_told_of_at_the_next_delivery(
         world.deliver({"request": WISH}, message_id="2")
     assert (caught.value.job.status, caught.value.job.event_pending) == (Status.COMPLETED, True)
     world.publisher.is_down = False
+    world.clock.pass_s(OLD_EVENT.total_seconds())
 
     for _ in range(2):
         world.deliver({"request": WISH}, message_id="2")

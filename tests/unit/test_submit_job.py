@@ -26,6 +26,7 @@ from shared.jobs import (
     touch,
 )
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, RenderRequested, decode
+from shared.outbox import OLD_EVENT
 from shared.requests import PUBLIC, Priority, render_key
 from shared.settling import complete_from_object, settle
 from shared.testing import (
@@ -306,6 +307,8 @@ def test_a_repeated_key_tells_the_world_of_its_final_job_that_it_was_not_told_of
     first = world.submit(key="k1")
     assert first.event_pending
     world.publisher.is_down = False
+    assert world.submit(key="k1").event_pending, "at first it is left to whoever made the job final"
+    world.clock.pass_s(OLD_EVENT.total_seconds())
 
     again = world.submit(key="k1")
 
