@@ -175,6 +175,11 @@ class LocalStack:
             list(pool.map(ChildProcess.stop, self._services))
         self._services.clear()
 
+    def stop_workers(self) -> None:
+        """Stop them, and start no more: what is submitted from now on waits."""
+        if self._workers:
+            self._workers.stop()
+
     def restart_pubsub(self) -> None:
         """End the Pub/Sub emulator and start it anew in the same place: every message is lost, as in no cloud."""
         assert self._pubsub is not None, "the stack is running"

@@ -15,7 +15,7 @@ from tests.simulation.world import run
 SEEDS = 1000
 CHUNK = 50
 #: A planted bug is found within so many seeds.
-ENOUGH = 400
+ENOUGH = 1000
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))

@@ -209,8 +209,8 @@ class World:
         if self.rng.random() < self.profile.lose:
             self.network.tell("EVENT IS LOST", artifact.name)
             return
-        for _ in range(self.rng.choice([1, 1, 1, 2])):
-            late_s = self.rng.uniform(0, 300) if self.rng.random() < self.profile.delay else 0.0
+        for _ in range(self.rng.choice([1] * 9 + [2])):
+            late_s = self.rng.uniform(0, 300) if self.rng.random() < self.profile.delay / 6 else 0.0
             tell = partial(object_finalized, BUCKET, artifact.name, ours=BUCKET, repairer=self._repairer)
             self._persist("notify", tell, after_s=late_s)
 
