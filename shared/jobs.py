@@ -223,7 +223,7 @@ def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) 
         renewed_at=SERVER_TIME,
         stage=Stage.LOADING,
         progress=0,
-        published_at=render.published_at or now,
+        check_at=render.check_at or now + FIRST_CHECK,
         updated_at=now,
     )
 

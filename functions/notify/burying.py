@@ -27,5 +27,5 @@ def bury_request(data: bytes, *, repairer: Repairer) -> None:
     except Rejected as exc:
         log.error("unreadable message buried", extra={"action": "bury", "code": exc.code.value})  # noqa: TRY400
         return
-    done = repairer.repair(request.render_key)
+    done = repairer.repair(request.render_key, message_is_gone=True)
     log.warning("render request buried", extra={"action": "bury", "render_key": request.render_key, "done": done})

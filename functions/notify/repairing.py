@@ -47,8 +47,12 @@ class Repairer:
     artifacts: ArtifactStore
     now: Callable[[], datetime]
 
-    def repair(self, render_key: str) -> str | None:
+    def repair(self, render_key: str, *, message_is_gone: bool = False) -> str | None:
         """Do for a render what should have been done by now.
+
+        Args:
+            render_key: of the render.
+            message_is_gone: send another one even while somebody works on it: the holder may die.
 
         Returns:
             What was done, for the report; None when there is no such render.
@@ -65,7 +69,7 @@ class Repairer:
                     self.settle(found)
                     return "settled"
                 try:
-                    done = self._go_on(found)
+                    done = self._go_on(found, message_is_gone=message_is_gone)
                 except Conflict:
                     continue
                 if done is not None:
@@ -92,20 +96,21 @@ class Repairer:
         empty_outbox(cast("Stored[Job]", failed), store=self.store, publisher=self.publisher)
         return True
 
-    def _go_on(self, found: Stored[Render]) -> str | None:
+    def _go_on(self, found: Stored[Render], *, message_is_gone: bool) -> str | None:
         """See to it that somebody works on a render that is not final. None: look at it again."""
         render, now = found.value, self.now()
-        if found.value.lease_left_s(found.read_at):
+        is_being_made = bool(render.lease_left_s(found.read_at))
+        if is_being_made and not message_is_gone:
             self.store.commit(Replace(stored=found, value=postpone(render, now=now)))
             return "is being made"
-        if not self.store.waiting_jobs(render.render_key, limit=1):
+        if not is_being_made and not self.store.waiting_jobs(render.render_key, limit=1):
             idle = release_render(render, now=now, ending=Ending.PREEMPTED) if render.state is State.LEASED else render
             self.store.commit(Replace(stored=found, value=retire(idle, now=now)))
             # Whoever attached before this write saw a message on its way, and sent none.
             if not self.store.waiting_jobs(render.render_key, limit=1):
                 return "retired"
             return None
-        if render.attempts >= MAX_ATTEMPTS:
+        if render.attempts >= MAX_ATTEMPTS and not is_being_made:
             self.store.commit(Replace(stored=found, value=give_up(render, now=now)))
             return None
         message = RenderRequested(render_key=render.render_key, traceparent=render.traceparent)

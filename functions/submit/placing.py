@@ -147,7 +147,8 @@ def _seen_to(
     """What is left to do for a job that waits: copy the video, or wake a worker."""
     if render.value.state is State.COMPLETED:
         return _copied(placed, render.value, store=store, publisher=publisher, now=now)
-    if render.value.state is State.IDLE and render.value.published_at is None:
+    # Leased too: another worker may be about to acknowledge the one message there was, and the holder may die.
+    if not render.value.is_final and render.value.published_at is None:
         try:
             _wake_a_worker(render, store=store, publisher=publisher, now=now)
         except Retryable as exc:
@@ -184,7 +185,13 @@ def _wake_a_worker(
 ) -> None:
     message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
     publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
-    try:
-        store.commit(Replace(stored=render, value=publish(render.value, now=now())))
-    except Conflict:  # a worker has it already
-        log.debug("render moved on", extra={"action": "place", "render_key": render.value.render_key})
+    current: Stored[Render] | None = render
+    while current and current.value.published_at is None:
+        try:
+            store.commit(Replace(stored=current, value=publish(current.value, now=now())))
+        except Conflict:
+            current = store.render(render.value.render_key)
+            # While a worker has it, the message is there. One that is idle again may have been put to rest with it.
+            if current and current.value.state is State.LEASED:
+                continue
+        return

@@ -106,7 +106,7 @@ def client_steps(world: World, number: int, job: Job, rules: Rules) -> Iterator[
                 yield now(write(world, "revive"), step=Step.PUBLISHING, is_fresh=True)
             elif render.state is State.COMPLETED:
                 yield now(world, step=Step.GONE, status=told(Status.QUEUED, render.state))
-            elif (render.state is State.IDLE or rules.retirement_outlives_a_claim) and not render.is_published:
+            elif not render.is_published:
                 yield now(world, step=Step.PUBLISHING, is_fresh=True)
             else:
                 yield now(world, step=Step.GONE)
@@ -154,7 +154,8 @@ def worker_steps(world: World, number: int, worker: Worker, rules: Rules) -> Ite
         case At.DECIDING if render.attempts >= MAX_ATTEMPTS:
             yield now(write(world, "give up"), At.DECIDING)
         case At.DECIDING:
-            move = "claim as published before" if rules.retirement_outlives_a_claim else "claim"
+            says_so = rules.claim_says_that_a_message_is_on_its_way
+            move = "claim and say that a message is on its way" if says_so else "claim"
             yield now(write(world, move), At.WORKING, holds=True)
         case At.RETIRED:
             again = anybody_waits(world) and not rules.never_looks_again_after_retiring

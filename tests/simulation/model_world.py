@@ -120,11 +120,10 @@ class Rules:
     reconciles: bool = False
     #: A message that was delivered again can't be acknowledged by whom it was delivered to before.
     old_acknowledgements_are_void: bool = True
-    #: Not so in the code: a claim leaves ``published_at`` empty, and whoever attaches to a lease then publishes.
-    retirement_outlives_a_claim: bool = False
     acknowledges_when_held: bool = False
     attach_reads_first: bool = False
     never_looks_again_after_retiring: bool = False
+    claim_says_that_a_message_is_on_its_way: bool = False
 
 
 AWAY = Worker(At.AWAY, counts=False, holds=False)
@@ -149,9 +148,9 @@ def moved(render: Render, move: str) -> Render:  # noqa: C901 - one case a funct
         case "claim":
             after = claim_render(before, holder="worker", lease_s=60, now=NOW)
             assert after.token == before.token + 1
-        case "claim as published before":
+        case "claim and say that a message is on its way":
             claimed = claim_render(before, holder="worker", lease_s=60, now=NOW)
-            after = claimed.model_copy(update={"published_at": before.published_at})
+            after = claimed.model_copy(update={"published_at": NOW})
         case "renew":
             after = renew_render(before, stage=Stage.RENDERING, progress=50, now=NOW)
         case "preempted" | "broken":

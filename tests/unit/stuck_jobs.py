@@ -93,7 +93,6 @@ def attacher_died_and_worker_too(world: World) -> None:
     """A late duplicate of the message was claimed after the render was put to rest."""
     attacher_died_before_a_resting_render(world)
     world.claim("dead")
-    assert world.render.check_at is None
 
 
 def attacher_died_before_a_completed_render(world: World) -> None:

@@ -159,7 +159,7 @@ def test_workers_that_are_faster_than_the_marks_are_left_alone(world: World) -> 
     world.deliver()
     renders = [each.value for each in world.store.renders(world.woken).values()]
     assert sorted(render.state for render in renders) == [State.IDLE, State.IDLE, State.LEASED]
-    assert all(render.published_at for render in renders)
+    assert all(render.published_at for render in renders if render.state is State.IDLE)
 
 
 @pytest.mark.parametrize(

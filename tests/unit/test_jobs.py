@@ -267,10 +267,13 @@ def test_a_claim_raises_token_and_attempts_and_starts_the_lease_by_the_stores_cl
     assert (render.stage, render.progress) == (Stage.LOADING, 0)
 
 
-def test_a_claim_proves_that_there_was_a_message() -> None:
-    assert claim_render(render_in(State.IDLE), holder="b", lease_s=60, now=NOW).published_at == NOW
-    earlier = render_in(State.IDLE, published_at=CREATED)
-    assert claim_render(earlier, holder="b", lease_s=60, now=NOW).published_at == CREATED
+def test_a_claim_says_nothing_about_messages_but_has_reconcile_look_at_it() -> None:
+    retired = claim_render(render_in(State.IDLE, check_at=None), holder="b", lease_s=60, now=NOW)
+    assert (retired.published_at, retired.check_at) == (None, NOW + FIRST_CHECK)
+    earlier = claim_render(
+        render_in(State.IDLE, published_at=CREATED, check_at=CREATED), holder="b", lease_s=60, now=NOW
+    )
+    assert (earlier.published_at, earlier.check_at) == (CREATED, CREATED)
 
 
 def test_taking_over_an_expired_lease_fences_the_holder_off() -> None:
@@ -404,11 +407,9 @@ def test_each_further_message_is_trusted_for_twice_as_long_up_to_a_limit() -> No
 
 def test_a_message_is_never_trusted_for_less_than_the_first_time() -> None:
     """The note of the first message lost against a claim that came long after the check of a new render."""
-    claimed = claim_render(render_in(State.IDLE), holder="a", lease_s=60, now=NOW)
-    assert claimed.published_at
-    assert claimed.check_at
-    assert claimed.check_at < claimed.published_at
-    assert publish(claimed, now=NOW).check_at == NOW + FIRST_CHECK
+    odd = render_in(State.LEASED, published_at=NOW, check_at=CREATED)
+    assert CREATED < NOW
+    assert publish(odd, now=NOW).check_at == NOW + FIRST_CHECK
 
 
 def test_what_was_long_in_the_making_is_not_left_alone_for_longer_when_its_worker_dies() -> None:

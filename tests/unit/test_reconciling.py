@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 import reconciling
-from reconciling import LEFT_WAITING, OLD_EVENT, reconcile_all
+from reconciling import LEFT_WAITING, reconcile_all
 from repairing import GONE, TOO_LATE
 
 from shared.documents import Job, Status
 from shared.errors import ErrorCode, Retryable
 from shared.job_store import Stored
 from shared.jobs import FIRST_CHECK, JOB_DEADLINE, LAST_CHECK, claim_render
+from shared.outbox import OLD_EVENT
 from shared.settling import settle
 from shared.testing import a_job, a_render
 from tests.unit import stuck_jobs
