@@ -9,7 +9,7 @@ from expand_batch import take_chunk
 from shared.errors import ErrorCode
 from shared.messages import BATCH_CHUNKS
 from shared.requests import MAX_BODY_BYTES
-from tests.unit.test_http_api import WISH, Answer, World, is_problem
+from tests.unit.http_world import WISH, Answer, World, is_problem
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""From a wish to the render key: what is refused at the door, what is filled in, and what decides the pixels."""
+"""From a wish to a request: what is refused at the door, and what is filled in."""
 
 import json
 from typing import Any
@@ -9,41 +9,17 @@ from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.requests import (
-    MAX_BODY_BYTES,
-    MAX_PROMPT_CHARS,
     MAX_SEED,
-    PUBLIC,
     Offer,
     Priority,
-    RenderSpec,
     Request,
     fill_in,
     parse_request,
-    render_key,
     render_spec,
 )
-from shared.testing import AN_OFFER, a_spec
+from shared.testing import AN_OFFER
 from shared.themes import themes
-
-TWO_MODELS = Offer(served=("wan2.1-t2v-1.3b", "untrained-tiny-wan"), seed_pool=8)
-
-
-def parsed(*, offer: Offer = AN_OFFER, **fields: Any) -> Request:
-    return parse_request(json.dumps({"perspective": "curious-cat", **fields}), offer=offer)
-
-
-def rejection(body: bytes | str, *, offer: Offer = AN_OFFER) -> Rejected:
-    with pytest.raises(Rejected) as caught:
-        parse_request(body, offer=offer)
-    return caught.value
-
-
-def faults(*, offer: Offer = AN_OFFER, **fields: Any) -> dict[str, str]:
-    """The code of each faulty field."""
-    rejected = rejection(json.dumps({"perspective": "curious-cat", **fields}), offer=offer)
-    assert rejected.code is ErrorCode.INVALID_REQUEST
-    return {fault.field: fault.code for fault in rejected.faults}
-
+from tests.unit.request_world import TWO_MODELS, faults, parsed, rejection
 
 # --- the door ---
 
@@ -228,74 +204,6 @@ def test_a_rejection_never_repeats_what_was_typed() -> None:
     assert "secret" not in str(rejected.__cause__)
 
 
-# --- the prompt ---
-
-
-def test_the_longest_prompt_fits() -> None:
-    assert parsed(prompt="x" * MAX_PROMPT_CHARS).prompt == "x" * MAX_PROMPT_CHARS
-
-
-def test_the_longest_prompt_fits_into_a_body_even_when_every_character_is_escaped() -> None:
-    body = json.dumps({"perspective": "drifting-goldfish", "prompt": "🐟" * MAX_PROMPT_CHARS, "seconds": 5})
-    assert "\\ud83d" in body
-    assert len(body) < MAX_BODY_BYTES
-
-
-@pytest.mark.parametrize("length", [MAX_PROMPT_CHARS + 1, 10_000])
-def test_a_longer_prompt_is_refused(length: int) -> None:
-    assert faults(prompt="x" * length) == {"prompt": "string_too_long"}
-
-
-def test_a_prompt_that_normalisation_makes_too_long_is_refused_since_its_job_could_not_be_read_again() -> None:
-    three_characters_in_nfc = "\N{MUSICAL SYMBOL EIGHTH NOTE}"
-    assert faults(prompt=three_characters_in_nfc * MAX_PROMPT_CHARS) == {"prompt": "string_too_long"}
-    kept = parsed(prompt=three_characters_in_nfc * (MAX_PROMPT_CHARS // 3))
-    assert Request.model_validate_json(kept.model_dump_json()) == kept
-
-
-@pytest.mark.parametrize(
-    "char", ["\x00", "\x01", "\x07", "\x08", "\x1b", "\x7f", "\x80", "\x9f"], ids=lambda char: f"U+{ord(char):04X}"
-)
-def test_control_characters_are_refused(char: str) -> None:
-    assert faults(prompt=f"a {char}moth") == {"prompt": "control_characters"}
-
-
-def test_composed_and_decomposed_letters_are_the_same_wish() -> None:
-    composed, decomposed = "ein K\N{LATIN SMALL LETTER A WITH DIAERESIS}fer", "ein Ka\N{COMBINING DIAERESIS}fer"
-    assert composed != decomposed
-    assert parsed(prompt=composed) == parsed(prompt=decomposed)
-    assert parsed(prompt=decomposed).prompt == composed
-
-
-def test_letters_that_only_look_alike_stay_what_was_typed() -> None:
-    assert parsed(prompt="½ ﬁsh").prompt == "½ ﬁsh"
-
-
-@pytest.mark.parametrize("prompt", [" a  moth ", "a\tmoth", "a\nmoth\r\n", "a\N{NO-BREAK SPACE}moth", "a\u2028moth"])
-def test_white_space_makes_no_other_wish(prompt: str) -> None:
-    assert parsed(prompt=prompt).prompt == "a moth"
-
-
-@pytest.mark.parametrize("prompt", [None, "", " ", "\n\t \n"])
-def test_an_empty_prompt_is_none(prompt: str | None) -> None:
-    assert parsed(prompt=prompt).prompt is None
-
-
-@pytest.mark.parametrize(
-    "prompt", ["猫が歩く", "قطة فضولية", "👩🏽‍🚀 and a 🐈‍⬛", "{scene} {0} %s ${HOME}", "</script>"]
-)
-def test_a_prompt_may_be_in_any_script_and_is_kept_as_it_is(prompt: str) -> None:
-    wish = fill_in(parsed(prompt=prompt), job_id="any", offer=AN_OFFER)
-    assert wish.prompt == prompt
-    template = perspectives()["curious-cat"].prompt
-    assert render_spec(wish, owner="a", offer=AN_OFFER).prompt == template.replace("{scene}", prompt)
-
-
-def test_a_stored_request_stays_readable_after_its_entries_left_the_catalogue() -> None:
-    stored = {"perspective": "dodo", "theme": "ice-age", "model": "old", "size": "1x1", "seconds": 99}
-    assert Request.model_validate(stored).perspective == "dodo"
-
-
 # --- defaults ---
 
 
@@ -326,142 +234,7 @@ def test_seeds_are_drawn_from_the_whole_pool_and_nowhere_else() -> None:
     assert drawn == set(range(AN_OFFER.seed_pool))
 
 
-# --- what decides the pixels ---
-
-
-def test_wishes_without_words_are_public_and_the_same_for_everybody() -> None:
-    assert a_spec(owner="ada").scope == PUBLIC
-    assert render_key(a_spec(owner="ada")) == render_key(a_spec(owner="bob"))
-    assert a_spec(owner="ada", theme="rainy-night").scope == PUBLIC
-
-
-def test_a_prompt_is_its_owners_alone() -> None:
-    hers, his = a_spec(owner="ada", prompt="a moth"), a_spec(owner="bob", prompt="a moth")
-    assert (hers.scope, his.scope) == ("ada", "bob")
-    assert render_key(hers) != render_key(his)
-    assert hers.model_copy(update={"scope": "bob"}) == his
-
-
-def test_typing_a_default_scene_does_not_find_out_whether_it_is_rendered() -> None:
-    scene = perspectives()["curious-cat"].scenes[1]
-    public, private = a_spec(), a_spec(prompt=scene)
-    assert public.prompt == private.prompt
-    assert render_key(public) != render_key(private)
-
-
-def test_priority_decides_no_pixel() -> None:
-    assert render_key(a_spec(priority="bulk")) == render_key(a_spec(priority="interactive"))
-
-
-def test_a_request_with_defaults_spelled_out_is_the_same_wish() -> None:
-    assert render_key(a_spec(model="untrained-tiny-wan", size="256x144", seconds=1)) == render_key(a_spec())
-
-
-def test_the_seed_picks_the_scene() -> None:
-    cat = perspectives()["curious-cat"]
-    prompts = [a_spec(seed=seed).prompt for seed in range(2 * len(cat.scenes))]
-    assert prompts == 2 * [cat.prompt.replace("{scene}", scene) for scene in cat.scenes]
-
-
-def test_a_theme_adds_its_words() -> None:
-    assert a_spec(theme="rainy-night").prompt == f"{a_spec().prompt}, {themes()['rainy-night'].words}"
-
-
-@pytest.mark.parametrize("perspective", perspectives())
-def test_every_spec_names_the_versions_that_it_was_made_from(perspective: str) -> None:
-    spec = a_spec(perspective=perspective, theme="first-snow")
-    model = models()["untrained-tiny-wan"]
-    assert (spec.perspective_version, spec.theme_version) == (
-        perspectives()[perspective].version,
-        themes()["first-snow"].version,
-    )
-    assert (spec.model_version, spec.model_source, spec.model_revision) == (model.version, model.source, model.revision)
-    assert (spec.fps, spec.steps, spec.guidance, spec.dtype) == (model.fps, model.steps, model.guidance, model.dtype)
-    assert spec.negative_prompt == model.negative_prompt
-    assert "{scene}" not in spec.prompt
-
-
 # --- the render key ---
-
-#: Fixed, not taken from the catalogue: an edit there must not move the golden key.
-GOLDEN_SPEC = RenderSpec(
-    scope="public",
-    perspective="curious-cat",
-    perspective_version=1,
-    theme="rainy-night",
-    theme_version=1,
-    prompt="eine Katze, 猫",
-    negative_prompt="blurred",
-    seed=4294967295,
-    model="wan2.1-t2v-1.3b",
-    model_version=1,
-    model_source="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
-    model_revision="main",
-    adapters=("a", "b"),
-    recipe="plain",
-    dtype="bfloat16",
-    frames=81,
-    width=832,
-    height=480,
-    fps=16,
-    steps=50,
-    guidance=5.0,
-    optics_version=0,
-)
-#: Another value for every field.
-OTHERWISE: dict[str, object] = {
-    "scope": "ada",
-    "perspective": "loyal-dog",
-    "perspective_version": 2,
-    "theme": None,
-    "theme_version": 2,
-    "prompt": "eine Katze, 犬",
-    "negative_prompt": "",
-    "seed": 0,
-    "model": "another",
-    "model_version": 2,
-    "model_source": "elsewhere",
-    "model_revision": "v2",
-    "adapters": ("b", "a"),
-    "recipe": "fast",
-    "dtype": "float16",
-    "frames": 49,
-    "width": 480,
-    "height": 832,
-    "fps": 24,
-    "steps": 4,
-    "guidance": 5.5,
-    "optics_version": 1,
-}
-
-
-def test_the_key_of_a_spec_stays_what_it_is() -> None:
-    # Every stored render lies under its key. If this fails and should, raise RENDER_KEY_SCHEMA and pin the new key.
-    assert render_key(GOLDEN_SPEC) == "58b124d0fc93602a03ce49f79d553aa201df7a8f"
-
-
-def test_the_other_values_name_every_field_of_the_spec() -> None:
-    assert set(OTHERWISE) == set(RenderSpec.model_fields)
-
-
-@pytest.mark.parametrize("field", RenderSpec.model_fields)
-def test_every_field_of_the_spec_changes_the_key(field: str) -> None:
-    other = RenderSpec.model_validate(GOLDEN_SPEC.model_dump() | {field: OTHERWISE[field]})
-    assert render_key(other) != render_key(GOLDEN_SPEC)
-
-
-def test_no_two_of_those_keys_are_equal() -> None:
-    keys = {render_key(GOLDEN_SPEC.model_copy(update={field: value})) for field, value in OTHERWISE.items()}
-    assert len(keys) == len(OTHERWISE)
-
-
-def test_a_spec_that_was_stored_and_read_has_the_same_key() -> None:
-    assert render_key(RenderSpec.model_validate_json(GOLDEN_SPEC.model_dump_json())) == render_key(GOLDEN_SPEC)
-    assert render_key(RenderSpec.model_validate(GOLDEN_SPEC.model_dump(mode="json"))) == render_key(GOLDEN_SPEC)
-
-
-def test_a_whole_number_for_a_fraction_is_the_same_spec() -> None:
-    assert render_key(RenderSpec.model_validate(GOLDEN_SPEC.model_dump() | {"guidance": 5})) == render_key(GOLDEN_SPEC)
 
 
 def test_very_many_faults_are_counted_not_all_named() -> None:

@@ -14,8 +14,8 @@ from gpu_job.render_job import Workshop
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit
-from shared.documents import Job, Render, Stage, Status, Usage
-from shared.errors import Retryable
+from shared.documents import Job, JobError, Render, Stage, Status, Usage
+from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create, Replace, Write
 from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import publish
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 60.0
 USAGE = Usage(load_s=1, render_s=2, encode_s=3, device="another device")
+BROKEN = JobError(code=ErrorCode.RENDER_FAILED, message="It is broken.")
 
 
 class Meddling:

@@ -1,0 +1,230 @@
+"""What every job store finds when it is asked for more than one document."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.documents import Job, Render, State, Status
+from shared.errors import Conflict
+from shared.job_store import JobStore, Replace, Stored
+from shared.jobs import event_published
+from shared.requests import Priority
+from shared.testing import a_job, a_render
+from tests.contract.job_store_world import NOW, STORES, each_store, ids, put, stored_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> Iterator[JobStore]:
+    """Every store in turn, empty."""
+    yield from each_store(request)
+
+
+@pytest.fixture
+def render() -> Render:
+    return a_render(now=NOW)
+
+
+# Queries
+
+
+@pytest.fixture
+def jobs_in_every_status(store: JobStore, render: Render) -> None:
+    """One job of the render in each status, and one of another render."""
+    of_another = a_job(a_render(now=NOW, seed=2), job_id="of-another-render", now=NOW)
+    jobs = [
+        a_job(render, job_id=f"job-{status.value}", now=NOW).model_copy(update={"status": status}) for status in Status
+    ]
+    put(store, of_another, *jobs)
+
+
+@pytest.mark.usefixtures("jobs_in_every_status")
+def test_the_waiting_jobs_of_a_render_are_those_that_are_not_final(store: JobStore, render: Render) -> None:
+    assert ids(store.waiting_jobs(render.render_key)) == {"job-queued", "job-in_progress"}
+
+
+@pytest.mark.usefixtures("jobs_in_every_status")
+def test_no_more_jobs_come_than_were_asked_for(store: JobStore, render: Render) -> None:
+    assert len(store.waiting_jobs(render.render_key, limit=1)) == 1
+    assert len(store.waiting_jobs(render.render_key, limit=9)) == 2
+
+
+@pytest.mark.usefixtures("jobs_in_every_status")
+def test_a_job_that_came_from_a_query_can_be_written_if_nobody_changed_it(store: JobStore, render: Render) -> None:
+    found = next(job for job in store.waiting_jobs(render.render_key) if job.value.status is Status.QUEUED)
+    canceled = found.value.model_copy(update={"status": Status.CANCELED})
+
+    store.commit(Replace(stored=found, value=canceled))
+
+    assert ids(store.waiting_jobs(render.render_key)) == {"job-in_progress"}
+    with pytest.raises(Conflict):
+        store.commit(Replace(stored=found, value=canceled.model_copy(update={"progress": 50})))
+
+
+def test_jobs_with_a_pending_event_are_found_until_it_is_published(store: JobStore, render: Render) -> None:
+    pending = [
+        a_job(render, job_id=job_id, now=NOW).model_copy(update={"status": Status.FAILED, "event_pending": True})
+        for job_id in ("pending-1", "pending-2")
+    ]
+    put(store, *pending, a_job(render, now=NOW))
+    assert ids(store.jobs_with_pending_event(render.render_key)) == {"pending-1", "pending-2"}
+    assert len(store.jobs_with_pending_event(render.render_key, limit=1)) == 1
+
+    store.commit(Replace(stored=stored_job(store, pending[0]), value=event_published(pending[0])))
+
+    assert ids(store.jobs_with_pending_event(render.render_key)) == {"pending-2"}
+
+
+def render_of(seed: int, state: State, *, age_s: float, priority: Priority = Priority.INTERACTIVE) -> Render:
+    changes = {"state": state, "priority": priority}
+    return a_render(now=NOW - timedelta(seconds=age_s), seed=seed, changes=changes)
+
+
+def test_ahead_in_the_queue_is_what_is_older_not_final_and_of_the_same_priority(store: JobStore) -> None:
+    mine = render_of(1, State.IDLE, age_s=10)
+    put(
+        store,
+        mine,
+        render_of(2, State.IDLE, age_s=20),
+        render_of(3, State.LEASED, age_s=10.000_001),
+        render_of(4, State.COMPLETED, age_s=20),
+        render_of(5, State.FAILED, age_s=20),
+        render_of(6, State.IDLE, age_s=5),
+        render_of(7, State.IDLE, age_s=20, priority=Priority.BULK),
+        render_of(8, State.IDLE, age_s=10),
+    )
+
+    assert store.renders_ahead(mine) == 2
+
+
+def test_to_do_is_what_waits_or_is_being_made_by_priority(store: JobStore) -> None:
+    assert store.renders_to_do(Priority.INTERACTIVE) == 0
+    put(
+        store,
+        render_of(1, State.IDLE, age_s=1),
+        render_of(2, State.LEASED, age_s=1),
+        render_of(3, State.COMPLETED, age_s=1),
+        render_of(4, State.FAILED, age_s=1),
+        render_of(5, State.IDLE, age_s=1, priority=Priority.BULK),
+    )
+
+    assert store.renders_to_do(Priority.INTERACTIVE) == 2
+    assert store.renders_to_do(Priority.BULK) == 1
+
+
+# What reconcile asks
+
+
+def keys(renders: Sequence[Stored[Render]]) -> list[str]:
+    return [each.value.render_key for each in renders]
+
+
+def ids_in_order(jobs: Sequence[Stored[Job]]) -> list[str]:
+    return [each.value.job_id for each in jobs]
+
+
+MOMENT = timedelta(microseconds=1)
+
+
+def test_renders_to_check_are_those_whose_time_has_come_the_longest_overdue_first(store: JobStore) -> None:
+    due = [
+        a_render(now=NOW, seed=seed, changes={"state": state, "check_at": NOW - since})
+        for seed, (state, since) in enumerate(
+            [
+                (State.IDLE, timedelta(0)),
+                (State.COMPLETED, timedelta(days=3)),
+                (State.LEASED, timedelta(minutes=1)),
+                (State.FAILED, MOMENT),
+            ]
+        )
+    ]
+    later = a_render(now=NOW, seed=10, changes={"check_at": NOW + MOMENT})
+    settled = a_render(now=NOW, seed=11, changes={"check_at": None})
+    put(store, *due, later, settled)
+    in_order = [due[each].render_key for each in (1, 2, 3, 0)]
+
+    assert keys(store.renders_to_check(now=NOW, limit=10)) == in_order
+    assert keys(store.renders_to_check(now=NOW, limit=2)) == in_order[:2]
+    assert keys(store.renders_to_check(now=NOW - timedelta(days=4), limit=10)) == []
+
+
+def test_a_render_that_was_checked_is_not_due_again(store: JobStore, render: Render) -> None:
+    put(store, render.model_copy(update={"check_at": NOW}))
+    [due] = store.renders_to_check(now=NOW, limit=10)
+
+    store.commit(Replace(stored=due, value=due.value.model_copy(update={"check_at": None})))
+
+    assert store.renders_to_check(now=NOW, limit=10) == []
+    with pytest.raises(Conflict):
+        store.commit(Replace(stored=due, value=due.value))
+
+
+def jobs_by(field: str, render: Render, **changes: object) -> list[Job]:
+    """A job for each status, and two that waited longer and not long enough, by one of its times."""
+    of_every_status = [
+        a_job(render, job_id=f"{field}-{status.value}", now=NOW).model_copy(update={"status": status, field: NOW})
+        for status in Status
+    ]
+    longer = a_job(render, job_id=f"{field}-longer", now=NOW).model_copy(update={field: NOW - timedelta(days=1)})
+    shorter = a_job(render, job_id=f"{field}-shorter", now=NOW).model_copy(update={field: NOW + MOMENT})
+    return [job.model_copy(update=changes) for job in (*of_every_status, longer, shorter)]
+
+
+def test_jobs_left_waiting_are_not_final_and_unchanged_since_then_the_oldest_change_first(
+    store: JobStore, render: Render
+) -> None:
+    put(store, *jobs_by("updated_at", render))
+
+    found = ids_in_order(store.jobs_left_waiting(since=NOW, limit=10))
+
+    assert found[0] == "updated_at-longer"
+    assert set(found[1:]) == {"updated_at-queued", "updated_at-in_progress"}
+    assert ids_in_order(store.jobs_left_waiting(since=NOW, limit=1)) == ["updated_at-longer"]
+    assert ids_in_order(store.jobs_left_waiting(since=NOW - MOMENT, limit=10)) == ["updated_at-longer"]
+
+
+def test_jobs_past_their_deadline_are_not_final_the_longest_overdue_first(store: JobStore, render: Render) -> None:
+    put(store, *jobs_by("deadline_at", render))
+
+    found = ids_in_order(store.jobs_past_deadline(now=NOW, limit=10))
+
+    assert found[0] == "deadline_at-longer"
+    assert set(found[1:]) == {"deadline_at-queued", "deadline_at-in_progress"}
+    assert ids_in_order(store.jobs_past_deadline(now=NOW, limit=1)) == ["deadline_at-longer"]
+    assert ids_in_order(store.jobs_past_deadline(now=NOW - MOMENT, limit=10)) == ["deadline_at-longer"]
+
+
+def test_jobs_with_an_old_event_are_pending_and_unchanged_since_then_the_oldest_change_first(
+    store: JobStore, render: Render
+) -> None:
+    other = a_render(now=NOW, seed=2)
+    put(store, *jobs_by("updated_at", render, event_pending=True))
+    put(store, a_job(other, job_id="told-job", now=NOW - timedelta(days=2)))
+
+    found = ids_in_order(store.jobs_with_old_event(since=NOW, limit=10))
+
+    assert found[0] == "updated_at-longer"
+    assert set(found[1:]) == {f"updated_at-{status.value}" for status in Status}
+    assert ids_in_order(store.jobs_with_old_event(since=NOW, limit=1)) == ["updated_at-longer"]
+    assert ids_in_order(store.jobs_with_old_event(since=NOW - MOMENT, limit=10)) == ["updated_at-longer"]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_render_has_jobs_whatever_became_of_them_besides_the_one_that_is_named(
+    store: JobStore, render: Render, status: Status
+) -> None:
+    put(store, a_job(a_render(now=NOW, seed=2), job_id="of-another-render", now=NOW))
+    assert not store.has_jobs(render.render_key, besides="my-only-job")
+
+    put(store, a_job(render, job_id="my-only-job", now=NOW))
+    assert not store.has_jobs(render.render_key, besides="my-only-job")
+    assert store.has_jobs(render.render_key, besides="of-another-render")
+
+    put(store, a_job(render, job_id="another-job", now=NOW).model_copy(update={"status": status}))
+    assert store.has_jobs(render.render_key, besides="my-only-job")
+    assert store.has_jobs(render.render_key, besides="another-job")

@@ -1,0 +1,152 @@
+"""The API over the in-memory doubles, and what a caller gets over the wire."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import Request
+from http_api import Api
+from submit_settings import SubmitSettings
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from shared.artifact_store import SignedUrl
+from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.documents import Job, JobError, Render
+from shared.errors import HTTP_STATUS, ErrorCode
+from shared.job_store import Replace, Stored
+from shared.jobs import claim_render, fail_render
+from shared.settings import read_settings
+from shared.settling import complete_from_object, settle
+from shared.testing import Clock, FlakyPublisher, MeddledJobStore, put_video
+from tests.unit.batch_world import a_desk
+
+ORIGIN = "https://app.example"
+TOKEN = "0123456789abcdef"
+ENVIRON = {
+    "GOOGLE_CLOUD_PROJECT": "life-as-not-me",
+    "ARTIFACT_BUCKET": "videos",
+    "CORS_ORIGINS": f"{ORIGIN},https://other.example",
+    "SIGNED_URL_LIFETIME_S": "600",
+    "QUEUE_TOKEN": TOKEN,
+}
+WISH = {"perspective": "curious-cat", "seed": 1}
+
+
+class BrokenJobStore(MeddledJobStore):
+    """Fails every reading the way it is told to."""
+
+    failure: Exception | None = None
+
+    def job(self, job_id: str) -> Stored[Job] | None:
+        if self.failure:
+            raise self.failure
+        return super().job(job_id)
+
+
+class RecordingArtifactStore(InMemoryArtifactStore):
+    """Remembers what was signed."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.signed: list[tuple[str, int, str]] = []
+
+    def signed_url(self, name: str, *, lifetime_s: int, filename: str) -> SignedUrl:
+        self.signed.append((name, lifetime_s, filename))
+        expires_at = self._clock.now() + timedelta(seconds=lifetime_s)
+        return SignedUrl(url=f"https://storage.example/{name}?n={len(self.signed)}", expires_at=expires_at)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes over the wire."""
+
+    status: int
+    headers: Headers
+    data: bytes
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.data)
+
+
+class World:
+    """An API over doubles that a test can reach into."""
+
+    def __init__(self, **environ: str) -> None:
+        self.clock = Clock()
+        self.store = BrokenJobStore(now=self.clock.now)
+        self.publisher = FlakyPublisher()
+        self.artifacts = RecordingArtifactStore(self.clock)
+        settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
+        self.desk = a_desk(
+            settings.offer,
+            clock=self.clock,
+            store=self.store,
+            publisher=self.publisher,
+            artifacts=self.artifacts,
+            limits=settings.batch_limits,
+        )
+        self.api = Api(
+            settings=settings,
+            store=self.store,
+            publisher=self.publisher,
+            artifacts=self.artifacts,
+            desk=self.desk,
+            now=self.clock.now,
+        )
+
+    def call(self, method: str, path: str, **build: Any) -> Answer:
+        return self.send(EnvironBuilder(path=path, method=method, **build).get_environ())
+
+    def send(self, environ: dict[str, Any]) -> Answer:
+        parts, status, headers = run_wsgi_app(self.api.answer(Request(environ)), environ)
+        return Answer(status=int(status.split()[0]), headers=headers, data=b"".join(parts))
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+
+    def post(self, body: object = WISH, *, content_type: str = "application/json", **headers: str) -> Answer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.call("POST", "/jobs", data=data, content_type=content_type, headers=named)
+
+    def claim(self, render_key: str) -> None:
+        self._change(render_key, lambda render: claim_render(render, holder="a", lease_s=60, now=self.clock.now()))
+
+    def fail(self, render_key: str) -> None:
+        error = JobError(code=ErrorCode.RENDER_FAILED, message="out of memory")
+        self._change(render_key, lambda render: fail_render(render, error=error, now=self.clock.now()))
+        self._settle(self.store.render(render_key))
+
+    def finish(self, render_key: str) -> None:
+        put_video(self.artifacts, render_key)
+        self._settle(complete_from_object(render_key, store=self.store, artifacts=self.artifacts, now=self.clock.now))
+
+    def _change(self, render_key: str, change: Callable[[Render], Render]) -> None:
+        stored = self.store.render(render_key)
+        assert stored
+        self.store.commit(Replace(stored=stored, value=change(stored.value)))
+
+    def _settle(self, render: Stored[Render] | None) -> None:
+        assert render
+        settle(render, store=self.store, publisher=self.publisher, now=self.clock.now)
+
+    @property
+    def has_written_anything(self) -> bool:
+        return bool(self.store._documents or self.publisher.published)
+
+
+def is_problem(answer: Answer, code: ErrorCode) -> bool:
+    """Whether it is a complete problem document of that code (RFC 9457)."""
+    status, title = HTTP_STATUS[code]
+    assert answer.headers["Content-Type"].split(";")[0] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert set(answer.body) - {"errors"} == {"type", "title", "status", "code", "detail"}
+    assert answer.body["type"] == f"urn:life-as-not-me:problem:{code.value}"
+    assert (answer.status, answer.body["status"], answer.body["title"]) == (status, status, title)
+    assert answer.body["detail"]
+    return bool(answer.body["code"] == code.value)
