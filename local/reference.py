@@ -1,4 +1,4 @@
-"""What the documentation takes from the code: the settings of each room and the JSON Schemas of what leaves the house.
+"""What the documentation takes from the code: the settings of each room, and the schemas of what crosses its walls.
 
 Run as ``python -m local.reference`` to write it; a test says when it is out of date.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
 from local.bundles import ROOT
-from shared.documents import Job
-from shared.messages import JobEvent, JobRequested, RenderRequested
+from shared.batches import Batch
+from shared.documents import Job, Status
+from shared.messages import BatchChunk, JobEvent, JobRequested, PlanScheduled, RenderRequested
 from shared.requests import Request
 
 if TYPE_CHECKING:
@@ -26,17 +27,39 @@ Environment variables, read once by each deployable. Faulty ones are all named i
 function logs it and answers 500. Written by `make docs`.
 """
 SCHEMAS: dict[str, type[BaseModel]] = {
+    "batch": Batch,
+    "batch-chunk": BatchChunk,
     "job": Job,
     "job-event": JobEvent,
     "job-requested": JobRequested,
+    "plan-scheduled": PlanScheduled,
     "render-requested": RenderRequested,
+}
+#: Not in Firestore's document.
+BATCH_VIEW: dict[str, Any] = {
+    "links": {
+        "additionalProperties": False,
+        "description": "Where to read it: its address in the API, and its document in Firestore.",
+        "properties": {"self": {"type": "string"}, "firestore": {"type": "string"}},
+        "required": ["self", "firestore"],
+        "type": "object",
+    },
+    "jobs": {
+        "additionalProperties": False,
+        "description": "How many of its jobs have each status; in the answer to ``GET /batches/{id}``.",
+        "properties": {status.value: {"type": "integer", "minimum": 0} for status in Status},
+        "required": [status.value for status in Status],
+        "type": "object",
+    },
 }
 
 
 def reference() -> dict[str, str]:
     """Text of each generated file by its path in the repository."""
+    for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
+        sys.path.append(str(ROOT / "functions" / function))
     schemas = {f"docs/schemas/{name}.json": _schema(name) for name in SCHEMAS}
-    return {"docs/settings.md": _settings()} | schemas
+    return {"docs/settings.md": _settings(), "docs/schemas/job-requested.avsc": _avro_schema()} | schemas
 
 
 def _schema(name: str) -> str:
@@ -44,13 +67,19 @@ def _schema(name: str) -> str:
     if name == "job-requested":  # read as a whole later, so that an unreadable request still finds its job
         schema["properties"]["request"] = Request.model_json_schema()
         schema["$defs"] = schema["properties"]["request"].pop("$defs")
+    if name == "batch":  # on reading it, the API adds this to the document
+        schema["properties"] |= BATCH_VIEW
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
 
+def _avro_schema() -> str:
+    from avro_requests import job_requested_schema  # noqa: PLC0415
+
+    return json.dumps(job_requested_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def _settings() -> str:
-    for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
-        sys.path.append(str(ROOT / "functions" / function))
     from notify_settings import NotifySettings  # noqa: PLC0415
     from submit_settings import SubmitSettings  # noqa: PLC0415
 

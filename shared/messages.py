@@ -2,7 +2,7 @@
 
 ``render-requests`` (and ``-bulk``) speak for a render, not for a job. ``job-requests`` is the outside door.
 ``job-events`` tells of every job that became final, at least once. ``batch-chunks`` has some rows more of a batch read,
-``schedule`` asks for a plan. All are JSON with a ``schema_version``.
+``schedule`` asks for a plan. All are JSON with a ``schema_version``; what others publish may come in Avro, too.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ class PlanScheduled(Document):
     schema_version: Literal[1] = 1
     plan: str
     """Id of a plan of the catalogue."""
+    every: Literal["hour", "day", "week"] = "day"
+    """How often at most: further messages of the same hour, day, or ISO week, in UTC, add nothing."""
     traceparent: str | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ class Push:
     attributes: Mapping[str, str]
     #: The message's id; the event's where it has none.
     message_id: str
+    #: When Pub/Sub took it: the same at every delivery; None where it is not told.
+    published_at: datetime | None = None
 
 
 def read_push(event_data: Any, *, event_id: str) -> Push:  # noqa: ANN401 - whatever was posted
@@ -37,4 +40,13 @@ def read_push(event_data: Any, *, event_id: str) -> Push:  # noqa: ANN401 - what
         data=data,
         attributes={name: text for name, text in attributes.items() if isinstance(text, str)},
         message_id=str(message.get("messageId") or message.get("message_id") or event_id),
+        published_at=_time_of(message.get("publishTime") or message.get("publish_time")),
     )
+
+
+def _time_of(text: Any) -> datetime | None:  # noqa: ANN401 - whatever was posted
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

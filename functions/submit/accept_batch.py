@@ -10,7 +10,8 @@ import json
 import logging
 import re
 import secrets
-from typing import TYPE_CHECKING, Annotated, Literal
+from datetime import UTC
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from batch_desk import BatchDesk, wake
 from batch_rows import faults_of_row, parse_row
@@ -26,6 +27,7 @@ from shared.telemetry import traceparent_or_new
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from callers import Caller
 
@@ -37,6 +39,9 @@ MAX_INLINE_REQUESTS = 500
 MAX_BATCH_BODY_BYTES = 1024 * 1024
 #: Whose the scheduled batches are.
 SCHEDULER = "system:schedule"
+
+#: Names of an hour, a day and an ISO week that differ from each other and from those of any other.
+_PERIODS: Final = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 
 _GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\r\n]{1,1000})")
 
@@ -79,16 +84,20 @@ def accept_batch(
     )
 
 
-def accept_plan(data: bytes, *, message_id: str, desk: BatchDesk) -> None:
-    """Accept a plan that a schedule asks for, once for each message.
+def accept_plan(data: bytes, *, published_at: datetime, desk: BatchDesk) -> None:
+    """Accept a plan that a schedule asks for, once in each of its periods.
+
+    Cloud Scheduler may publish the same tick twice, as two messages; they were published in the same period.
 
     Raises:
         Retryable: a service does not answer; deliver it again.
     """
-    batch_id = batch_id_of("schedule", SCHEDULER, message_id)
-    fingerprint = hashlib.sha256(data).hexdigest()
     try:
         message = decode(PlanScheduled, data)
+        tick = f"{message.plan}/{published_at.astimezone(UTC):{_PERIODS[message.every]}}"
+        batch_id = batch_id_of("schedule", SCHEDULER, tick)
+        # Not of the body: whatever else a second message says, it is no fault.
+        fingerprint = hashlib.sha256(tick.encode()).hexdigest()
         if _known(batch_id, fingerprint=fingerprint, desk=desk) is None:
             _accept(
                 BatchRequest(plan=message.plan),

@@ -12,6 +12,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from avro_requests import ENCODING_ATTRIBUTE, plain_json
 from placing import JobExistsError, attach, place
 
 from shared.documents import JobError
@@ -64,7 +65,7 @@ def take_in(
     job_id = job_id_of_message(owner, message_id)
     traceparent = traceparent_or_new(attributes.get("traceparent"))
     try:
-        message = _decoded(data)
+        message = _decoded(data, encoding=attributes.get(ENCODING_ATTRIBUTE))
         job_id = message.job_id or job_id
         traceparent = traceparent_or_new(message.traceparent or attributes.get("traceparent"))
         wish = fill_in(parse_request(json.dumps(message.request), offer=offer), job_id=job_id, offer=offer)
@@ -104,10 +105,11 @@ def take_in(
                 attach(found.value, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
 
 
-def _decoded(data: bytes) -> JobRequested:
+def _decoded(data: bytes, *, encoding: str | None) -> JobRequested:
+    """The message, in Avro where the topic has a schema, which is when Pub/Sub names an encoding."""
     if len(data) > MAX_BODY_BYTES:  # its faults might not fit into a job
         raise Rejected(f"At most {MAX_BODY_BYTES} bytes are read.", code=ErrorCode.PAYLOAD_TOO_LARGE)
-    return decode(JobRequested, data)
+    return decode(JobRequested, data if encoding is None else plain_json(data, encoding=encoding))
 
 
 def _record_rejection(

@@ -96,4 +96,4 @@ def expand(event: CloudEvent) -> None:
 def schedule(event: CloudEvent) -> None:
     """A message on ``schedule``. Returning acknowledges it; raising has it delivered again."""
     push = read_push(event.data, event_id=event["id"])
-    accept_plan(push.data, message_id=push.message_id, desk=api().desk)
+    accept_plan(push.data, published_at=push.published_at or api().now(), desk=api().desk)

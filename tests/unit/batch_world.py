@@ -21,6 +21,7 @@ from shared.testing import AN_OFFER, TRACEPARENT, Clock, FlakyPublisher, Meddled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from shared.artifact_store import ArtifactStore
     from shared.batch_store import StoredBatch
@@ -141,8 +142,8 @@ class World:
         self.manifests.put(BUCKET, "rows.jsonl", lines(*rows))
         return self.accept(manifest=f"gs://{BUCKET}/rows.jsonl", **body)
 
-    def schedule(self, data: bytes, *, message_id: str = "1") -> None:
-        accept_plan(data, message_id=message_id, desk=self.desk)
+    def schedule(self, data: bytes, *, published_at: datetime | None = None) -> None:
+        accept_plan(data, published_at=published_at or self.clock.now(), desk=self.desk)
 
     def cancel(self, batch: Batch) -> Batch:
         stored = self.batches.batch(batch.batch_id)

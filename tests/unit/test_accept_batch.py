@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from shared.errors import MAX_FAULTS, ErrorCode, Rejected
 from shared.perspectives import perspectives
 from shared.plans import Plan, plans
 from shared.requests import parse_request
-from shared.testing import AN_OFFER
+from shared.testing import AN_OFFER, TRACEPARENT
 from tests.unit.batch_world import BUCKET, World, a_row, lines
 
 GRACE = Caller(owner="grace")
@@ -259,25 +260,84 @@ def test_a_schedule_starts_a_plan_under_the_schedules_name(world: World) -> None
     assert {job.owner for job in world.jobs} == {SCHEDULER}
 
 
+def a_tick(**fields: str) -> bytes:
+    return json.dumps({"schema_version": 1, "plan": "fresh-takes", **fields}).encode()
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 def test_a_schedules_message_that_is_delivered_twice_adds_nothing(world: World) -> None:
     for _ in range(3):
-        world.schedule(TICK, message_id="7")
+        world.schedule(TICK)
     world.deliver()
     assert len(world.jobs) == 24
-    world.schedule(TICK, message_id="7")
+    world.clock.pass_s(86_400)
+    world.schedule(TICK, published_at=world.clock.now() - timedelta(days=1))
     world.deliver()
+    assert len(world.jobs) == 24, "a redelivery a day later was still published when it was"
+
+
+@pytest.mark.parametrize(
+    ("every", "first", "second"),
+    [
+        ("hour", "2026-11-23T07:00:00Z", "2026-11-23T07:59:59Z"),
+        ("day", "2026-11-23T00:00:00Z", "2026-11-23T23:59:59Z"),
+        ("week", "2026-11-23T00:00:00Z", "2026-11-29T23:59:59Z"),
+        ("week", "2026-12-28T00:00:00Z", "2027-01-03T23:59:59Z"),
+        ("day", "2026-11-23T23:30:00-01:00", "2026-11-24T01:00:00Z"),
+    ],
+)
+def test_a_second_message_of_the_same_period_adds_nothing(world: World, every: str, first: str, second: str) -> None:
+    """Cloud Scheduler publishes at least once: the same tick may come as two messages, each with a trace of its own."""
+    world.schedule(a_tick(every=every), published_at=at(first))
+    world.schedule(a_tick(every=every, traceparent=TRACEPARENT), published_at=at(second))
+    world.deliver()
+    assert world.the_batch.state is BatchState.PLACED
     assert len(world.jobs) == 24
 
 
-def test_the_next_tick_of_a_schedule_is_another_batch_with_other_takes(world: World) -> None:
-    world.schedule(TICK, message_id="7")
-    world.schedule(TICK, message_id="8")
+@pytest.mark.parametrize(
+    ("every", "first", "second"),
+    [
+        ("hour", "2026-11-23T07:59:59Z", "2026-11-23T08:00:00Z"),
+        ("hour", "2026-11-23T07:00:00Z", "2026-11-24T07:00:00Z"),
+        ("day", "2026-11-23T23:59:59Z", "2026-11-24T00:00:00Z"),
+        ("week", "2026-11-29T23:59:59Z", "2026-11-30T00:00:00Z"),
+        ("week", "2026-01-05T00:00:00Z", "2027-01-04T00:00:00Z"),
+    ],
+)
+def test_a_tick_of_the_next_period_is_another_batch_with_other_takes(
+    world: World, every: str, first: str, second: str
+) -> None:
+    for published_at in (first, second):
+        world.schedule(a_tick(every=every), published_at=at(published_at))
     world.deliver()
     assert len({job.render_key for job in world.jobs}) == 48
 
 
+def test_a_schedule_that_does_not_say_how_often_is_one_of_days(world: World) -> None:
+    world.schedule(a_tick(), published_at=at("2026-11-23T01:00:00Z"))
+    world.schedule(a_tick(every="day"), published_at=at("2026-11-23T02:00:00Z"))
+    assert world.the_batch.plan == "fresh-takes"
+
+
+def test_two_plans_of_the_same_period_are_two_batches(world: World) -> None:
+    world.schedule(a_tick())
+    world.schedule(a_tick(plan="popular-wishes"))
+    assert {stored.value.plan for stored in world.batches._batches.values()} == {"fresh-takes", "popular-wishes"}
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b'{"plan": "world-domination"}', b'{"schema_version": 2, "plan": "fresh-takes"}']
+    "data",
+    [
+        b"",
+        b"{",
+        b'{"plan": "world-domination"}',
+        b'{"schema_version": 2, "plan": "fresh-takes"}',
+        b'{"plan": "fresh-takes", "every": "minute"}',
+    ],
 )
 def test_a_schedule_that_can_never_be_granted_is_acknowledged(world: World, data: bytes) -> None:
     world.schedule(data)

@@ -1,89 +1,21 @@
 """Wishes that come as messages: taken in once, and answered even when they can't be granted."""
 
-import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from intake import job_id_of_message, take_in
+from intake import job_id_of_message
 from placing import NotSeenToError
 from submit_job import job_id_of
 
-from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.documents import Job, Render, State, Status
+from shared.documents import State, Status
 from shared.errors import ErrorCode, Retryable
-from shared.job_store import Create, Stored
-from shared.messages import JOB_EVENTS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, JobEvent, decode
+from shared.job_store import Create
+from shared.messages import RENDER_REQUESTS, RENDER_REQUESTS_BULK
 from shared.outbox import OLD_EVENT
-from shared.requests import MAX_BODY_BYTES, render_key
+from shared.requests import MAX_BODY_BYTES
 from shared.settling import complete_from_object
-from shared.testing import (
-    AN_OFFER,
-    TRACEPARENT,
-    Clock,
-    FlakyPublisher,
-    MeddledJobStore,
-    a_job,
-    a_render,
-    a_spec,
-    put_video,
-)
-
-WISH = {"perspective": "curious-cat", "seed": 1}
-KEY = render_key(a_spec())
-
-
-class VanishingJobStore(MeddledJobStore):
-    """A job can be gone at the next reading, as if its time to live had ended."""
-
-    job_vanishes = False
-
-    def job(self, job_id: str) -> Stored[Job] | None:
-        if self.job_vanishes:
-            self.job_vanishes = False
-            del self._documents[Job, job_id]
-        return super().job(job_id)
-
-
-@dataclass
-class World:
-    """Everything that a message touches."""
-
-    clock: Clock = field(default_factory=Clock)
-    artifacts: InMemoryArtifactStore = field(default_factory=InMemoryArtifactStore)
-    publisher: FlakyPublisher = field(default_factory=FlakyPublisher)
-
-    def __post_init__(self) -> None:
-        self.store = VanishingJobStore(now=self.clock.now)
-
-    def deliver(self, message: object, *, message_id: str = "17", **attributes: str) -> None:
-        take_in(
-            message if isinstance(message, bytes) else json.dumps(message).encode(),
-            message_id=message_id,
-            attributes=attributes,
-            store=self.store,
-            publisher=self.publisher,
-            artifacts=self.artifacts,
-            offer=AN_OFFER,
-            now=self.clock.now,
-        )
-
-    @property
-    def jobs(self) -> list[Job]:
-        return [value for value, _ in self.store._documents.values() if isinstance(value, Job)]
-
-    @property
-    def only_job(self) -> Job:
-        [job] = self.jobs
-        return job
-
-    @property
-    def renders(self) -> list[Render]:
-        return [value for value, _ in self.store._documents.values() if isinstance(value, Render)]
-
-    @property
-    def events(self) -> list[JobEvent]:
-        return [decode(JobEvent, each.data) for each in self.publisher.published[JOB_EVENTS]]
+from shared.testing import TRACEPARENT, a_job, a_render, put_video
+from tests.unit.intake_world import KEY, WISH, World
 
 
 @pytest.fixture

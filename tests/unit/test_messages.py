@@ -60,6 +60,7 @@ MESSAGES: list[Message] = [
     BatchChunk(batch_id="batch-0001", cursor=0),
     BatchChunk(batch_id="batch-0001", cursor=100_000, traceparent=TRACEPARENT),
     PlanScheduled(plan="fresh-takes"),
+    PlanScheduled(plan="popular-wishes", every="week"),
 ]
 SCHEMAS: list[type[Any]] = [RenderRequested, JobRequested, JobEvent, BatchChunk, PlanScheduled]
 

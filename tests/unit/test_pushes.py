@@ -1,6 +1,7 @@
 """A Pub/Sub message as a function gets it: whatever is posted, there is something to refuse or to read."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,7 +20,9 @@ def test_a_message_is_read_with_its_attributes_and_its_id() -> None:
         },
         "subscription": "projects/p/subscriptions/s",
     }
-    assert read_push(event, event_id="event-1") == Push(data=DATA, attributes={"source": "reels"}, message_id="12")
+    assert read_push(event, event_id="event-1") == Push(
+        data=DATA, attributes={"source": "reels"}, message_id="12", published_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
 
 def test_the_older_spelling_of_the_id_is_read_too() -> None:
@@ -28,6 +31,27 @@ def test_the_older_spelling_of_the_id_is_read_too() -> None:
 
 def test_the_same_message_has_the_same_id_in_every_delivery_even_where_it_has_none() -> None:
     assert read_push({"message": {"data": ""}}, event_id="event-1").message_id == "event-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("publishTime", "2026-11-23T07:03:57.25Z"),
+        ("publish_time", "2026-11-23T07:03:57.250Z"),
+        ("publishTime", "2026-11-23T07:03:57.250000001Z"),
+        ("publishTime", "2026-11-23T08:03:57.25+01:00"),
+        ("publishTime", "2026-11-23T07:03:57.25"),
+    ],
+)
+def test_the_time_of_publishing_is_read_in_every_spelling(name: str, text: str) -> None:
+    published_at = read_push({"message": {name: text}}, event_id="event-1").published_at
+    assert published_at == datetime(2026, 11, 23, 7, 3, 57, 250_000, tzinfo=UTC)
+    assert published_at.utcoffset() in {timedelta(0), timedelta(hours=1)}
+
+
+@pytest.mark.parametrize("text", [None, "", "soon", 5, ["2026-11-23T07:03:57Z"], True])
+def test_a_time_of_publishing_that_cannot_be_read_is_none(text: object) -> None:
+    assert read_push({"message": {"publishTime": text}}, event_id="event-1").published_at is None
 
 
 @pytest.mark.parametrize("event_data", [None, "text", 5, [], {}, {"message": None}, {"message": "x"}, {"message": []}])
