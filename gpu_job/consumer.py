@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.render_job import render_job
+from gpu_job.renderer import UnfitError
 from shared.errors import Retryable
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def consume(
     Raises:
         PreemptedError: interrupted in the middle of a render, which was given back.
         HungError: the work hangs; the process must end.
+        UnfitError: this worker can render nothing; the process must end.
         Retryable: the source does not answer.
     """
     handled = silent = 0
@@ -71,7 +73,7 @@ def consume(
 def _handle(message: Message, *, workshop: Workshop) -> None:
     try:
         render_job(message, workshop=workshop)
-    except (PreemptedError, HungError):
+    except (PreemptedError, HungError, UnfitError):
         raise
     except Exception:  # one message must not end the worker for the others
         log.exception("message put back", extra={"action": "consume"})

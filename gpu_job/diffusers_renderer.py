@@ -33,7 +33,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
 from transformers.utils import logging as transformers_logging
 
-from gpu_job.memory import save_memory
+from gpu_job.memory import memory_ran_out, save_memory
+from gpu_job.renderer import StartOverError
 from gpu_job.wan_decoder import decodes_by_group, wan_groups
 from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
@@ -89,21 +90,30 @@ class DiffusersRenderer:
 
     Where it runs out before the first chunk is handed over, the render begins again, once, with the settings of
     `gpu_job.memory`, which stay on for as long as the pipeline is loaded; where it runs out even so, the spec can't be
-    rendered. Where it runs out after the first chunk, the render can't begin again, since nobody is given a frame
-    twice: the settings are turned on for the next try, and this one is over. That is rare. With these settings
-    everything is decoded before the first chunk, and without them the first chunk waits until decoding has taken the
-    most memory that it ever takes, so that others on the same device must have taken theirs since.
+    rendered. Where it runs out after the first chunk, it is for the caller to begin again, since nobody is given a
+    frame twice. That is rare. With these settings everything is decoded before the first chunk, and without them the
+    first chunk waits until decoding has taken the most memory that it ever takes, so that others on the same device
+    must have taken theirs since.
 
     Args:
         models_dir: a spec's ``model_source`` is looked for here first (``owner/name`` may be a folder in a folder);
             what is not here is taken for a hub id.
         device: ``cuda`` when there is one, else ``cpu``.
         threads: of the CPU; torch decides when absent.
+
+    Raises:
+        ValueError: this machine has no such device.
     """
 
     def __init__(self, models_dir: Path, *, device: str | None = None, threads: int | None = None) -> None:
         self._models_dir = models_dir
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            self._device = torch.device(device)
+            torch.zeros(1, device=self._device).item()
+        except (RuntimeError, AssertionError, NotImplementedError) as exc:
+            msg = f"DEVICE is {device}, which torch can't use on this machine: {exc}"
+            raise ValueError(msg) from exc
         if threads is not None:
             torch.set_num_threads(threads)
         for silence in (
@@ -139,7 +149,7 @@ class DiffusersRenderer:
         while chunks is None:
             try:
                 chunks = self._begun(spec, watch)
-            except torch.OutOfMemoryError as exc:
+            except (RuntimeError, MemoryError) as exc:
                 self._save_memory(exc, spec)
         # 2. Decode the rest and hand over
         count = 0
@@ -148,9 +158,9 @@ class DiffusersRenderer:
                 count += len(chunk)
                 _check(chunk, count, spec)
                 yield chunk
-        except torch.OutOfMemoryError as exc:
+        except (RuntimeError, MemoryError) as exc:
             self._save_memory(exc, spec)
-            raise Retryable(f"{self.device_name} has not enough free memory.") from exc
+            raise StartOverError(f"{self.device_name} has not enough free memory.") from exc
         if count != spec.frames:
             raise Permanent(f"The model drew {count} frames instead of {spec.frames}.")
 
@@ -160,12 +170,15 @@ class DiffusersRenderer:
         chunks = _chunks(warm.pipe, self._denoised(warm, spec, watch))
         return chain(list(islice(chunks, 1)), chunks)
 
-    def _save_memory(self, exc: torch.OutOfMemoryError, spec: RenderSpec) -> None:
+    def _save_memory(self, exc: RuntimeError | MemoryError, spec: RenderSpec) -> None:
         """Make the next try at this model one that saves memory.
 
         Raises:
             Permanent: this one did already.
+            RuntimeError: ``exc``, which is about something else.
         """
+        if not memory_ran_out(exc):
+            raise exc
         exc.with_traceback(None)  # it holds the frames of the calls, and these hold the tensors
         if self._too_large == _key(spec):
             detail = CLIP_TOO_LARGE if self._warm else MODEL_TOO_LARGE

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
+from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.documents import Job, JobError, Render, Stage, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
-from shared.job_store import JobStore, Replace, Stored
+from shared.job_store import Contest, JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
     Ending,
@@ -28,7 +29,7 @@ from shared.jobs import (
     retire,
     touch,
 )
-from shared.settling import BATCH_JOBS, look, settle
+from shared.settling import BATCH_JOBS, look, settle, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +88,7 @@ class Claimant:
         Raises:
             Retryable: a service does not answer.
         """
+        contest = Contest()
         while True:
             found = self.look(render_key)
             if found is None:
@@ -110,7 +112,8 @@ class Claimant:
                     continue
                 claimed = claim_render(found.value, holder=self.holder, lease_s=self.lease_s, now=self.now())
                 [written] = self.store.commit(Replace(stored=found, value=claimed))
-            except Conflict:
+            except Conflict as exc:
+                contest.lost(exc)
                 continue
             return Lease(claimant=self, render=cast("Stored[Render]", written), sent_at=sent_at)
 
@@ -167,12 +170,15 @@ class Lease:
             NobodyWaitsError: the lease was renewed, but for nobody.
             Retryable: the store does not answer; the lease runs on until it ends.
         """
+        contest = Contest()
         while True:
             sent_at = self._by.monotonic()
             is_news = stage is not self._told
             waiting = self._by.store.waiting_jobs(self.render.render_key, limit=None if is_news else MANY_JOBS + 1)
             told = waiting if is_news or len(waiting) <= MANY_JOBS else []
-            if self._write(renew_render(self.render, stage=stage, progress=progress, now=self._by.now()), told):
+            if self._write(
+                renew_render(self.render, stage=stage, progress=progress, now=self._by.now()), told, contest
+            ):
                 break
         self._sent_at = sent_at
         self._told = stage
@@ -186,10 +192,11 @@ class Lease:
             LeaseLostError: there was nothing to give back.
             Retryable: the store does not answer; the lease ends by itself.
         """
+        contest = Contest()
         while True:
             waiting = self._by.store.waiting_jobs(self.render.render_key)
             after = release_render(self.render, now=self._by.now(), ending=ending)
-            if self._write(after, waiting):
+            if self._write(after, waiting, contest):
                 return
 
     def fail(self, error: JobError) -> None:
@@ -199,10 +206,10 @@ class Lease:
             LeaseLostError: it is another's business now.
             Retryable: a service does not answer.
         """
-        by = self._by
+        by, contest = self._by, Contest()
         found = by.look(self.render.render_key)
         if found is None or not found.value.is_final:
-            while not self._write(fail_render(self.render, error=error, now=by.now()), []):
+            while not self._write(fail_render(self.render, error=error, now=by.now()), [], contest):
                 pass
             found = self._render
         settle(found, store=by.store, publisher=by.publisher, now=by.now)
@@ -217,18 +224,31 @@ class Lease:
         """
         by = self._by
         found = by.look(self.render.render_key)
+        if found is None:
+            self.sweep()
         if found and not found.value.is_final:
             raise Retryable("the video was deleted in the moment of its upload")
         if found and found.value.state is State.FAILED:
             settle(found, store=by.store, publisher=by.publisher, now=by.now)
 
-    def _write(self, after: Render, jobs: Sequence[Stored[Job]]) -> bool:
+    def sweep(self) -> None:
+        """The work has ended and the lease is lost: where the render is gone too, so is what the attempt uploaded.
+
+        Raises:
+            Retryable: a service does not answer.
+        """
+        key, attempt = self.render.render_key, self.attempt
+        names = [video_path(key), poster_path(key, attempt), receipt_path(key, attempt)]
+        sweep(key, names, store=self._by.store, artifacts=self._by.artifacts)
+
+    def _write(self, after: Render, jobs: Sequence[Stored[Job]], contest: Contest) -> bool:
         """Write the render, and the jobs as they follow it, in one batch. False: read again and write again."""
         followed = [(job, follow(job.value, after, now=self._by.now())) for job in jobs]
         writes = [Replace(stored=job, value=value) for job, value in followed if value != job.value]
         try:
             self._commit(after, writes[:BATCH_JOBS])
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             self._read_again()
             return False
         with suppress(Conflict):  # the rest hears of the next change

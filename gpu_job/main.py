@@ -1,4 +1,7 @@
-"""The worker's composition root: ``python -m gpu_job.main``. Exits 0 when the queue is empty or it was told to go."""
+"""The worker's composition root: ``python -m gpu_job.main``.
+
+Exits 0 when the queue is empty or it was told to go, 1 when the worker itself is at fault and another may do better.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.lease import Claimant
 from gpu_job.message_source.pubsub import PubSubMessageSource
 from gpu_job.render_job import Workshop
+from gpu_job.renderer import UnfitError
 from gpu_job.worker_settings import WorkerSettings
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.errors import Retryable
@@ -40,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: A worker that was told to go is gone after this long, come what may: a Spot node gives 15 s.
 GRACE_S = 9
+#: Longest answer of Firestore. A call that hangs when the signal comes ends in time for the lease to be given back.
+STORE_TIMEOUT_S = 4.0
 
 
 def main(renderer_of: Callable[[WorkerSettings], Renderer] | None = None) -> NoReturn:
@@ -62,7 +68,7 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
             claimant=Claimant(
                 holder=f"{settings.hostname}-{secrets.token_hex(4)}",
                 lease_s=settings.lease_s,
-                store=FirestoreJobStore(firestore.Client(project=project)),
+                store=FirestoreJobStore(firestore.Client(project=project), timeout_s=STORE_TIMEOUT_S),
                 artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
                 publisher=PubSubPublisher(project=project),
                 now=lambda: datetime.now(UTC),
@@ -77,6 +83,9 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
             consume(workshop=workshop, patience_s=settings.patience_s, warm_s=settings.warm_s)
         except PreemptedError:
             log.info("worker goes, its render was given back", extra={"action": "preempt"})
+        except UnfitError as exc:
+            log.critical("worker is unfit", extra={"action": "consume", "reason": str(exc)}, exc_info=True)
+            return 1
         except (HungError, Retryable):
             log.exception("worker gives up", extra={"action": "consume"})
             return 1

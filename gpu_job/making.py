@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gpu_job.encoder import encode
 from gpu_job.pictures import poster
+from gpu_job.renderer import StartOverError
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store import ArtifactExists
 from shared.commits import Commit
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gpu_job.encoder import Encoded
     from gpu_job.renderer import Renderer, Watch
     from shared.artifact_store import ArtifactStore
     from shared.documents import Render
@@ -56,16 +58,24 @@ def make_video(
 
     # 1. Render and encode, a chunk of frames at a time.
     drawing = _Stopwatch()
-    encoded = encode(
-        drawing.through(renderer.render(spec, watch=watch)),
-        folder / f"{key}.mp4",
-        width=spec.width,
-        height=spec.height,
-        fps=spec.fps,
-        frames=spec.frames,
-        metadata={"title": f"Life As Not Me: {spec.perspective}", "comment": f"Made by AI. render_key={key}"},
-        watch=watch,
-    )
+
+    def drawn() -> Encoded:
+        return encode(
+            drawing.through(renderer.render(spec, watch=watch)),
+            folder / f"{key}.mp4",
+            width=spec.width,
+            height=spec.height,
+            fps=spec.fps,
+            frames=spec.frames,
+            metadata={"title": f"Life As Not Me: {spec.perspective}", "comment": f"Made by AI. render_key={key}"},
+            watch=watch,
+        )
+
+    try:
+        encoded = drawn()
+    except StartOverError:
+        log.warning("render starts over", extra={"action": "render", "attempt": attempt}, exc_info=True)
+        encoded = drawn()
     usage = Usage(
         load_s=round(renderer.load_s, 3),
         render_s=round(max(0.0, drawing.seconds - renderer.load_s), 3),

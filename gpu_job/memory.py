@@ -6,13 +6,26 @@ The settings are those of diffusers: https://huggingface.co/docs/diffusers/optim
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
+import torch
+
 if TYPE_CHECKING:
-    import torch
     from diffusers import DiffusionPipeline
 
 log = logging.getLogger(__name__)
+
+#: What the allocators that torch has no exception for say: CUDA itself, its libraries (cuBLAS, cuDNN, cuSOLVER), and
+#: the machine's own memory (``c10/core/impl/alloc_cpu.cpp``).
+_NO_ROOM = re.compile(r"out of memory|_ALLOC_FAILED|can't allocate memory|not enough memory", re.IGNORECASE)
+
+
+def memory_ran_out(exc: BaseException) -> bool:
+    """Whether this is what it looks like when a GPU, or the machine itself, has no memory left."""
+    if isinstance(exc, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(exc, RuntimeError) and _NO_ROOM.search(str(exc)) is not None
 
 
 def save_memory(pipe: DiffusionPipeline, device: torch.device) -> None:

@@ -14,9 +14,10 @@ from gpu_job.heartbeat import HungError, PreemptedError, attend
 from gpu_job.lease import Held, LeaseLostError, NobodyWaitsError, NoLease
 from gpu_job.making import make_video
 from gpu_job.message_source import MAX_DELAY_S
+from gpu_job.renderer import UnfitError
 from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
-from shared.jobs import MAX_ATTEMPTS, Ending
+from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, Ending
 from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
 from shared.telemetry import context
 
@@ -53,6 +54,7 @@ def render_job(message: Message, *, workshop: Workshop) -> None:
     Raises:
         PreemptedError: the worker is told to go; lease and message were given back.
         HungError: the work hangs; lease and message were given back, and the process must end.
+        UnfitError: this worker can render nothing; lease and message were given back, and the process must end.
     """
     source = workshop.source
     try:
@@ -96,7 +98,7 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
             lambda watch: make_video(
                 lease.render,
                 attempt=lease.attempt,
-                renderer=workshop.renderer(),
+                renderer=_renderer(workshop),
                 artifacts=claimant.artifacts,
                 folder=workshop.folder,
                 watch=watch,
@@ -108,24 +110,27 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
         )
     except LeaseLostError:
         log.warning("lease lost", extra={"action": "render", "attempt": lease.attempt})
+        lease.sweep()
     except NobodyWaitsError:
         log.info("nobody waits", extra={"action": "render", "attempt": lease.attempt})
         _release(lease, Ending.PREEMPTED)
-    except PreemptedError:
-        _release(lease, Ending.PREEMPTED)
-        _put_back_now(message, workshop=workshop)
-        raise
-    except HungError:
-        log.exception("work hangs", extra={"action": "render", "attempt": lease.attempt})
-        _release(lease, Ending.BROKEN)
-        _put_back_now(message, workshop=workshop)
+    except (PreemptedError, UnfitError, HungError) as exc:
+        log.warning("worker leaves its render", extra={"action": "render", "attempt": lease.attempt, "why": repr(exc)})
+        # A worker that hangs may do so because of the render. What else ends one is no fault of it.
+        _release(lease, Ending.BROKEN if isinstance(exc, HungError) else Ending.PREEMPTED)
+        # The next worker may be as unfit as this one.
+        delay_s = int(workshop.retry_backoff_s) if isinstance(exc, UnfitError) else 0
+        _put_back_and_leave(message, workshop=workshop, delay_s=delay_s)
         raise
     except Permanent as exc:
         _fail(lease, JobError(code=exc.code, message=exc.detail))
     except Retryable as exc:
         log.warning("attempt ended", extra={"action": "render", "attempt": lease.attempt}, exc_info=True)
-        _release(lease, Ending.RETRYABLE)
-        raise _TryLater(_backoff_s(lease.render.retries, workshop=workshop)) from exc
+        if lease.render.retries < MAX_RETRIES:
+            _release(lease, Ending.RETRYABLE)
+            raise _TryLater(_backoff_s(lease.render.retries, workshop=workshop)) from exc
+        message_for_people = f"It was tried again {MAX_RETRIES} times, in vain: {exc}"
+        _fail(lease, JobError(code=ErrorCode.UNAVAILABLE, message=message_for_people))
     except Exception as exc:
         log.exception("attempt failed", extra={"action": "render", "attempt": lease.attempt})
         attempts = lease.render.attempts
@@ -137,6 +142,14 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
     else:
         return True
     return False
+
+
+def _renderer(workshop: Workshop) -> Renderer:
+    """The renderer. Making it knows no spec, so what goes wrong there goes wrong with every other too."""
+    try:
+        return workshop.renderer()
+    except Exception as exc:
+        raise UnfitError(f"this worker can't render: {exc}") from exc
 
 
 def _backoff_s(failures: int, *, workshop: Workshop) -> int:
@@ -153,10 +166,10 @@ def _release(lease: Lease, ending: Ending) -> None:
         log.warning("lease not released", extra={"action": "release", "attempt": lease.attempt}, exc_info=True)
 
 
-def _put_back_now(message: Message, *, workshop: Workshop) -> None:
+def _put_back_and_leave(message: Message, *, workshop: Workshop, delay_s: int) -> None:
     """Whoever leaves does not stay because nobody answers: the message comes again after its deadline."""
     try:
-        workshop.source.put_back(message)
+        workshop.source.put_back(message, delay_s=delay_s)
     except Retryable:
         log.warning("message left to its deadline", extra={"action": "put_back"}, exc_info=True)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from shared.errors import LifeAsNotMeError, Retryable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 
 class RenderStopped(Exception):  # noqa: N818 - an answer to a wish, not an error
     """The watch wanted the work to stop, and it stopped between two steps."""
+
+
+class UnfitError(LifeAsNotMeError):
+    """This worker can render nothing, whatever the spec: its settings or its machine are wrong, and it must end."""
+
+
+class StartOverError(Retryable):
+    """What was handed over so far is void: the same spec, rendered again from its beginning, may work."""
 
 
 class Watch(Protocol):
@@ -54,6 +64,7 @@ class Renderer(Protocol):
 
         Raises:
             RenderStopped: the watch wanted it.
+            StartOverError: call it again, once.
             Retryable: it may work on another machine or later (model not reachable, out of memory because of others).
             Permanent: this spec can't be rendered (frames are not finite, model can't do the size, too large for the
                 memory).

@@ -2,7 +2,7 @@
 
 The same code as everywhere else, over the in-memory doubles of Firestore and Pub/Sub; videos lie in the local storage
 emulator, so that links to them open in a browser. What is in memory is gone at the end. The intake is left out: no
-other program can reach an in-memory topic.
+other program can reach an in-memory topic. So is the scheduled bulk run, but not reconcile.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from local.stack import BUCKET, PROJECT
 from local.storage_emulator import serve_storage
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
+from shared.batch_waking import wake_lost_batches
 from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FOREVER_S = float("inf")
+#: How long one run of reconcile may take.
+RECONCILE_LIMIT_S = 45.0
 #: A step, or the decoding, of the untrained model takes no longer on a slow machine.
 WORK_STOPS_S = 20.0
 _EVENTS_PATH = "/_events"
@@ -76,6 +79,7 @@ def serve_embedded(
     renderer: Callable[[], Renderer],
     port: int = 0,
     cors_origins: tuple[str, ...] = (),
+    reconcile_every_s: float = 60.0,
 ) -> Iterator[Embedded]:
     """Run the system on threads of this process; at the end all of them have ended.
 
@@ -88,6 +92,7 @@ def serve_embedded(
     from expand_batch import take_chunk  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
     from notifier import object_finalized  # noqa: PLC0415
+    from reconciling import reconcile_all  # noqa: PLC0415
     from repairing import Repairer  # noqa: PLC0415
     from submit_settings import SubmitSettings  # noqa: PLC0415
 
@@ -156,6 +161,14 @@ def serve_embedded(
             _thread("worker", lambda: _work(workshop, faults), stop=lambda: _interrupt(workshop.inbox))
         )
         running.enter_context(_thread("api", server.serve_forever, stop=server.shutdown))
+
+        def reconcile() -> None:
+            while not stopping.wait(reconcile_every_s):
+                reconcile_all(repairer=repairer, time_limit_s=RECONCILE_LIMIT_S, monotonic=time.monotonic)
+                wake_lost_batches(batches=desk.batches, publisher=publisher, now=_now)
+
+        stopping = threading.Event()
+        running.enter_context(_thread("scheduler", reconcile, stop=stopping.set))
         yield Embedded(api_url=url, faults=faults, store=store, publisher=publisher)
 
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import AwareDatetime, Field
 
 from shared.documents import JOB_ID_PATTERN, Document, JobError
-from shared.errors import Fault, LifeAsNotMeError
-from shared.jobs import RETENTION
+from shared.errors import Fault
+from shared.jobs import RETENTION, ForbiddenTransitionError
 from shared.requests import Priority
 
 if TYPE_CHECKING:
@@ -80,10 +80,6 @@ BATCH_TRANSITIONS: Final[dict[tuple[BatchState, BatchMove], BatchState]] = {
     (BatchState.FAILED, BatchMove.CANCEL): BatchState.CANCELING,
     (BatchState.CANCELING, BatchMove.FINISH): BatchState.CANCELED,
 }
-
-
-class ForbiddenBatchMoveError(LifeAsNotMeError):
-    """The table has no such arrow: a fault in the caller, which must look at the state first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,5 +268,5 @@ def _read(batch: Batch, cursor: Cursor, faults: Sequence[RowFault], *, now: date
 def _move(batch: Batch, move: BatchMove, **changes: object) -> Batch:
     to = BATCH_TRANSITIONS.get((batch.state, move))
     if to is None:
-        raise ForbiddenBatchMoveError(f"batch is {batch.state}: no {move} from there")
+        raise ForbiddenTransitionError(f"batch is {batch.state}: no {move} from there")
     return batch.model_copy(update={"state": to, **changes})

@@ -33,12 +33,18 @@ KEPT_LONGER_EVERY: Final = timedelta(days=1)
 JOB_DEADLINE: Final = timedelta(hours=24)
 #: Reconcile looks at a render this long after something happened to it that should be followed by something else,
 SOON: Final = timedelta(minutes=1)
+#: this long after somebody was seen working on it: if they die, their lease ends and their message comes again before.
+#: Both may be lost at once: a killed worker, and its message forgotten by the queue.
+LEASED_CHECK: Final = timedelta(minutes=3)
 #: this long after its message was sent, which may wait in a queue,
 FIRST_CHECK: Final = timedelta(minutes=10)
 #: and no longer than this after the last of several.
 LAST_CHECK: Final = timedelta(hours=6)
 #: Deliveries of one render to a renderer that may end in an error before it is given up. Preemption costs none.
 MAX_ATTEMPTS: Final = 3
+#: Times that a service or a file may not answer before a render is given up. With the worker's pauses of 10 s to ten
+#: minutes that is more than two hours of outage; without it, one that can't be uploaded is drawn on a GPU for a day.
+MAX_RETRIES: Final = 20
 
 
 class Move(StrEnum):
@@ -59,7 +65,7 @@ class Ending(StrEnum):
     PREEMPTED = "preempted"
     """The worker was told to go, or nobody waits: costs nothing."""
     RETRYABLE = "retryable"
-    """The world was wrong: costs no attempt, but the next one waits longer. The jobs' deadline ends it."""
+    """The world was wrong: costs no attempt, but the next one waits longer, and there are `MAX_RETRIES`."""
     BROKEN = "broken"
     """The work itself went wrong: costs an attempt."""
 
@@ -178,8 +184,8 @@ def publish(render: Render, *, now: datetime) -> Render:
 
 
 def postpone(render: Render, *, now: datetime) -> Render:
-    """A worker has it: its message is in good hands, as if it had been sent just now. Look again later."""
-    return render.model_copy(update={"published_at": now, "updated_at": now, "check_at": now + FIRST_CHECK})
+    """A worker has it: its message is in good hands, as if it had been sent just now. Look again soon: it may die."""
+    return render.model_copy(update={"published_at": now, "updated_at": now, "check_at": now + LEASED_CHECK})
 
 
 def settled(render: Render, *, now: datetime) -> Render:

@@ -8,14 +8,24 @@ whole.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
+from shared.artifact_paths import video_path
 from shared.commits import find_commit
-from shared.documents import JobError
+from shared.documents import JobError, State
 from shared.errors import Conflict, Permanent
-from shared.job_store import JobStore, Replace, Stored
-from shared.jobs import Move, can, complete_render, event_published, fail_render, follow, settled, touch
+from shared.job_store import Contest, JobStore, Replace, Stored
+from shared.jobs import (
+    Move,
+    can,
+    complete_render,
+    event_published,
+    fail_render,
+    follow,
+    revive_render,
+    settled,
+    touch,
+)
 from shared.outbox import publish_event
 
 if TYPE_CHECKING:
@@ -45,6 +55,7 @@ def complete_from_object(
         Permanent: an object lies there that no worker made.
     """
     found = find_commit(render_key, artifacts=artifacts)
+    contest = Contest()
     while True:
         render = store.render(render_key)
         if render is None or found is None or not can(render.value, Move.COMPLETE):
@@ -53,7 +64,8 @@ def complete_from_object(
         done = complete_render(render.value, video=video, usage=commit.usage, now=now())
         try:
             [written] = store.commit(Replace(stored=render, value=done))
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             continue
         log.info("render completed", extra={"action": "complete", "attempt": commit.attempt})
         return cast("Stored[Render]", written)
@@ -64,20 +76,62 @@ def look(
 ) -> Stored[Render] | None:
     """The render as its object has it: completed when the video is there, failed when something else lies there.
 
-    The object outranks the document: a video that exists is not made again, and what blocks its name stays.
+    The object outranks the document: a video that exists is not made again, and what blocks its name stays. A video
+    that is gone is made again for those who wait for it; without any, the next who wishes for it sees to that.
 
     Raises:
         Retryable: a service does not answer.
     """
-    try:
-        return complete_from_object(render_key, store=store, artifacts=artifacts, now=now)
-    except Permanent as exc:
-        log.exception("object is not ours", extra={"action": "look"})
-        error = JobError(code=exc.code, message=exc.detail)
-    while (found := store.render(render_key)) and can(found.value, Move.FAIL):
-        with suppress(Conflict):
-            store.commit(Replace(stored=found, value=fail_render(found.value, error=error, now=now())))
-    return found
+    contest = Contest()
+    while True:
+        error = None
+        try:
+            render = complete_from_object(render_key, store=store, artifacts=artifacts, now=now)
+        except Permanent as exc:
+            log.exception("object is not ours", extra={"action": "look"})
+            render, error = store.render(render_key), JobError(code=exc.code, message=exc.detail)
+        if render is None:
+            return None
+        if error and can(render.value, Move.FAIL):
+            after = fail_render(render.value, error=error, now=now())
+        elif not error and _is_missed(render.value, store=store, artifacts=artifacts):
+            log.warning("video is gone", extra={"action": "look"})
+            after = revive_render(render.value, priority=render.value.priority, now=now())
+        else:
+            return render
+        try:
+            [written] = store.commit(Replace(stored=render, value=after))
+        except Conflict as exc:
+            contest.lost(exc)
+        else:
+            return cast("Stored[Render]", written)
+
+
+def sweep(render_key: str, names: Sequence[str], *, store: JobStore, artifacts: ArtifactStore) -> bool:
+    """Delete these objects of a render if its document is gone: it was private, and deleted while it was being made.
+
+    They are looked at before the document, and deleted as they were found. So what a new render of the same key puts
+    there stays. One that takes over the video in this very moment loses it, and `look` has it made again.
+
+    Args:
+        render_key: of the render.
+        names: of the objects; the one that others look for comes first.
+        store: where the document was.
+        artifacts: where the objects lie.
+
+    Returns:
+        Whether the document is gone.
+
+    Raises:
+        Retryable: a service does not answer.
+    """
+    found = [artifact for name in names if (artifact := artifacts.get(name))]
+    if store.render(render_key) is not None:
+        return False
+    for artifact in found:
+        artifacts.delete(artifact)
+    log.info("objects of no render deleted", extra={"action": "sweep", "objects": len(found)})
+    return True
 
 
 def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]) -> None:
@@ -90,11 +144,12 @@ def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now
         Retryable: a service does not answer; what is left is done by the next call.
     """
     key = render.value.render_key
+    contest = Contest()
     current: Stored[Render] | None = render
     while current and current.value.is_final and (waiting := store.waiting_jobs(key, limit=BATCH_JOBS)):
         final = current.value
         told = [(job, follow(job.value, final, now=now())) for job in waiting]
-        current = _write(current, touch(final, now=now()), told, store=store)
+        current = _write(current, touch(final, now=now()), told, store=store, contest=contest)
     while current and current.value.is_final:
         pending = store.jobs_with_pending_event(key, limit=BATCH_JOBS)
         if not pending and current.value.check_at is None:
@@ -103,16 +158,32 @@ def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now
             publish_event(job.value, publisher=publisher)
         is_last = len(pending) < BATCH_JOBS
         after = settled(current.value, now=now()) if is_last else touch(current.value, now=now())
-        current = _write(current, after, [(job, event_published(job.value)) for job in pending], store=store)
+        cleared = [(job, event_published(job.value)) for job in pending]
+        current = _write(current, after, cleared, store=store, contest=contest)
+
+
+def _is_missed(render: Render, *, store: JobStore, artifacts: ArtifactStore) -> bool:
+    """Whether somebody waits for a video that is gone: it was there before its render was completed."""
+    return (
+        render.state is State.COMPLETED
+        and artifacts.get(video_path(render.render_key)) is None
+        and bool(store.waiting_jobs(render.render_key, limit=1))
+    )
 
 
 def _write(
-    render: Stored[Render], after: Render, jobs: Sequence[tuple[Stored[Job], Job]], *, store: JobStore
+    render: Stored[Render],
+    after: Render,
+    jobs: Sequence[tuple[Stored[Job], Job]],
+    *,
+    store: JobStore,
+    contest: Contest,
 ) -> Stored[Render] | None:
     """One batch of jobs, fenced by the render; the render as it is afterwards, written or not."""
     fence = Replace(stored=render, value=after)
     try:
         written = store.commit(fence, *(Replace(stored=before, value=after) for before, after in jobs))
-    except Conflict:
+    except Conflict as exc:
+        contest.lost(exc)
         return store.render(render.value.render_key)
     return cast("Stored[Render]", written[0])

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 def object_finalized(bucket: object, name: object, *, ours: str, repairer: Repairer) -> None:
     """Complete the render whose commit the object is; ignore every other object.
 
+    Where the render is gone, a private one was deleted while its video was on the way: then the video goes too.
+
     Args:
         bucket: of the object; whatever the event says.
         name: of the object; whatever the event says.
@@ -37,5 +39,7 @@ def object_finalized(bucket: object, name: object, *, ours: str, repairer: Repai
         render = repairer.look(render_key)
         if render is None:
             log.warning("object without a render", extra={"action": "notify"})
-        elif render.value.is_final:
+            repairer.sweep(render_key)
+            render = repairer.look(render_key)  # somebody may have wished for it in this moment
+        if render is not None and render.value.is_final:
             repairer.settle(render)

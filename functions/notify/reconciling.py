@@ -18,6 +18,7 @@ from shared.errors import Conflict
 from shared.job_store import Replace
 from shared.jobs import touch
 from shared.outbox import OLD_EVENT, empty_outbox
+from shared.settling import BATCH_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +34,9 @@ log = logging.getLogger(__name__)
 
 #: What one query reads; the next run goes on.
 PAGE: Final = 200
-#: A job that nothing has happened to for so long is looked at: longer than a render's own first check.
-LEFT_WAITING: Final = timedelta(minutes=15)
+#: A job that nothing has happened to for so long is looked at: longer than a render's own first check. A hundred
+#: thousand jobs of a batch wait rightly and are looked at as often, so it is no shorter than it must be.
+LEFT_WAITING: Final = timedelta(hours=1)
 
 
 def reconcile_all(
@@ -61,7 +63,7 @@ def reconcile_all(
     give_up_at = monotonic() + time_limit_s
     done: Counter[str] = Counter()
     seen: set[str] = set()
-    kinds: list[_Find] = [_late, _untold, _unchecked, _left_waiting]
+    kinds: list[_Find] = [_late, _untold, _unchecked, partial(_left_waiting, unchanged_since=repairer.now())]
     while kinds:
         kinds = [
             find
@@ -121,11 +123,27 @@ def _unchecked(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Re
     return {f"unchecked {key}": partial(repairer.repair, key) for key in keys}
 
 
-def _left_waiting(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repair]:
-    of_render: dict[str | None, list[Stored[Job]]] = defaultdict(list)
-    for job in repairer.store.jobs_left_waiting(since=by - LEFT_WAITING, limit=limit):
-        of_render[job.value.render_key].append(job)
-    return {f"left {jobs[0].value.job_id}": partial(_look_after, jobs, repairer) for jobs in of_render.values()}
+def _left_waiting(repairer: Repairer, limit: int, by: datetime, *, unchanged_since: datetime) -> Mapping[str, _Repair]:
+    """Jobs that nothing happened to. Most of them wait in a queue, and that is all right.
+
+    Those that were sent to the end of the line in this run are not found again, however far it looks ahead.
+    """
+    since = min(by - LEFT_WAITING, unchanged_since - timedelta.resolution)
+    of_render: dict[str, list[Stored[Job]]] = defaultdict(list)
+    for job in repairer.store.jobs_left_waiting(since=since, limit=limit):
+        of_render[job.value.render_key or ""].append(job)
+    renders = repairer.store.renders(of_render.keys() - {""})
+    rightly: list[Stored[Job]] = []
+    repairs: dict[str, _Repair] = {}
+    for key, jobs in of_render.items():
+        render = renders.get(key)
+        if render is not None and not render.value.is_final and render.value.check_at is not None:
+            rightly += jobs
+        else:
+            repairs[f"left {jobs[0].value.job_id}"] = partial(_look_after, jobs, repairer)
+    for some in (rightly[start : start + BATCH_JOBS] for start in range(0, len(rightly), BATCH_JOBS)):
+        repairs[f"waiting {some[0].value.job_id}"] = partial(_send_to_the_end, some, repairer)
+    return repairs
 
 
 def _end_late(job: Stored[Job], repairer: Repairer) -> str | None:
@@ -140,18 +158,24 @@ def _end_late(job: Stored[Job], repairer: Repairer) -> str | None:
 
 
 def _look_after(jobs: Sequence[Stored[Job]], repairer: Repairer) -> str | None:
-    """Jobs of one render that nothing happened to. Most of them wait in a queue, and that is all right."""
+    """Jobs of one render that is gone, or that nobody looks at."""
     key = jobs[0].value.render_key
     render = repairer.store.render(key) if key else None
     if render is None:
         ended = [repairer.end(job, GONE) for job in jobs]
         return "waited for nothing" if any(ended) else None
-    if render.value.is_final or render.value.check_at is None:
-        return repairer.repair(render.value.render_key)
-    for job in jobs:  # to the end of the line, or those that wait rightly would hide those that are stuck
-        with suppress(Conflict):
-            repairer.store.commit(Replace(stored=job, value=touch(job.value, now=repairer.now())))
-    return None
+    return repairer.repair(render.value.render_key)
+
+
+def _send_to_the_end(jobs: Sequence[Stored[Job]], repairer: Repairer) -> None:
+    """To the end of the line, or those that wait rightly would hide those that are stuck."""
+    touches = [Replace(stored=job, value=touch(job.value, now=repairer.now())) for job in jobs]
+    try:
+        repairer.store.commit(*touches)
+    except Conflict:  # something happened to one of them
+        for each in touches:
+            with suppress(Conflict):
+                repairer.store.commit(each)
 
 
 def _tell(job: Stored[Job], repairer: Repairer) -> str:

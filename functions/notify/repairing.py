@@ -9,9 +9,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from shared.commits import find_commit
 from shared.documents import JobError, State
-from shared.errors import Conflict, ErrorCode
-from shared.job_store import JobStore, Replace, Stored
+from shared.errors import Conflict, ErrorCode, Permanent
+from shared.job_store import Contest, JobStore, Replace, Stored
 from shared.jobs import (
     MAX_ATTEMPTS,
     Ending,
@@ -24,7 +25,7 @@ from shared.jobs import (
 )
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import empty_outbox
-from shared.settling import look, settle
+from shared.settling import look, settle, sweep
 from shared.telemetry import context
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Repairer:
             Retryable: a service does not answer.
         """
         with context(render_key=render_key):
+            contest = Contest()
             while True:
                 found = self.look(render_key)
                 if found is None:
@@ -70,7 +72,8 @@ class Repairer:
                     return "settled"
                 try:
                     done = self._go_on(found, message_is_gone=message_is_gone)
-                except Conflict:
+                except Conflict as exc:
+                    contest.lost(exc)
                     continue
                 if done is not None:
                     log.info("render repaired", extra={"action": "repair", "done": done})
@@ -83,6 +86,23 @@ class Repairer:
     def look(self, render_key: str) -> Stored[Render] | None:
         """The render as its object has it. Raises `Retryable` when a service does not answer."""
         return look(render_key, store=self.store, artifacts=self.artifacts, now=self.now)
+
+    def sweep(self, render_key: str) -> bool:
+        """Delete the video of a render that is gone, and what belongs to it; whether it is gone.
+
+        Raises:
+            Retryable: a service does not answer.
+        """
+        try:
+            found = find_commit(render_key, artifacts=self.artifacts)
+        except Permanent:  # no worker made it, and nobody asked us
+            log.exception("object is not ours", extra={"action": "sweep"})
+            return False
+        if found is None:
+            return False
+        commit, video = found
+        names = [video.path, commit.poster_path, commit.receipt_path]
+        return sweep(render_key, names, store=self.store, artifacts=self.artifacts)
 
     def end(self, stored: Stored[Job], error: JobError) -> bool:
         """Fail a job whose time is up, or that waits for nothing. False: it has changed meanwhile."""
@@ -115,8 +135,25 @@ class Repairer:
             return None
         message = RenderRequested(render_key=render.render_key, traceparent=render.traceparent)
         self.publisher.publish(TOPIC_OF_PRIORITY[render.priority], encode(message), attributes=attributes_of(message))
-        self.store.commit(Replace(stored=found, value=publish(render, now=now)))
-        return "published again"
+        return self._mark(found)
+
+    def _mark(self, found: Stored[Render]) -> str | None:
+        """Say that a message is on its way, without sending another for each who writes in between: these would breed.
+
+        None: look at it again, since somebody may have put it to rest, and acknowledged the message.
+        """
+        contest, current = Contest(), cast("Stored[Render] | None", found)
+        while current is not None:
+            try:
+                self.store.commit(Replace(stored=current, value=publish(current.value, now=self.now())))
+            except Conflict as exc:
+                contest.lost(exc)
+                current = self.store.render(found.value.render_key)
+                if current is None or current.value.is_final or current.value.published_at is None:
+                    break
+            else:
+                return "published again"
+        return None
 
 
 GONE = JobError(code=ErrorCode.RENDER_GONE, message="What it waited for is gone. Please wish for it again.")

@@ -38,10 +38,10 @@ def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore
             break
         except Conflict:
             found = store.job(stored.value.job_id)
-    left = _only_of(stored.value, store=store)
-    if left is not None:  # the last job but this one was deleted in the same moment
+    # The last job but this one may have been deleted in the same moment.
+    while (left := _only_of(stored.value, store=store)) is not None:
         artifacts.delete_folder(render_folder(left.value.render_key))
-        with suppress(Conflict):  # somebody wished for it in this moment
+        with suppress(Conflict):  # somebody wished for it in this moment, or a worker or notify wrote it: look again
             store.commit(Delete(stored=left))
     log.info("job deleted", extra={"action": "delete", "job_id": stored.value.job_id})
 

@@ -16,8 +16,9 @@ from placing import JobExistsError, attach, place
 from shared.documents import Job, Render, State
 from shared.errors import Conflict
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import new_render, publish
+from shared.jobs import new_render, publish, touch
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
+from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A worker that is faster than the marks makes their commit fail; then those that it left alone are tried again.
+#: A worker that is faster than the marks makes their commit fail; then those that were left alone are tried again.
 MARKING_TRIES = 5
+#: Workers may write those renders too; then each job attaches by itself.
+HOLDING_TRIES = 5
 
 
 def place_rows(wishes: Sequence[Wish], *, desk: BatchDesk) -> None:
@@ -80,15 +83,19 @@ def _wake_workers(renders: Sequence[Stored[Render]], *, desk: BatchDesk) -> None
 
 
 def _mark(sent: Sequence[Stored[Render]], *, desk: BatchDesk) -> None:
-    """Say that a message is on its way; a render that a worker has already needs no mark."""
+    """Say that a message is on its way, of renders that nobody has touched since it was sent.
+
+    A worker may have had it, found nobody waiting, and put it to rest: a mark would keep the next job from sending one.
+    """
     for _ in range(MARKING_TRIES):
         if not sent:
             return
         try:
             desk.store.commit(*(Replace(stored=each, value=publish(each.value, now=desk.now())) for each in sent))
         except Conflict:
-            again = desk.store.renders([each.value.render_key for each in sent])
-            sent = [each for each in again.values() if _needs_message(each.value)]
+            now = desk.store.renders([each.value.render_key for each in sent])
+            versions = {key: found.version for key, found in now.items()}
+            sent = [each for each in sent if versions.get(each.value.render_key) == each.version]
         else:
             return
     log.info("marks are left to reconcile", extra={"action": "batch", "renders": len(sent)})
@@ -96,9 +103,28 @@ def _mark(sent: Sequence[Stored[Render]], *, desk: BatchDesk) -> None:
 
 def _attach_to_known(wishes: Sequence[Wish], *, desk: BatchDesk) -> None:
     """See to jobs whose render was there before. Mostly it is waiting or being made: nothing is left to do then."""
-    renders = desk.store.renders({_key(wish.job) for wish in wishes})
-    idle = [wish for wish in wishes if not _will_be_made(renders.get(_key(wish.job)))]
+    made = _being_made(list(dict.fromkeys(_key(wish.job) for wish in wishes)), desk=desk)
+    idle = [wish for wish in wishes if _key(wish.job) not in made]
     list(desk.pool.map(partial(_attach_one, desk=desk), idle))
+
+
+def _being_made(render_keys: Sequence[str], *, desk: BatchDesk) -> set[str]:
+    """Which of these renders will be made without any more ado.
+
+    The private ones among them are touched, so that whoever deletes one in this moment notices, as in `placing`.
+    """
+    made: list[Render] = []
+    for _ in range(HOLDING_TRIES):
+        found = [each for each in desk.store.renders(render_keys).values() if _will_be_made(each.value)]
+        made = [each.value for each in found]
+        private = [each for each in found if each.value.spec.scope != PUBLIC]
+        try:
+            if private:
+                desk.store.commit(*(Replace(stored=each, value=touch(each.value, now=desk.now())) for each in private))
+        except Conflict:
+            continue
+        return {render.render_key for render in made}
+    return {render.render_key for render in made if render.spec.scope == PUBLIC}
 
 
 def _place_one(wish: Wish, *, desk: BatchDesk) -> None:
@@ -119,14 +145,8 @@ def _attach_one(wish: Wish, *, desk: BatchDesk) -> None:
     attach(wish.job, wish.spec, store=desk.store, publisher=desk.publisher, artifacts=desk.artifacts, now=desk.now)
 
 
-def _will_be_made(render: Stored[Render] | None) -> bool:
-    if render is None:
-        return False
-    return render.value.state is State.LEASED or (render.value.state is State.IDLE and not _needs_message(render.value))
-
-
-def _needs_message(render: Render) -> bool:
-    return render.state is State.IDLE and render.published_at is None
+def _will_be_made(render: Render) -> bool:
+    return render.state is State.LEASED or (render.state is State.IDLE and render.published_at is not None)
 
 
 def _key(job: Job) -> str:

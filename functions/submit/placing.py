@@ -1,6 +1,7 @@
 """Placing a job: its document, the render it waits for, and the message that wakes a worker.
 
-Attach and finish never miss each other: the job is written first, then the render is read.
+Attach and finish never miss each other: the job is written first, then the render is read. Nor do attach and delete:
+who deletes a private render reads it before looking for jobs, so whoever attaches to one writes it, be it by a touch.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from shared.artifact_paths import render_folder, video_path
 from shared.documents import Job, Render, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Create, JobStore, Replace, Stored
-from shared.jobs import attach_to, follow, new_render, publish, revive_render
+from shared.jobs import attach_to, follow, new_render, publish, revive_render, touch
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import OLD_EVENT, empty_outbox
+from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,9 +98,10 @@ def attach(
         if placed.value.is_final:
             return _told_of(placed, store=store, publisher=publisher)
         try:
-            if render is None:  # deleted between two reads
-                [created] = store.commit(Create(value=fresh))
-                render = cast("Stored[Render]", created)
+            if render is None:  # deleted, perhaps together with the job
+                held = Replace(stored=placed, value=touch(placed.value, now=now()))
+                created, job_now = store.commit(Create(value=fresh), held)
+                placed, render = cast("Stored[Job]", job_now), cast("Stored[Render]", created)
             elif _must_revive(render.value, artifacts=artifacts):
                 revived = revive_render(render.value, priority=fresh.priority, now=now())
                 [written] = store.commit(Replace(stored=render, value=revived))
@@ -115,10 +118,14 @@ def _attached(
 ) -> Stored[Render]:
     """The render with one more job: it may go first now, and it and its objects are kept for longer."""
     after = attach_to(render.value, priority=priority, now=now)
-    if after is render.value:
-        return render
-    if after.state is State.COMPLETED:
+    if after is not render.value and after.state is State.COMPLETED:
         artifacts.keep_folder(render_folder(after.render_key))
+        if _must_revive(after, artifacts=artifacts):
+            raise Conflict("the bucket deleted the video in this moment, since its time was up")
+    if after is render.value:
+        if after.spec.scope == PUBLIC:
+            return render
+        after = touch(after, now=now)
     [written] = store.commit(Replace(stored=render, value=after))
     return cast("Stored[Render]", written)
 

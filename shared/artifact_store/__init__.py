@@ -62,6 +62,9 @@ class ArtifactStore(Protocol):
     def keep_folder(self, folder: str) -> None:
         """Have every object whose name starts so kept as if it were made now, by its ``customTime``."""
 
+    def delete(self, artifact: Artifact) -> None:
+        """Delete the object as it was found; one that has come to lie in its place since then stays."""
+
     def delete_folder(self, folder: str) -> None:
         """Delete every object whose name starts so; none is left when it returns."""
 

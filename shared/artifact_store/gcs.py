@@ -80,13 +80,18 @@ class GcsArtifactStore:
 
         _answered(keep_all)
 
+    def delete(self, artifact: Artifact) -> None:
+        """See `ArtifactStore.delete`."""
+        blob, generation = self._bucket.blob(artifact.name), artifact.generation
+        with suppress(ArtifactExists):  # another one does
+            _answered(lambda: _delete(blob, if_generation_match=generation))
+
     def delete_folder(self, folder: str) -> None:
         """See `ArtifactStore.delete_folder`."""
 
         def delete_all() -> None:
             for blob in self._client.list_blobs(self._bucket, prefix=folder, timeout=TIMEOUT_S, retry=RETRY):
-                with suppress(google_exceptions.NotFound):
-                    blob.delete(timeout=TIMEOUT_S, retry=RETRY)
+                _delete(blob)
 
         _answered(delete_all)
 
@@ -109,6 +114,11 @@ class GcsArtifactStore:
             )
         )
         return SignedUrl(url=url, expires_at=expires_at)
+
+
+def _delete(blob: storage.Blob, **condition: int) -> None:
+    with suppress(google_exceptions.NotFound):
+        blob.delete(timeout=TIMEOUT_S, retry=RETRY, **condition)
 
 
 def _signer() -> dict[str, Any]:

@@ -66,6 +66,13 @@ class InMemoryArtifactStore:
                 if name.startswith(folder):
                     self._objects[name] = (replace(artifact, kept_since=datetime.now(UTC)), data)
 
+    def delete(self, artifact: Artifact) -> None:
+        """See `ArtifactStore.delete`."""
+        with self._lock:
+            found = self._objects.get(artifact.name)
+            if found and found[0].generation == artifact.generation:
+                del self._objects[artifact.name]
+
     def delete_folder(self, folder: str) -> None:
         """See `ArtifactStore.delete_folder`."""
         with self._lock:

@@ -11,7 +11,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.batch_store import StoredBatch
 from shared.batches import Batch
-from shared.job_store.firestore import TIMEOUT_S, answered, limits
+from shared.job_store.firestore import TIMEOUT_S, answered, limits, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,8 @@ class FirestoreBatchStore:
     def create(self, batch: Batch) -> StoredBatch:
         """See `BatchStore.create`."""
         reference = self._client.document(BATCHES, batch.batch_id)
-        written = answered(lambda: reference.create(_fields(batch), **self._limits))
-        return StoredBatch(value=batch, version=written.update_time)
+        result = written(lambda: reference.create(_fields(batch), **self._limits))
+        return StoredBatch(value=batch, version=result.update_time)
 
     def replace(self, stored: StoredBatch, value: Batch) -> StoredBatch:
         """See `BatchStore.replace`."""
@@ -46,8 +46,8 @@ class FirestoreBatchStore:
         option = self._client.write_option(last_update_time=stored.version)
         before, after = _fields(stored.value), _fields(value)
         changed = {name: field for name, field in after.items() if field != before[name]} or after
-        written = answered(lambda: reference.update(changed, option=option, **self._limits))
-        return StoredBatch(value=value, version=written.update_time)
+        result = written(lambda: reference.update(changed, option=option, **self._limits))
+        return StoredBatch(value=value, version=result.update_time)
 
     def due(self, now: datetime, *, limit: int) -> Sequence[StoredBatch]:
         """See `BatchStore.due`."""

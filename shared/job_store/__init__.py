@@ -7,9 +7,10 @@ There are no transactions and no blind writes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from shared.documents import Job, Render
+from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
@@ -20,6 +21,32 @@ if TYPE_CHECKING:
     from shared.requests import Priority
 
 T_co = TypeVar("T_co", bound=Job | Render, covariant=True)
+
+#: Compare-and-sets that one call may lose. Each is lost to a write that won, and a render has few writers at a time
+#: (eight threads at once need eight rounds at most): who loses so often fights something else, such as a database that
+#: is not there.
+MAX_LOST: Final = 50
+
+
+class StoreNotReadyError(LifeAsNotMeError):
+    """The store refuses a question as it is: mostly an index is missing. An operator helps; asking again does not."""
+
+
+class Contest:
+    """Counts the compare-and-sets that a call has lost, so that none is tried forever."""
+
+    def __init__(self) -> None:
+        self._lost = 0
+
+    def lost(self, conflict: Conflict) -> None:
+        """Somebody else wrote first: the caller reads again and decides again.
+
+        Raises:
+            Retryable: that has happened too often by now.
+        """
+        self._lost += 1
+        if self._lost >= MAX_LOST:
+            raise Retryable(f"a document changed {self._lost} times before it could be written") from conflict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +100,8 @@ Write = Create | Replace | Delete
 class JobStore(Protocol):
     """Reads and writes jobs and renders.
 
-    All methods raise `Retryable` when the store does not answer.
+    All methods raise `Retryable` when the store does not answer, and those that read `StoreNotReadyError` when it never
+    will.
     """
 
     def job(self, job_id: str) -> Stored[Job] | None:

@@ -17,7 +17,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.documents import WAITING, Job, Render, State, Status
 from shared.errors import Conflict, Retryable
-from shared.job_store import Create, Delete, Stored, Write, stamped
+from shared.job_store import Create, Delete, Stored, StoreNotReadyError, Write, stamped
 from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class FirestoreJobStore:
                 changed = {name: value for name, value in after.items() if value != before[name]} or after
                 option = self._client.write_option(last_update_time=write.stored.version)
                 batch.update(reference, changed, option=option)
-        results = answered(lambda: batch.commit(**self._limits))
+        results = written(lambda: batch.commit(**self._limits))
         return [
             Stored(
                 # The one transform is `SERVER_TIME`: when the request came, some milliseconds before the update time.
@@ -189,11 +189,21 @@ def _stored(kind: type[D], snapshot: firestore.DocumentSnapshot) -> Stored[D]:
     )
 
 
-def answered(call: Callable[[], R]) -> R:
-    """Translate the vendor's exceptions, once for every store on Firestore."""
+def written(call: Callable[[], R]) -> R:
+    """Translate the vendor's exceptions at a write, once for every store on Firestore."""
     try:
         return call()
     except (google.FailedPrecondition, google.AlreadyExists, google.NotFound) as exc:
         raise Conflict(f"firestore: {exc.message}") from exc
+    except (google.GoogleAPICallError, google.RetryError) as exc:
+        raise Retryable(f"firestore does not answer: {type(exc).__name__}") from exc
+
+
+def answered(call: Callable[[], R]) -> R:
+    """Translate the vendor's exceptions at a reading: nothing was compared, so nobody else can have been first."""
+    try:
+        return call()
+    except google.FailedPrecondition as exc:  # its message says which index, and has a link that makes it
+        raise StoreNotReadyError(f"firestore: {exc.message}") from exc
     except (google.GoogleAPICallError, google.RetryError) as exc:
         raise Retryable(f"firestore does not answer: {type(exc).__name__}") from exc

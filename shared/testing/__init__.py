@@ -5,7 +5,6 @@ Not part of any bundle.
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import new_job, new_render
 from shared.publisher.memory import InMemoryPublisher
 from shared.requests import Offer, Priority, RenderSpec, Request, fill_in, render_key, render_spec
+from shared.testing.meddling import Meddling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,22 +102,25 @@ def put_video(artifacts: ArtifactStore, render_key: str, *, attempt: str = "1-wo
 
 
 class MeddledJobStore(InMemoryJobStore):
-    """Somebody writes, or the network fails, right before a commit: each commit first does the next of ``meddling``."""
+    """In memory; others may come in between."""
 
     def __init__(self, *, now: Callable[[], datetime]) -> None:
         super().__init__(now=now)
-        #: What happens before the commits to come. It writes by this store too, unmeddled, or raises `Retryable`.
-        self.meddling: deque[Callable[[], object]] = deque()
+        self.meddling = Meddling()
+
+    def render(self, render_key: str) -> Stored[Render] | None:
+        """See `JobStore.render`."""
+        self.meddling.happens("render")
+        return super().render(render_key)
+
+    def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
+        """See `JobStore.waiting_jobs`."""
+        self.meddling.happens("waiting_jobs")
+        return super().waiting_jobs(render_key, limit=limit)
 
     def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
-        if self.meddling:
-            meddle, left = self.meddling.popleft(), self.meddling
-            self.meddling = deque()
-            try:
-                meddle()
-            finally:
-                self.meddling = left
+        self.meddling.happens("commit")
         return super().commit(*writes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from local.emulators import start_firestore, start_pubsub
 from local.signing_key import make_signing_key
 from local.storage_emulator import serve_storage
 from local.topology import PUSHED, make_topology
-from tests.contract.storage_world import client_of
+from tests.contract.storage_world import Receiver, client_of
+from tests.contract.worker_site import BUCKET, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +63,26 @@ def project_with_topics(project: str, emulators: tuple[RunningEmulator, RunningE
     """A project with the topics and subscriptions of the local stack; nobody takes what is pushed to the intake."""
     make_topology(emulators[1].endpoint, project=project, urls=dict.fromkeys(PUSHED.values(), "http://127.0.0.1:9/"))
     return project
+
+
+@pytest.fixture
+def site(project_with_topics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Where worker processes work, with a bucket of its own whose events are heard."""
+    sites: list[Site] = []
+
+    def notify(resource: dict[str, Any]) -> int:
+        [site] = sites
+        return site.notify(resource)
+
+    with ExitStack() as after_the_last_event:
+        receiver = after_the_last_event.enter_context(Receiver(answer=notify))
+        with serve_storage(data_dir=tmp_path / "objects", buckets=[BUCKET], notify_url=receiver.url) as storage_url:
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_url)
+            site = Site(project=project_with_topics, folder=tmp_path, storage_url=storage_url)
+            after_the_last_event.callback(site.close)
+            sites.append(site)
+            yield site
+            site.stop_workers()
 
 
 @pytest.fixture(scope="session")

@@ -214,3 +214,27 @@ def test_a_store_that_refuses_is_retryable(emulator_url: str) -> None:
     )
     with pytest.raises(Retryable):
         create(GcsArtifactStore(wrong, bucket="artifacts"))
+
+
+def test_a_deleted_artifact_is_gone_and_its_name_is_free(store: ArtifactStore) -> None:
+    first = create(store)
+    create(store, b"poster", name="renders/1f/poster.jpg")
+    store.delete(first)
+    assert store.get(NAME) is None
+    assert store.get("renders/1f/poster.jpg")
+    assert create(store, b"another").generation != first.generation
+
+
+def test_to_delete_what_is_gone_does_nothing(store: ArtifactStore) -> None:
+    first = create(store)
+    store.delete(first)
+    store.delete(first)
+    assert store.get(NAME) is None
+
+
+def test_what_has_come_to_lie_in_place_of_an_artifact_is_not_deleted_with_it(store: ArtifactStore) -> None:
+    first = create(store)
+    store.delete(first)
+    second = create(store, b"another")
+    store.delete(first)
+    assert store.get(NAME) == second

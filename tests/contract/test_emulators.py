@@ -21,8 +21,8 @@ from google.api_core.exceptions import AlreadyExists, FailedPrecondition
 from google.cloud import firestore, pubsub_v1
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from local.emulator_finder import EmulatorBinaries, find_emulators
-from local.emulators import RunningEmulator, start_firestore, start_pubsub
+from local.emulator_finder import EmulatorBinaries
+from local.emulators import RunningEmulator, start_pubsub
 from local.errors import PortTakenError, ProcessFailedError
 from local.processes import port_open
 
@@ -40,25 +40,6 @@ emulator.wait_ready()
 print(emulator.endpoint, flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="session")
-def binaries() -> EmulatorBinaries:
-    return find_emulators(download=False)
-
-
-@pytest.fixture(scope="session")
-def emulators(
-    binaries: EmulatorBinaries, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RunningEmulator, RunningEmulator]]:
-    logs = tmp_path_factory.mktemp("logs")
-    firestore_emulator = start_firestore(binaries, log_path=logs / "firestore.log")
-    with firestore_emulator.process:
-        pubsub_emulator = start_pubsub(binaries, log_path=logs / "pubsub.log")
-        with pubsub_emulator.process:
-            firestore_emulator.wait_ready()
-            pubsub_emulator.wait_ready()
-            yield firestore_emulator, pubsub_emulator
 
 
 @pytest.fixture

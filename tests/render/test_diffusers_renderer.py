@@ -19,71 +19,29 @@ from gpu_job.diffusers_renderer import DiffusersRenderer, load_error  # noqa: E4
 from gpu_job.renderer import RenderStopped  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
-from shared.requests import RenderSpec  # noqa: E402
+from tests.unit.renderer_world import SPEC, Listener, drawn  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from gpu_job.renderer import Renderer
+    from shared.requests import RenderSpec
 
 pytestmark = pytest.mark.render
 
-SPEC = RenderSpec(
-    scope="public",
-    perspective="curious-cat",
-    perspective_version=1,
-    theme=None,
-    theme_version=None,
-    prompt="a cat looks out of the window",
-    negative_prompt="a dog",
-    seed=7,
-    model="tiny",
-    model_version=1,
-    model_source=untrained_model.MODEL_ID,
-    model_revision="1",
-    dtype="float32",
-    frames=9,
-    width=64,
-    height=48,
-    fps=16,
-    steps=4,
-    guidance=1.0,
-)
 LOADED = [(Stage.LOADING, 0, 1), (Stage.LOADING, 1, 1)]
-
-
-class Listener:
-    """A watch that remembers, and that stops the work when it has heard enough."""
-
-    def __init__(self, *, enough: int = 1000) -> None:
-        self.heard: list[tuple[Stage, int, int]] = []
-        self._enough = enough
-
-    def moved(self, stage: Stage, done: int, total: int) -> None:
-        self.heard.append((stage, done, total))
-        if len(self.heard) >= self._enough:
-            raise RenderStopped
 
 
 def changed(**changes: object) -> RenderSpec:
     return SPEC.model_copy(update=changes)
 
 
-def drawn(renderer: Renderer, spec: RenderSpec = SPEC, *, watch: Listener | None = None) -> NDArray[np.float32]:
-    return np.concatenate(list(renderer.render(spec, watch=watch or Listener())))
-
-
 @pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one tiny model of each kind."""
-    folder = tmp_path_factory.mktemp("models")
-    untrained_model.build(folder / untrained_model.MODEL_ID)
+def models_dir(models_dir: Path) -> Path:
+    """The folder with one tiny model of each other kind in it."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        tiny_cogvideox().save_pretrained(folder / "someone" / "cogvideox")
-        tiny_text_to_video_sd().save_pretrained(folder / "zeroscope")
+        tiny_cogvideox().save_pretrained(models_dir / "someone" / "cogvideox")
+        tiny_text_to_video_sd().save_pretrained(models_dir / "zeroscope")
     scheduler = diffusers.DDPMScheduler()
     diffusers.DDPMPipeline(
         diffusers.UNet2DModel(
@@ -93,8 +51,8 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
             layers_per_block=1,
         ),
         scheduler,
-    ).save_pretrained(folder / "pictures")
-    return folder
+    ).save_pretrained(models_dir / "pictures")
+    return models_dir
 
 
 def tiny_cogvideox() -> diffusers.CogVideoXPipeline:

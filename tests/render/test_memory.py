@@ -15,9 +15,10 @@ import diffusers  # noqa: E402
 from gpu_job import untrained_model  # noqa: E402
 from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
 from gpu_job.memory import save_memory  # noqa: E402
+from gpu_job.renderer import StartOverError  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
-from shared.requests import RenderSpec  # noqa: E402
+from tests.unit import renderer_world  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,40 +26,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.requests import RenderSpec
+
 pytestmark = pytest.mark.render
 
-SPEC = RenderSpec(
-    scope="public",
-    perspective="curious-cat",
-    perspective_version=1,
-    theme=None,
-    theme_version=None,
-    prompt="a cat looks out of the window",
-    negative_prompt="a dog",
-    seed=7,
-    model="tiny",
-    model_version=1,
-    model_source=untrained_model.MODEL_ID,
-    model_revision="1",
-    dtype="float32",
-    frames=17,
-    width=64,
-    height=48,
-    fps=16,
-    steps=2,
-    guidance=1.0,
-)
+SPEC = renderer_world.SPEC.model_copy(update={"frames": 17, "steps": 2})
 ALWAYS = range(1, 1000)
 
 
-class Listener:
-    """A watch that remembers."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[Stage, int, int]] = []
-
-    def moved(self, stage: Stage, done: int, total: int) -> None:
-        self.heard.append((stage, done, total))
+class Listener(renderer_world.Listener):
+    """Counts the tries."""
 
     @property
     def tries(self) -> int:
@@ -78,13 +55,6 @@ class ShortMemory:
             raise torch.OutOfMemoryError("as CUDA says it")
 
 
-@pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    untrained_model.build(folder / untrained_model.MODEL_ID)
-    return folder
-
-
 @pytest.fixture
 def renderer(models_dir: Path) -> DiffusersRenderer:
     """A renderer with a loaded pipeline."""
@@ -102,7 +72,7 @@ def usual(models_dir: Path) -> NDArray[np.float32]:
 def drawn(
     renderer: DiffusersRenderer, spec: RenderSpec = SPEC, *, watch: Listener | None = None
 ) -> NDArray[np.float32]:
-    return np.concatenate(list(renderer.render(spec, watch=watch or Listener())))
+    return renderer_world.drawn(renderer, spec, watch=watch)
 
 
 def pipe_of(renderer: DiffusersRenderer) -> Any:
@@ -283,3 +253,66 @@ def test_an_autoencoder_that_can_do_nothing_of_it_is_left_alone(caplog: pytest.L
     save_memory(Pipeline(), torch.device("cpu"))
     (line,) = warnings_in(caplog)
     assert line["settings"] == []
+
+
+# --- what else memory that ran out looks like, and late ---
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] . DefaultCPUAllocator: not enough memory: you tried to allocate"),
+        MemoryError(),
+    ],
+    ids=lambda error: f"{type(error).__name__}: {str(error)[:40]}",
+)
+def test_memory_that_ran_out_is_told_from_other_faults_whoever_says_so(
+    renderer: DiffusersRenderer, usual: NDArray[np.float32], error: Exception
+) -> None:
+    def run_out(*_: object) -> None:
+        raise left.pop()
+
+    left = [error]
+    handle = pipe_of(renderer).transformer.register_forward_pre_hook(lambda *_: run_out() if left else None)
+    watch = Listener()
+    assert (drawn(renderer, watch=watch) == usual).all()
+    assert watch.tries == 2
+    handle.remove()
+
+
+def test_a_fault_that_is_not_about_memory_is_not_tried_again(renderer: DiffusersRenderer) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    pipe_of(renderer).transformer.register_forward_pre_hook(broken)
+    watch = Listener()
+    with pytest.raises(RuntimeError, match="mat1"):
+        drawn(renderer, watch=watch)
+    assert watch.tries == 1
+    assert not pipe_of(renderer).vae.use_tiling
+
+
+def test_memory_that_runs_out_late_has_the_caller_start_over_once_and_then_ends_for_good(
+    renderer: DiffusersRenderer,
+) -> None:
+    shorten(renderer, "decoder", 4, *range(5, 1000))
+    chunks = renderer.render(SPEC, watch=Listener())
+    for _ in range(3):
+        next(chunks)
+    with pytest.raises(StartOverError):
+        next(chunks)
+    with pytest.raises(Permanent, match="a smaller or shorter one may"):
+        drawn(renderer)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "cuda:x", "meta"])
+def test_a_device_that_this_machine_does_not_have_is_refused_when_the_renderer_is_made(
+    models_dir: Path, device: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^DEVICE is {device}, which torch can't use on this machine"):
+        DiffusersRenderer(models_dir, device=device)

@@ -20,10 +20,8 @@ pytestmark = pytest.mark.render
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("untrained") / untrained_model.MODEL_ID
-    untrained_model.build(folder)
-    return folder
+def folder(models_dir: Path) -> Path:
+    return models_dir / untrained_model.MODEL_ID
 
 
 def test_it_loads_like_any_other_model(folder: Path) -> None:

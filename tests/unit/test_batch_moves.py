@@ -14,7 +14,6 @@ from shared.batches import (
     BatchMove,
     BatchState,
     Cursor,
-    ForbiddenBatchMoveError,
     Manifest,
     RowFault,
     begin_placing,
@@ -29,6 +28,7 @@ from shared.batches import (
 )
 from shared.documents import JobError
 from shared.errors import ErrorCode
+from shared.jobs import ForbiddenTransitionError
 from shared.requests import Priority
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_a_batch_moves_as_the_table_says_and_in_no_other_way(state: BatchState, 
             assert make(a_batch(state)).state is BATCH_TRANSITIONS[state, move]
         else:
             assert not can(a_batch(state), move)
-            with pytest.raises(ForbiddenBatchMoveError, match=state.value):
+            with pytest.raises(ForbiddenTransitionError, match=state.value):
                 make(a_batch(state))
 
 

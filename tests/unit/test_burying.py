@@ -7,7 +7,7 @@ from burying import bury_request
 
 from shared.documents import State, Status
 from shared.errors import ErrorCode, Retryable
-from shared.jobs import MAX_ATTEMPTS, cancel_job
+from shared.jobs import MAX_ATTEMPTS, cancel_job, retire, touch
 from shared.messages import RenderRequested, encode
 from shared.testing import TRACEPARENT
 from tests.unit.notify_world import ERROR, LEASE_S, World
@@ -108,3 +108,25 @@ def test_a_dead_message_is_delivered_again_while_nobody_takes_messages(world: Wo
     world.publisher.is_down = False
     bury(world)
     assert len(world.messages) == 2
+
+
+def test_whoever_writes_in_between_a_dead_message_is_replaced_by_one(world: World) -> None:
+    """Two would die as well, and be replaced by four."""
+    world.claim()
+    sent = len(world.messages)
+    for _ in range(3):
+        world.store.meddling.append(lambda: world.change(lambda render: touch(render, now=world.clock.now())))
+    bury(world)
+    assert len(world.messages) == sent + 1
+
+
+def test_a_render_that_was_put_to_rest_in_between_gets_a_message_for_who_came_after(world: World) -> None:
+    def put_to_rest_and_wished_for() -> None:
+        world.change(lambda render: retire(render, now=world.clock.now()))
+        world.put_job("job-0002")
+
+    sent = len(world.messages)
+    world.store.meddling.append(put_to_rest_and_wished_for)
+    bury(world)
+    assert len(world.messages) == sent + 2
+    assert world.render.published_at

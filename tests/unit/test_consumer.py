@@ -11,6 +11,7 @@ import pytest
 from gpu_job import heartbeat
 from gpu_job.consumer import MAX_SILENT_PULLS, PULL_S, consume
 from gpu_job.heartbeat import Ended, HungError, Interrupted, Moved, PreemptedError
+from gpu_job.renderer import UnfitError
 from shared.artifact_paths import video_path
 from shared.documents import Stage, State
 from shared.errors import Retryable
@@ -260,3 +261,21 @@ def test_what_the_last_work_said_too_late_does_not_disturb_the_next(world: World
 
     assert work(world) == 1
     assert world.render.state is State.COMPLETED
+
+
+def test_a_worker_that_can_render_nothing_leaves_the_messages_to_others(world: World) -> None:
+    workshop = world.workshop()
+
+    def no_renderer() -> Renderer:
+        raise ValueError("DEVICE is nonsense")
+
+    object.__setattr__(workshop, "renderer", no_renderer)
+    world.wish("job-aaaa")
+    world.send_message()
+
+    with pytest.raises(UnfitError, match="DEVICE is nonsense"):
+        work(world, workshop=workshop)
+
+    assert (world.render.state, world.render.attempts) == (State.IDLE, 0)
+    assert world.source.acknowledged == []
+    assert world.next_message()

@@ -13,6 +13,7 @@ from gpu_job.pictures import read_frames
 from gpu_job.renderer import RenderStopped
 from shared.documents import Stage
 from shared.errors import Permanent, Retryable
+from tests.unit.renderer_world import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, FPS, FRAMES = 96, 64, 16, 17
 #: Colours whose conversion shows a wrong matrix or a wrong range at once.
 PATCHES = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 120, 40)]
-
-
-class Listener:
-    """A watch that remembers, and that stops the work when it has heard enough."""
-
-    def __init__(self, *, enough: int = 1000) -> None:
-        self.heard: list[tuple[Stage, int, int]] = []
-        self._enough = enough
-
-    def moved(self, stage: Stage, done: int, total: int) -> None:
-        self.heard.append((stage, done, total))
-        if len(self.heard) >= self._enough:
-            raise RenderStopped
 
 
 def clip(frames: int = FRAMES) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.artifact_paths import poster_path, receipt_path
 from shared.documents import Stage, State, Status
 from shared.errors import Retryable
 from shared.jobs import Ending
@@ -146,3 +147,24 @@ def test_completing_a_render_whose_document_is_gone_has_nothing_to_do(world: Wor
     lease.complete()
 
     assert world.events == []
+
+
+def test_what_an_attempt_uploaded_for_a_render_that_is_gone_does_not_stay(world: World) -> None:
+    lease = world.claim("worker-a")
+    for name in (poster_path(world.key, lease.attempt), receipt_path(world.key, lease.attempt)):
+        world.artifacts.create(name, b"x", content_type="image/jpeg")
+    world.store.forget(world.key)
+
+    lease.sweep()
+
+    assert not world.artifacts._objects
+
+
+def test_what_an_attempt_uploaded_stays_while_there_is_a_render(world: World) -> None:
+    lease = world.claim("worker-a")
+    world.artifacts.create(poster_path(world.key, lease.attempt), b"x", content_type="image/jpeg")
+    world.commit_video(lease.attempt)
+
+    lease.sweep()
+
+    assert len(world.artifacts._objects) == 2

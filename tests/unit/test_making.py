@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gpu_job.making import make_video
 from gpu_job.pictures import read_frames
-from gpu_job.renderer import RenderStopped
+from gpu_job.renderer import RenderStopped, StartOverError
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.commits import Commit, find_commit
@@ -20,10 +21,13 @@ from shared.receipts import Receipt
 from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from gpu_job.renderer import Renderer, Watch
+    from shared.requests import RenderSpec
 
 ATTEMPT = "1-worker-a"
 
@@ -204,3 +208,40 @@ def test_nothing_is_committed_when_the_work_was_stopped(world: World) -> None:
     stopped_at_upload(world)
 
     assert world.artifacts.get(video_path(world.key)) is None
+
+
+class HalfAndHalf(TestPatternRenderer):
+    """Hands over some frames, and says that they are void; so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._left = times
+
+    def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
+        for chunk in super().render(spec, watch=watch):
+            yield np.zeros_like(chunk) if self._left else chunk
+            if self._left:
+                self._left -= 1
+                raise StartOverError("not enough free memory")
+
+
+def test_a_render_that_starts_over_gives_the_same_video_as_one_that_does_not(world: World, tmp_path: Path) -> None:
+    def made(renderer: Renderer) -> NDArray[np.uint8]:
+        make(world, renderer=renderer)
+        file = tmp_path / "downloaded.mp4"
+        file.write_bytes(world.artifacts.read(video_path(world.key)))
+        world.artifacts.forget(video_path(world.key))
+        return read_frames(file)
+
+    usual, started_over = made(TestPatternRenderer()), made(HalfAndHalf(1))
+    # Equal frames, that is, but x264 does not make equal bytes of frames as small as these.
+    assert usual.shape == started_over.shape
+    assert np.abs(usual.astype(int) - started_over).mean() < 1
+
+
+def test_a_render_starts_over_no_more_than_once(world: World) -> None:
+    with pytest.raises(StartOverError):
+        make(world, renderer=HalfAndHalf(2))
+
+    assert world.artifacts.get(video_path(world.key)) is None
+    assert list(world.folder.iterdir()) == []

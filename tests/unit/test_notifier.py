@@ -168,10 +168,11 @@ def test_a_video_that_comes_after_its_render_was_given_up_completes_it_but_no_jo
     assert [event.status for event in world.events] == [Status.FAILED]
 
 
-def test_an_object_without_a_render_is_left_alone(world: World) -> None:
+def test_an_object_without_a_render_brings_none_into_being_and_is_deleted(world: World) -> None:
     put_video(world.artifacts, "cd" * 20)
     world.hear(video_path("cd" * 20))
     assert world.store.render("cd" * 20) is None
+    assert world.artifacts.get(video_path("cd" * 20)) is None
 
 
 def test_an_object_that_no_worker_made_is_not_delivered_again_and_fails_the_render_that_it_blocks(world: World) -> None:

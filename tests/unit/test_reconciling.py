@@ -1,17 +1,18 @@
 """Reconcile: whatever was lost on the way, every job reaches a final status and every event is told."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 import reconciling
-from reconciling import LEFT_WAITING, reconcile_all
+from reconciling import LEFT_WAITING, PAGE, reconcile_all
 from repairing import GONE, TOO_LATE
 
 from shared.documents import Job, Status
 from shared.errors import ErrorCode, Retryable
 from shared.job_store import Stored
-from shared.jobs import FIRST_CHECK, JOB_DEADLINE, LAST_CHECK, claim_render
+from shared.jobs import FIRST_CHECK, JOB_DEADLINE, LAST_CHECK, cancel_job, claim_render
 from shared.outbox import OLD_EVENT
 from shared.settling import settle
 from shared.testing import a_job, a_render
@@ -377,3 +378,64 @@ def test_a_message_claimed_before_it_was_noted_does_not_make_reconcile_publish_a
         world.reconcile()
         world.clock.pass_s(60)
     assert len(world.messages) == 1
+
+
+# --- a hundred thousand jobs of a batch ---
+
+
+def wait_rightly(world: World, number: int) -> None:
+    """Jobs whose messages are in a long queue, each of a render of its own."""
+    for each in range(number):
+        render = a_render(now=world.clock.now(), seed=each)
+        world.put(
+            render.model_copy(update={"check_at": world.clock.now() + 10 * LAST_CHECK}),
+            a_job(render, job_id=f"wait-{each:04}", now=world.clock.now()),
+        )
+    world.clock.pass_s(LEFT_WAITING.total_seconds())
+
+
+def count_calls(world: World, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the store is asked from now on, by method."""
+    calls: Counter[str] = Counter()
+
+    def counting(name: str, method: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            calls[name] += 1
+            return method(*args, **options)
+
+        return call
+
+    for name in ("commit", "renders", "jobs_left_waiting"):
+        monkeypatch.setattr(world.store, name, counting(name, getattr(world.store, name)))
+    return calls
+
+
+def test_jobs_that_wait_rightly_are_looked_at_by_the_hundred(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_rightly(world, 1000)
+    calls = count_calls(world, monkeypatch)
+    world.reconcile()
+    pages = 1000 // PAGE
+    assert calls["commit"] <= 2 * pages
+    assert calls["jobs_left_waiting"] <= 2 * pages
+    assert calls["renders"] <= 2 * pages
+    calls.clear()
+    world.reconcile()
+    assert (calls["commit"], calls["jobs_left_waiting"]) == (0, 1)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), LAST_CHECK])
+def test_each_job_that_waits_rightly_is_looked_at_once_a_run_however_far_it_looks_ahead(
+    world: World, ahead: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_rightly(world, 1000)
+    calls = count_calls(world, monkeypatch)
+    world.reconcile(ahead=ahead)
+    assert calls["commit"] <= 2 * 1000 // PAGE
+
+
+def test_one_job_that_changes_in_the_same_moment_does_not_keep_the_others_where_they_are(world: World) -> None:
+    wait_rightly(world, 5)
+    world.store.meddling.append(lambda: world.change_job("wait-0002", lambda job: cancel_job(job, now=job.created_at)))
+    world.reconcile()
+    assert {world.job(f"wait-{each:04}").updated_at for each in (0, 1, 3, 4)} == {world.clock.now()}
+    assert world.job("wait-0002").status is Status.CANCELED

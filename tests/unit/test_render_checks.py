@@ -10,6 +10,7 @@ from shared.errors import ErrorCode
 from shared.jobs import (
     FIRST_CHECK,
     LAST_CHECK,
+    LEASED_CHECK,
     SOON,
     Ending,
     claim_render,
@@ -63,9 +64,11 @@ def test_a_message_is_never_trusted_for_less_than_the_first_time() -> None:
 def test_what_was_long_in_the_making_is_not_left_alone_for_longer_when_its_worker_dies() -> None:
     render, now = publish(render_in(State.IDLE), now=NOW), NOW
     for _ in range(20):
-        now += FIRST_CHECK
+        now += LEASED_CHECK
         render = postpone(render, now=now)
-    assert publish(render, now=now + FIRST_CHECK).check_at == now + 3 * FIRST_CHECK
+        assert render.check_at == now + LEASED_CHECK
+    later = now + LEASED_CHECK
+    assert publish(render, now=later).check_at == later + FIRST_CHECK
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from shared.documents import Render, Stage, State, Status
 from shared.jobs import (
     FIRST_CHECK,
+    LEASED_CHECK,
     RETENTION,
     SERVER_TIME,
     Ending,
@@ -137,7 +138,7 @@ def test_reviving_starts_anew_but_never_lowers_the_fencing_token(state: State) -
 @pytest.mark.parametrize("state", State)
 def test_what_only_concerns_message_and_check_changes_nothing_else(state: State) -> None:
     render = render_in(state, published_at=CREATED, check_at=CREATED + FIRST_CHECK)
-    first, second = NOW + FIRST_CHECK, NOW + 2 * FIRST_CHECK
+    first, second = NOW + LEASED_CHECK, NOW + 2 * FIRST_CHECK
     changes: list[tuple[Callable[..., Render], dict[str, object]]] = [
         (publish, {"published_at": NOW, "check_at": second}),
         (postpone, {"published_at": NOW, "check_at": first}),

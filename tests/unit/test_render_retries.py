@@ -9,11 +9,13 @@ import pytest
 
 from gpu_job.message_source import MAX_DELAY_S
 from gpu_job.render_job import render_job
+from gpu_job.renderer import UnfitError
 from shared.documents import State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
-from shared.jobs import MAX_ATTEMPTS
+from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, revive_render
+from shared.requests import Priority
 from tests.unit.render_job_world import PATIENCE_S, handle, raising
-from tests.unit.worker_world import GreyRenderer, Meddling, World, no_answer
+from tests.unit.worker_world import GreyRenderer, World, no_answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,13 +61,25 @@ def test_the_video_is_made_once_the_world_answers_again(world: World) -> None:
     assert len(world.source.acknowledged) == 1
 
 
-def test_a_thousand_retries_are_no_number_too_large(world: World) -> None:
-    world.change_render(retries=5000)
-    workshop = world.workshop(GreyRenderer(raising(Retryable("no answer"))), retry_backoff_s=0.5)
+def test_a_world_that_does_not_answer_for_hours_ends_the_render_with_the_reason(world: World) -> None:
+    renderer = GreyRenderer(raising(Retryable("the model hub does not answer")))
 
-    render_job(world.next_message(), workshop=workshop)
+    handle_again_and_again(world, renderer, times=MAX_RETRIES + 1)
 
-    assert world.source.put_back_after == [MAX_DELAY_S]
+    assert len(world.source.put_back_after) == MAX_RETRIES
+    assert sum(world.source.put_back_after) > 2 * 3600
+    assert (world.render.state, world.render.attempts) == (State.FAILED, 1)
+    error = world.job("job-aaaa").error
+    assert error
+    assert error.code is ErrorCode.UNAVAILABLE
+    assert error.message == "It was tried again 20 times, in vain: the model hub does not answer"
+    assert len(world.source.acknowledged) == 1
+
+
+def test_who_wishes_again_for_what_was_tried_too_often_has_all_retries_again(world: World) -> None:
+    renderer = GreyRenderer(raising(Retryable("no answer")))
+    handle_again_and_again(world, renderer, times=MAX_RETRIES + 1)
+    assert revive_render(world.render, priority=Priority.BULK, now=world.clock.now()).retries == 0
 
 
 def test_retries_leave_all_attempts_to_work_that_breaks(world: World) -> None:
@@ -92,7 +106,7 @@ def test_a_lease_that_could_not_be_given_back_waits_as_long_as_before_and_is_tak
     assert (world.render.state, world.render.retries) == (State.LEASED, 2)
     assert world.source.put_back_after == [20]
 
-    world.store.meddling = Meddling()
+    world.store.meddling.clear()
     world.source.extend(message, deadline_s=0)
     handle(world)
     assert world.render.state is State.COMPLETED
@@ -146,17 +160,23 @@ def test_a_fault_of_our_own_is_retried_with_growing_delays_and_its_reason_tells_
     assert [(event.job_id, event.error) for event in world.events] == [("job-aaaa", error), ("job-bbbb", error)]
 
 
-def test_a_renderer_that_can_not_even_be_made_is_an_attempt_that_failed(world: World) -> None:
+@pytest.mark.parametrize("fault", [ImportError("no CUDA"), ValueError("no such device"), Retryable("no answer")])
+def test_a_renderer_that_can_not_even_be_made_is_the_fault_of_the_worker_which_must_end(
+    world: World, fault: Exception
+) -> None:
     message = world.next_message()
     workshop = world.workshop()
 
     def no_renderer() -> Renderer:
-        raise ImportError("no CUDA")
+        raise fault
 
     object.__setattr__(workshop, "renderer", no_renderer)
-    render_job(message, workshop=workshop)
+    with pytest.raises(UnfitError, match=str(fault)):
+        render_job(message, workshop=workshop)
 
-    assert (world.render.state, world.render.attempts) == (State.IDLE, 1)
+    assert (world.render.state, world.render.attempts, world.render.retries) == (State.IDLE, 0, 0)
+    assert world.job("job-aaaa").status is Status.QUEUED
+    assert world.source.acknowledged == []
     assert world.source.put_back_after == [10]
 
 

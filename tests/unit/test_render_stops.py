@@ -13,7 +13,7 @@ from gpu_job.renderer import RenderStopped
 from shared.artifact_paths import video_path
 from shared.documents import Stage, State, Status
 from tests.unit.render_job_world import PATIENCE_S, handle, until_stopped
-from tests.unit.worker_world import GreyRenderer, World, no_answer
+from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,4 +154,23 @@ def test_the_work_stops_when_another_committed_first_and_the_jobs_get_that_video
 
     assert world.job("job-aaaa").status is Status.COMPLETED
     assert world.artifacts.created == [video_path(world.key)]
+    assert len(world.source.acknowledged) == 1
+
+
+@pytest.mark.usefixtures("fast_heart")
+def test_a_render_that_is_deleted_during_its_uploads_leaves_no_poster_and_no_receipt(world: World) -> None:
+    """The receipt holds the prompt."""
+
+    noticed = threading.Event()
+
+    def deleted() -> None:
+        world.store.meddling.before("render", noticed.set)
+        world.store.forget(world.key)
+        assert noticed.wait(PATIENCE_S)
+
+    world.artifacts.meddling.before("create", nothing, deleted)
+
+    handle(world)
+
+    assert world.artifacts._objects == {}
     assert len(world.source.acknowledged) == 1

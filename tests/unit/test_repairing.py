@@ -10,7 +10,7 @@ from repairing import GONE, Repairer
 from shared.artifact_paths import video_path
 from shared.documents import Stage, State, Status
 from shared.errors import ErrorCode, Retryable
-from shared.jobs import FIRST_CHECK, MAX_ATTEMPTS, Ending, cancel_job, release_render, touch
+from shared.jobs import FIRST_CHECK, LEASED_CHECK, MAX_ATTEMPTS, Ending, cancel_job, release_render, touch
 from shared.messages import RENDER_REQUESTS, RENDER_REQUESTS_BULK, RenderRequested, decode
 from shared.requests import Priority
 from shared.testing import TRACEPARENT, a_job, a_render
@@ -139,7 +139,7 @@ def test_a_live_lease_is_left_alone_and_looked_at_later(world: World) -> None:
 
     now = world.clock.now()
     assert world.render == before.model_copy(
-        update={"published_at": now, "updated_at": now, "check_at": now + FIRST_CHECK}
+        update={"published_at": now, "updated_at": now, "check_at": now + LEASED_CHECK}
     )
     assert len(world.messages) == 1
 
@@ -285,7 +285,7 @@ def test_there_is_nothing_to_do_for_a_render_that_is_not_there(world: World) -> 
 def test_a_worker_that_claims_in_the_same_moment_keeps_its_lease(world: World) -> None:
     world.wish("job-0001")
     world.store.meddling.append(world.claim)
-    assert world.repair() == "is being made"
+    assert world.repair() == "published again"
     assert (world.render.state, world.render.token) == (State.LEASED, 1)
 
 

@@ -13,7 +13,7 @@ SUBMIT, NOTIFY = ROOT / "functions" / "submit", ROOT / "functions" / "notify"
 GPU_JOB, SHARED = ROOT / "gpu_job", ROOT / "shared"
 ROOMS = [SUBMIT, NOTIFY, GPU_JOB, SHARED]
 #: Top-level packages of ours.
-OURS = {"bench", "cli", "functions", "gpu_job", "local", "shared", "tests"}
+OURS = {"bench", "cli", "functions", "gpu_job", "local", "models", "shared", "tests"}
 #: What takes seconds to import and gigabytes to install: the worker's renderer alone needs it.
 HEAVY = {"accelerate", "diffusers", "torch", "torchvision", "transformers"}
 

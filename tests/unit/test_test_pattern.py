@@ -10,53 +10,19 @@ import pytest
 from gpu_job.renderer import RenderStopped
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.documents import Stage
-from shared.requests import RenderSpec
+from tests.unit import renderer_world
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gpu_job.renderer import Renderer
+    from shared.requests import RenderSpec
 
 
-class Listener:
-    """A watch that remembers, and that stops the work when it has heard enough."""
-
-    def __init__(self, *, enough: int = 1000) -> None:
-        self.heard: list[tuple[Stage, int, int]] = []
-        self._enough = enough
-
-    def moved(self, stage: Stage, done: int, total: int) -> None:
-        self.heard.append((stage, done, total))
-        if len(self.heard) >= self._enough:
-            raise RenderStopped
-
-
-SPEC = RenderSpec(
-    scope="public",
-    perspective="curious-cat",
-    perspective_version=1,
-    theme=None,
-    theme_version=None,
-    prompt="a cat looks out of the window",
-    negative_prompt="",
-    seed=7,
-    model="test-pattern",
-    model_version=1,
-    model_source="test-pattern",
-    model_revision="1",
-    dtype="float32",
-    frames=10,
-    width=96,
-    height=64,
-    fps=16,
-    steps=4,
-    guidance=1.0,
-)
+SPEC = renderer_world.SPEC.model_copy(update={"frames": 10, "width": 96, "height": 64})
 
 
 def drawn(spec: RenderSpec = SPEC) -> NDArray[np.float32]:
-    renderer: Renderer = TestPatternRenderer()
-    return np.concatenate(list(renderer.render(spec, watch=Listener())))
+    return renderer_world.drawn(TestPatternRenderer(), spec)
 
 
 def test_it_draws_what_was_ordered() -> None:
@@ -83,14 +49,14 @@ def test_another_wish_draws_other_frames(change: dict[str, object]) -> None:
 
 
 def test_it_reports_every_step() -> None:
-    watch = Listener()
+    watch = renderer_world.Listener()
     list(TestPatternRenderer().render(SPEC, watch=watch))
     loading = [(Stage.LOADING, 0, 1), (Stage.LOADING, 1, 1)]
     assert watch.heard == loading + [(Stage.RENDERING, step, 4) for step in (1, 2, 3, 4)]
 
 
 def test_it_can_be_stopped_between_two_steps() -> None:
-    watch = Listener(enough=4)
+    watch = renderer_world.Listener(enough=4)
     with pytest.raises(RenderStopped):
         list(TestPatternRenderer().render(SPEC, watch=watch))
     assert watch.heard[-1] == (Stage.RENDERING, 2, 4)

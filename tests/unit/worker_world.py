@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,8 @@ from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import publish
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, JobEvent, RenderRequested, decode, encode
 from shared.publisher.memory import InMemoryPublisher
-from shared.testing import Clock, a_job, a_render
+from shared.testing import Clock, MeddledJobStore, a_job, a_render
+from shared.testing.meddling import Meddling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,22 +40,6 @@ USAGE = Usage(load_s=1, render_s=2, encode_s=3, device="another device")
 BROKEN = JobError(code=ErrorCode.RENDER_FAILED, message="It is broken.")
 
 
-class Meddling:
-    """What happens just before the next calls of a method: one thing a call, in order."""
-
-    def __init__(self) -> None:
-        self._plans: dict[str, list[Callable[[], None]]] = defaultdict(list)
-
-    def before(self, method: str, *acts: Callable[[], None]) -> None:
-        """Plan for the next calls of that method."""
-        self._plans[method].extend(acts)
-
-    def happens(self, method: str) -> None:
-        """The method is called now."""
-        if self._plans[method]:
-            self._plans[method].pop(0)()
-
-
 def no_answer() -> None:
     """For `Meddling`: the service is not there."""
     raise Retryable("no answer")
@@ -65,25 +49,15 @@ def nothing() -> None:
     """For `Meddling`: this call goes undisturbed."""
 
 
-class MeddledJobStore(InMemoryJobStore):
-    """In memory; others may come in between."""
+class WatchedJobStore(MeddledJobStore):
+    """Others may come in between; remembers what was written."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(now=clock.now)
-        self.meddling = Meddling()
-        #: Ids of what each commit wrote besides the render.
+        #: Ids of the jobs that each commit wrote.
         self.jobs_written: list[list[str]] = []
 
-    def render(self, render_key: str) -> Stored[Render] | None:
-        self.meddling.happens("render")
-        return super().render(render_key)
-
-    def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
-        self.meddling.happens("waiting_jobs")
-        return super().waiting_jobs(render_key, limit=limit)
-
     def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
-        self.meddling.happens("commit")
         written = super().commit(*writes)
         self.jobs_written.append([write.value.job_id for write in writes if isinstance(write.value, Job)])
         return written
@@ -185,7 +159,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        self.store = MeddledJobStore(self.clock)
+        self.store = WatchedJobStore(self.clock)
         self.artifacts = MeddledArtifactStore()
         self.publisher = MeddledPublisher()
         self.source = MeddledSource(self.publisher)

@@ -1,0 +1,89 @@
+"""The embedded form: the whole system on threads of one process, with nothing installed but Python."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from gpu_job.test_pattern import TestPatternRenderer
+from local.embedded import serve_embedded
+from shared.documents import Status
+from shared.job_store import Create
+from shared.messages import JOB_EVENTS
+from shared.testing import a_job, a_render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from local.embedded import Embedded
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Embedded]:
+    """It, with a renderer without a model."""
+    with serve_embedded(run_dir=tmp_path, renderer=TestPatternRenderer, reconcile_every_s=0.05) as running:
+        yield running
+        assert running.faults == []
+
+
+def until(found: Callable[[], Any], *, what: str) -> Any:
+    """What is found, once there is something."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not (result := found()):
+        assert time.monotonic() < give_up_at, f"{what}: not within {PATIENCE_S:.0f} s"
+        time.sleep(0.05)
+    return result
+
+
+def test_a_wish_becomes_a_video(system: Embedded) -> None:
+    wish = {"perspective": "curious-cat", "size": "64x64", "seed": 1}
+    answer = requests.post(f"{system.api_url}/jobs", json=wish, timeout=10)
+    assert answer.status_code == 202
+
+    url = f"{system.api_url}/jobs/{answer.json()['job_id']}"
+    job = until(
+        lambda: next((job for job in [requests.get(url, timeout=10).json()] if job["finished_at"]), None),
+        what="the job is final",
+    )
+
+    assert job["status"] == "completed"
+    link = requests.get(f"{url}/video", timeout=10).json()["url"]
+    assert requests.get(link, timeout=10).content[4:8] == b"ftyp"
+
+
+def test_a_batch_becomes_videos(system: Embedded) -> None:
+    rows = [{"perspective": "curious-cat", "size": "64x64", "seed": seed} for seed in (1, 2, 3)]
+    answer = requests.post(f"{system.api_url}/batches", json={"requests": rows}, timeout=10)
+    assert answer.status_code == 202
+
+    url = f"{system.api_url}/batches/{answer.json()['batch_id']}"
+    batch = until(
+        lambda: next((b for b in [requests.get(url, timeout=10).json()] if b["jobs"]["completed"] == 3), None),
+        what="all three are completed",
+    )
+
+    assert (batch["state"], batch["placed"], batch["rejected"]) == ("placed", 3, 0)
+    until(lambda: len(system.publisher.published[JOB_EVENTS]) == 3, what="the world is told")
+
+
+def test_what_was_lost_is_repaired(system: Embedded) -> None:
+    """A job that was written and whose message never came to be sent."""
+    wished_at = datetime.now(UTC) - timedelta(minutes=30)
+    render = a_render(now=wished_at, size="64x64")
+    system.store.commit(Create(value=render), Create(value=a_job(render, now=wished_at)))
+
+    def is_final() -> bool:
+        found = system.store.job("example-job")
+        return found is not None and found.value.is_final
+
+    until(is_final, what="the job is final")
+    found = system.store.job("example-job")
+    assert found
+    assert found.value.status is Status.COMPLETED

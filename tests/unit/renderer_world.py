@@ -1,0 +1,49 @@
+"""What tests of renderers share: a small clip to draw, and a watch that remembers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpu_job.renderer import RenderStopped
+from shared.testing import a_spec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gpu_job.renderer import Renderer
+    from shared.documents import Stage
+    from shared.requests import RenderSpec
+
+#: Half a second by the untrained model.
+SPEC = a_spec().model_copy(
+    update={
+        "prompt": "a cat looks out of the window",
+        "negative_prompt": "a dog",
+        "seed": 7,
+        "frames": 9,
+        "width": 64,
+        "height": 48,
+        "steps": 4,
+        "guidance": 1.0,
+    }
+)
+
+
+class Listener:
+    """A watch that remembers, and that stops the work when it has heard enough."""
+
+    def __init__(self, *, enough: int = 1000) -> None:
+        self.heard: list[tuple[Stage, int, int]] = []
+        self._enough = enough
+
+    def moved(self, stage: Stage, done: int, total: int) -> None:
+        self.heard.append((stage, done, total))
+        if len(self.heard) >= self._enough:
+            raise RenderStopped
+
+
+def drawn(renderer: Renderer, spec: RenderSpec = SPEC, *, watch: Listener | None = None) -> NDArray[np.float32]:
+    """All frames, ``(T, H, W, 3)``."""
+    return np.concatenate(list(renderer.render(spec, watch=watch or Listener())))
