@@ -7,6 +7,7 @@ lose the job when the holder dies.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,8 @@ def _release(lease: Lease, ending: Ending) -> None:
         lease.release(ending)
     except LeaseLostError:
         log.info("nothing to release", extra={"action": "release", "attempt": lease.attempt})
+        with suppress(Retryable):  # whoever leaves does not wait: what is left goes with the bucket's retention
+            lease.sweep()
     except Retryable:  # it ends by itself
         log.warning("lease not released", extra={"action": "release", "attempt": lease.attempt}, exc_info=True)
 

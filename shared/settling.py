@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
-from shared.artifact_paths import video_path
+from shared.artifact_paths import render_folder, video_path
 from shared.commits import find_commit
 from shared.documents import JobError, State
 from shared.errors import Conflict, Permanent
@@ -56,10 +56,16 @@ def complete_from_object(
     """
     found = find_commit(render_key, artifacts=artifacts)
     contest = Contest()
+    is_kept = False
     while True:
         render = store.render(render_key)
         if render is None or found is None or not can(render.value, Move.COMPLETE):
             return render
+        if render.value.token == 0 and not is_kept:
+            # Nobody has worked on it, so the video is that of a render whose time was up: it is needed for longer.
+            artifacts.keep_folder(render_folder(render_key))
+            found, is_kept = find_commit(render_key, artifacts=artifacts), True
+            continue
         commit, video = found
         done = complete_render(render.value, video=video, usage=commit.usage, now=now())
         try:

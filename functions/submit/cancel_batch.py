@@ -11,7 +11,7 @@ from cancel_job import cancel_job
 
 from shared.batches import Batch, BatchMove, can, canceled, finished
 from shared.errors import Conflict, Retryable
-from shared.job_store import Replace, Stored
+from shared.job_store import Contest, Replace, Stored
 from shared.jobs import cancel_job as canceled_job
 from shared.jobs import event_published
 from shared.messages import JOB_EVENTS, attributes_of, encode, event_of
@@ -31,10 +31,12 @@ def cancel_batch(stored: StoredBatch, *, desk: BatchDesk) -> Batch:
     Raises:
         Retryable: the store does not answer.
     """
+    contest = Contest()
     while can(stored.value, BatchMove.CANCEL):
         try:
             stored = desk.batches.replace(stored, canceled(stored.value, now=desk.now()))
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             found = desk.batches.batch(stored.value.batch_id)
             if found is None:
                 return stored.value

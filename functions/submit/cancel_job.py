@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from shared.errors import Conflict, Retryable
-from shared.job_store import JobStore, Replace
+from shared.job_store import Contest, JobStore, Replace
 from shared.jobs import cancel_job as canceled
 from shared.outbox import empty_outbox
 
@@ -29,11 +29,13 @@ def cancel_job(
     Raises:
         Retryable: the store does not answer.
     """
+    contest = Contest()
     found: Stored[Job] | None = stored
     while found is not None and not found.value.is_final:
         try:
             [written] = store.commit(Replace(stored=found, value=canceled(found.value, now=now())))
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             found = store.job(stored.value.job_id)
             continue
         log.info("job canceled", extra={"action": "cancel", "job_id": stored.value.job_id})

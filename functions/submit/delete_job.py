@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared.artifact_paths import render_folder
 from shared.errors import Conflict
-from shared.job_store import Delete
+from shared.job_store import Contest, Delete
 from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore
     Raises:
         Retryable: a service does not answer; call it again.
     """
+    contest = Contest()
     found: Stored[Job] | None = stored
     while found is not None:
         render = _only_of(found.value, store=store)
@@ -36,13 +36,16 @@ def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore
         try:
             store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []))
             break
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             found = store.job(stored.value.job_id)
     # The last job but this one may have been deleted in the same moment.
     while (left := _only_of(stored.value, store=store)) is not None:
         artifacts.delete_folder(render_folder(left.value.render_key))
-        with suppress(Conflict):  # somebody wished for it in this moment, or a worker or notify wrote it: look again
+        try:
             store.commit(Delete(stored=left))
+        except Conflict as exc:  # somebody wished for it in this moment, or a worker or notify wrote it: look again
+            contest.lost(exc)
     log.info("job deleted", extra={"action": "delete", "job_id": stored.value.job_id})
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from shared.artifact_paths import render_folder, video_path
 from shared.documents import Job, Render, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
-from shared.job_store import Create, JobStore, Replace, Stored
+from shared.job_store import Contest, Create, JobStore, Replace, Stored
 from shared.jobs import attach_to, follow, new_render, publish, revive_render, touch
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import OLD_EVENT, empty_outbox
@@ -88,6 +88,7 @@ def attach(
         NotSeenToError, Retryable: a service does not answer.
     """
     fresh = _fresh(job, spec, now=now())
+    contest = Contest()
     while True:
         # The job as it is now: whoever finished the render meanwhile has told it.
         placed, render = store.job(job.job_id), store.render(fresh.render_key)
@@ -108,7 +109,8 @@ def attach(
                 render = cast("Stored[Render]", written)
             else:
                 render = _attached(render, fresh.priority, store=store, artifacts=artifacts, now=now())
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             continue
         return _seen_to(placed, render, store, publisher, now)
 
@@ -192,11 +194,13 @@ def _wake_a_worker(
 ) -> None:
     message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
     publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
+    contest = Contest()
     current: Stored[Render] | None = render
     while current and current.value.published_at is None:
         try:
             store.commit(Replace(stored=current, value=publish(current.value, now=now())))
-        except Conflict:
+        except Conflict as exc:
+            contest.lost(exc)
             current = store.render(render.value.render_key)
             # While a worker has it, the message is there. One that is idle again may have been put to rest with it.
             if current and current.value.state is State.LEASED:

@@ -67,11 +67,19 @@ class Profile:
     skew_s: float
     #: A call takes so long at most when nothing is wrong.
     latency_s: float
-    #: No fault comes after this.
+    #: No fault comes after this; in a second act, so long after its beginning.
     until_s: float
     jobs: int
     renders: int
     workers: int
+    #: Of many wishes each.
+    batches: int
+    #: Of the wishes, how many have a prompt of their owner's.
+    private: float
+    #: Of the jobs, how many are deleted by their owner.
+    deleted: float
+    #: There is a second act, when what is kept from the first comes to its end.
+    ages: bool
 
 
 _OF_FUNCTIONS: Final = frozenset(Fault) - {Fault.TERMINATE, Fault.STALL_AFTER}
@@ -102,6 +110,10 @@ def draw(rng: random.Random) -> Profile:
         jobs=rng.randint(3, 8),
         renders=rng.randint(1, 3),
         workers=rng.randint(1, 4),
+        batches=rng.choice([0, 0, 0, 1, 2]),
+        private=rng.choice([0, 0.3, 0.8]),
+        deleted=rng.choice([0, 0, 0.3, 0.6]),
+        ages=rng.random() < 0.25,
     )
 
 

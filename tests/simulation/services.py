@@ -1,203 +1,41 @@
-"""The services of a run: the real ones in memory, each call of which is a step, and may fail."""
+"""The services of a run: the real ones in memory, which show all they do to the referee, and may misbehave."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
-from gpu_job.heartbeat import Interrupted
-from gpu_job.message_source import Message
 from gpu_job.message_source.memory import InMemoryMessageSource, _Pending
 from shared.artifact_store.memory import InMemoryArtifactStore
-from shared.errors import Conflict, Rejected, Retryable
+from shared.batch_store.memory import InMemoryBatchStore
+from shared.errors import Rejected, Retryable
+from shared.job_store import Delete
 from shared.job_store.memory import InMemoryJobStore, _key
+from shared.jobs import RETENTION
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS_DEAD, JobEvent, RenderRequested, decode
-from tests.simulation.faults import Fault
-from tests.simulation.scheduler import NEVER, Killed, Process
+from tests.simulation.scheduler import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
+    from gpu_job.message_source import Message
     from shared.artifact_store import Artifact
+    from shared.batch_store import StoredBatch
+    from shared.batches import Batch
     from shared.documents import Job, Render
     from shared.job_store import Stored, Write
     from shared.publisher.memory import InMemoryPublisher, PublishedMessage
     from shared.requests import Priority
     from tests.simulation.faults import Profile
+    from tests.simulation.network import Network
     from tests.simulation.referee import Referee
-    from tests.simulation.scheduler import Inbox, Scheduler
+    from tests.simulation.scheduler import Scheduler
 
-R = TypeVar("R")
-
-#: A node that goes leaves a worker so long.
-GRACE_S: Final = 9.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """What happened at a step, for the log. Made into text only when somebody reads it."""
-
-    time: float
-    actor: str
-    what: str
-    subject: object
-    outcome: str
-
-    def __str__(self) -> str:
-        subject = self.subject
-        if isinstance(subject, tuple):
-            subject = ", ".join(_in_short(each) for each in subject)
-        return f"{self.time:9.1f}  {self.actor:<16} {self.what:<22} {_in_short(subject)}  {self.outcome}".rstrip()
-
-
-class Network:
-    """Between every actor and every service: where others come in between, and where it fails."""
-
-    def __init__(self, scheduler: Scheduler, profile: Profile, referee: Referee) -> None:
-        self.scheduler = scheduler
-        self.log: list[Line] = []
-        #: What has gone wrong so far.
-        self.injected: set[Fault] = set()
-        #: Where SIGTERM goes, by process.
-        self.inboxes: dict[Process, Inbox] = {}
-        self._profile = profile
-        self._referee = referee
-
-    def tell(self, what: str, subject: object = "", outcome: str = "") -> None:
-        """A line for the log."""
-        time, actor = self.scheduler.time, self.scheduler.current.name
-        self.log.append(Line(time=time, actor=actor, what=what, subject=subject, outcome=outcome))
-
-    def call(self, what: str, effect: Callable[[], R], *, subject: object = "", conflict: type[Conflict]) -> R:
-        """One atomic step of the calling actor.
-
-        Raises:
-            Killed: its process died here.
-            Retryable: nobody answered.
-        """
-        self.scheduler.pause(self.scheduler.rng.random() * self._profile.latency_s)
-        process = self.scheduler.current.process
-        fault = self._fault(process)
-        self._on_the_way(fault, process, what, effect, subject)
-        try:
-            result = effect()
-        except (Conflict, Retryable) as exc:
-            self.tell(what, subject, type(exc).__name__)
-            raise
-        self.tell(what, subject)
-        match fault:
-            case Fault.KILL_AFTER:
-                self._kill(process, what, subject, before=False)
-            case Fault.FAIL_AFTER:
-                self.tell(what, subject, "ITS ANSWER IS LOST")
-                raise Retryable("no answer")
-            case Fault.CONFLICT_WITH_ITSELF if what in {"commit", "create"}:
-                self.tell(what, subject, "CONFLICTS WITH ITSELF")
-                raise conflict("it is there, by ourselves")
-            case Fault.STALL_AFTER:
-                self._stall(process, what)
-        return result
-
-    def _on_the_way(
-        self, fault: Fault | None, process: Process, what: str, effect: Callable[[], object], subject: object
-    ) -> None:
-        scheduler, rng = self.scheduler, self.scheduler.rng
-        match fault:
-            case Fault.KILL_BEFORE:
-                self._kill(process, what, subject, before=True)
-            case Fault.FAIL_BEFORE:
-                self.tell(what, subject, "FAILS")
-                raise Retryable("no answer")
-            case Fault.FAIL_AND_HAPPEN_LATER:
-                later_s = rng.uniform(0, 90)
-                self.tell(what, subject, f"FAILS, AND HAPPENS {later_s:.0f} s LATER")
-                ghost = Process(name=process.name, is_worker=process.is_worker)
-                late = f"{scheduler.current.name}'s late"
-                scheduler.spawn(late, lambda: self._late(effect), process=ghost, after_s=later_s)
-                raise Retryable("no answer")
-            case Fault.STALL_BEFORE:
-                self._stall(process, what)
-            case Fault.SLOW:
-                slow_s = rng.uniform(0, 20)
-                process.hindered_until = max(process.hindered_until, scheduler.time + slow_s)
-                scheduler.pause(slow_s)
-            case Fault.TERMINATE if process in self.inboxes:
-                self.terminate(process)
-
-    def terminate(self, process: Process) -> None:
-        """SIGTERM, and the end of the machine some seconds later."""
-        self.tell("SIGTERM", process.name)
-        self.inboxes.pop(process).put(Interrupted())
-        told_at = self.scheduler.time
-
-        def leave() -> None:
-            if not process.is_dead:
-                self.tell("GRACE IS OVER", process.name)
-                if process.hindered_until <= told_at:
-                    self._referee.blame(f"{process.name} did not leave although nothing hindered it")
-                self.scheduler.kill(process)
-
-        self.scheduler.spawn("node", leave, process=Process(name="node"), after_s=GRACE_S)
-
-    def _fault(self, process: Process) -> Fault | None:
-        if self.scheduler.time > self._profile.until_s:
-            return None
-        drawn = self.scheduler.rng.random()
-        for fault, rate in (self._profile.worker if process.is_worker else self._profile.function).items():
-            drawn -= rate
-            if drawn < 0:
-                self.injected.add(fault)
-                return fault
-        return None
-
-    def _kill(self, process: Process, what: str, subject: object, *, before: bool) -> None:
-        self.tell(what, subject, "KILLED BEFORE IT" if before else "KILLED AFTER IT")
-        self.scheduler.kill(process)
-        raise Killed
-
-    def _stall(self, process: Process, what: str) -> None:
-        seconds = self.scheduler.rng.uniform(20, 200)
-        self.tell(what, "", f"STANDS STILL FOR {seconds:.0f} s")
-        self.scheduler.stall(process, seconds)
-        self.scheduler.pause()
-
-    def _late(self, effect: Callable[[], object]) -> None:
-        try:
-            effect()
-        except Retryable as exc:
-            self.tell("late call", "", type(exc).__name__)
-        else:
-            self.tell("late call")
-
-
-class Stepped:
-    """A service as its clients have it: every call of a method is a step."""
-
-    def __init__(self, service: object, network: Network, *, conflict: type[Conflict] = Conflict) -> None:
-        self._service = service
-        self._network = network
-        self._conflict = conflict
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._service, name)
-
-        def call(*args: Any, **options: Any) -> Any:
-            subject = args if name == "commit" else args[0] if args else ""
-            return self._network.call(name, lambda: method(*args, **options), subject=subject, conflict=self._conflict)
-
-        return call
-
-
-class SteppedSource(Stepped):
-    """A message source as a worker has it: an empty pull takes its time."""
-
-    def pull(self, *, timeout_s: float) -> Message | None:
-        """See `MessageSource.pull`."""
-        message: Message | None = self.__getattr__("pull")(timeout_s=0)
-        if message is None:
-            self._network.scheduler.pause(timeout_s)
-        return message
+#: The store and the bucket delete what is too old within a day.
+MOST_LATE: Final = timedelta(days=1)
 
 
 class SimulatedStore(InMemoryJobStore):
@@ -213,10 +51,23 @@ class SimulatedStore(InMemoryJobStore):
     def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
         """See `JobStore.commit`."""
         written = super().commit(*writes)
-        after = {_key(each.value): each.value for each in written}
-        self._referee.wrote(after, by=self._scheduler.current.process, time=self._scheduler.time)
+        both = list(zip(writes, written, strict=True))
+        after = {_key(each.value): each.value for write, each in both if not isinstance(write, Delete)}
+        gone = [each.value for write, each in both if isinstance(write, Delete)]
+        self._referee.wrote(after, gone=gone, by=self._scheduler.current.process, time=self._scheduler.time)
         self.on_commit()
         return written
+
+    def expired(self, *, lag: Callable[[str], timedelta]) -> list[Job | Render]:
+        """Delete what may be deleted by now, as the store's own retention does; what that was."""
+        now = self._scheduler.now()
+        old = [
+            value for (_, key), (value, _) in self._documents.items() if value.expires_at + lag(f"{key} document") < now
+        ]
+        for value in old:
+            del self._documents[_key(value)]
+            self._referee.expired(value)
+        return old
 
 
 class SimulatedBucket(InMemoryArtifactStore):
@@ -233,19 +84,105 @@ class SimulatedBucket(InMemoryArtifactStore):
         """See `ArtifactStore.create`."""
         data = content if isinstance(content, bytes) else b"mp4"
         artifact = super().create(name, data, content_type=content_type, metadata=metadata)
+        self._date([name])
         self._referee.uploaded(artifact, by=self._scheduler.current.process)
         return artifact
+
+    def keep_folder(self, folder: str) -> None:
+        """See `ArtifactStore.keep_folder`."""
+        self._date([name for name in self._objects if name.startswith(folder)])
+
+    def delete_folder(self, folder: str) -> None:
+        """See `ArtifactStore.delete_folder`."""
+        for name in [name for name in self._objects if name.startswith(folder)]:
+            self._referee.removed(name, by=self._scheduler.current.process, time=self._scheduler.time)
+        super().delete_folder(folder)
+
+    def delete(self, artifact: Artifact) -> None:
+        """See `ArtifactStore.delete`."""
+        super().delete(artifact)
+        if self.get(artifact.name) is None:
+            self._referee.removed(artifact.name, by=self._scheduler.current.process, time=self._scheduler.time)
+
+    def expired(self, *, lag: Callable[[str], timedelta]) -> list[str]:
+        """Delete what may be deleted by now, as the bucket's lifecycle does; what that was."""
+        now = self._scheduler.now()
+        old = [
+            name
+            for name, (artifact, _) in self._objects.items()
+            if artifact.kept_since + RETENTION + lag(f"{name} {artifact.kept_since}") < now
+        ]
+        for name in old:
+            del self._objects[name]
+            self._referee.removed(name, by=None, time=self._scheduler.time)
+        return old
+
+    def kept_since(self, name: str) -> datetime | None:
+        """Of an object; None where there is none."""
+        return self._objects[name][0].kept_since if name in self._objects else None
+
+    @property
+    def names(self) -> list[str]:
+        """Of all objects."""
+        return list(self._objects)
+
+    def _date(self, names: Iterable[str]) -> None:
+        for name in names:
+            artifact, data = self._objects[name]
+            self._objects[name] = (replace(artifact, kept_since=self._scheduler.now()), data)
+
+
+class SimulatedBatches(InMemoryBatchStore):
+    """In memory; shows every write to the referee."""
+
+    def __init__(self, scheduler: Scheduler, referee: Referee) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+        self._referee = referee
+
+    def expired(self, *, lag: Callable[[str], timedelta]) -> list[Batch]:
+        """Delete what may be deleted by now, as the store's own retention does; what that was."""
+        now = self._scheduler.now()
+        old = [each.value for key, each in self._batches.items() if each.value.expires_at + lag(key) < now]
+        for batch in old:
+            del self._batches[batch.batch_id]
+            self._referee.batches.expired(batch)
+        return old
+
+    def _write(self, batch: Batch) -> StoredBatch:
+        stored = super()._write(batch)
+        self._referee.batches.wrote(batch, by=self._scheduler.current.process)
+        return stored
+
+
+class InTurn:
+    """In place of a pool of threads: one call after the other, all of them, then the first error."""
+
+    def map(self, call: Callable[[Any], object], items: Iterable[Any]) -> list[object]:
+        """See `Executor.map`."""
+        answers, errors = [], []
+        for item in items:
+            try:
+                answers.append(call(item))
+            except Retryable as exc:
+                errors.append(exc)
+        if errors:
+            raise errors[0]
+        return answers
 
 
 class SimulatedQueue(InMemoryMessageSource):
     """In memory; messages come late, in another order, twice or never, and die of too many deliveries."""
 
-    def __init__(self, publisher: InMemoryPublisher, scheduler: Scheduler, profile: Profile, referee: Referee) -> None:
+    def __init__(
+        self, publisher: InMemoryPublisher, scheduler: Scheduler, profile: Profile, referee: Referee, network: Network
+    ) -> None:
         super().__init__(publisher)
         publisher.subscribe(JOB_EVENTS, lambda message: referee.published(decode(JobEvent, message.data)))
         self._publisher = publisher
         self._scheduler = scheduler
         self._profile = profile
+        self._network = network
         self._referee = referee
         self._deliveries: dict[int, int] = {}
         #: What the referee had seen when each delivery was made.
@@ -311,7 +248,7 @@ class SimulatedQueue(InMemoryMessageSource):
         return "COPIES A MESSAGE"
 
     def _receive(self, priority: Priority, message: PublishedMessage) -> None:
-        if self._scheduler.rng.random() < self._profile.lose and self._scheduler.time < self._profile.until_s:
+        if self._scheduler.rng.random() < self._profile.lose and not self._network.is_calm:
             return
         self._put(priority, message.data)
 
@@ -321,15 +258,3 @@ class SimulatedQueue(InMemoryMessageSource):
         number = next(self._numbers) * 1000 + rng.randrange(5000)  # not always in order
         self._pending.append(_Pending(priority=priority, data=data, due=self._scheduler.time + late_s, number=number))
         self.on_change()
-
-
-def _in_short(what: object) -> str:
-    if isinstance(what, Message):
-        return what.ack_id
-    if not hasattr(what, "value"):
-        return str(what).removeprefix("renders/")[:60]
-    value = what.value
-    if hasattr(value, "job_id"):
-        return f"{value.job_id}={value.status}" + ("+event" if value.event_pending else "")
-    lease = f" by {value.holder} token {value.token}" if value.state == "leased" else ""
-    return f"{value.render_key[:6]}={value.state}{lease} attempts {value.attempts}"

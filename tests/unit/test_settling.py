@@ -179,3 +179,21 @@ def test_an_outbox_that_another_emptied_in_the_same_moment_is_no_failure(world: 
     empty_outbox(stored, store=world.store, publisher=world.publisher)
     assert not world.job("job-0001").event_pending
     assert {event.event_id for event in world.events} == {"job-0001"}
+
+
+def test_a_render_that_takes_over_the_video_of_one_whose_time_was_up_has_it_kept_for_longer(world: World) -> None:
+    old = put_video(world.artifacts, world.key)
+    world.attach("job-0001")
+    world.complete()
+    kept = world.artifacts.get(old.name)
+    assert kept
+    assert kept.kept_since > old.kept_since
+    assert world.render.value.video
+
+
+def test_a_video_that_was_just_made_is_not_touched_once_more(world: World) -> None:
+    world.claim()
+    world.attach("job-0001")
+    made = put_video(world.artifacts, world.key)
+    world.complete()
+    assert world.artifacts.get(made.name) == made
