@@ -1,0 +1,172 @@
+"""The pocket model's video autoencoder: principal components going in, a small convolutional decoder coming out.
+
+A clip of ``1 + 4n`` frames is cut into patches of 16x16 pixels: of the first frame alone, then of four frames each. The
+encoder projects every patch onto its principal components, which are fixed before anything is trained, so the decoder
+and the denoiser can be trained independently. The decoder turns the projection back and adds what a convolutional
+network knows about the patches' neighbours. Loaded by diffusers like any other model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Frames of every group but the first, which is one frame.
+GROUP_FRAMES = 4
+
+
+class PocketAutoencoder(ModelMixin, ConfigMixin):
+    """See the module.
+
+    Args:
+        latent_channels: components kept of each patch.
+        patch_size: edge of a patch in pixels.
+        widths: channels of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's size.
+        whitening: how far the components' different spreads are evened out in the latents: 0 not at all, 1 wholly.
+            In between, what matters most for the picture still weighs most for whoever learns to draw latents.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        *,
+        latent_channels: int = 48,
+        patch_size: int = 16,
+        widths: Sequence[int] = (160, 96, 48, 24),
+        whitening: float = 0.5,  # noqa: ARG002 - kept in the config, which `fit` reads
+    ) -> None:
+        super().__init__()
+        still, moving = 3 * patch_size**2, 3 * GROUP_FRAMES * patch_size**2
+        for name, size in (("first", still), ("group", moving)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_components", torch.zeros(size, latent_channels))
+            #: What a component is divided by to become a latent.
+            self.register_buffer(f"{name}_scale", torch.ones(latent_channels))
+        self.decoder = Decoder(latent_channels, widths)
+
+    @torch.no_grad()
+    def fit(self, clips: torch.Tensor) -> None:
+        """Find the principal components of clips ``(N, 3, T, H, W)`` in [-1, 1]."""
+        first, groups = self._patches(clips)
+        for name, patches in (("first", first), ("group", groups)):
+            flat = patches.flatten(0, -2).double()
+            mean = flat.mean(dim=0)
+            spread, components = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+            kept = slice(-self.config.latent_channels, None)
+            deviation = spread[kept].flip(0).clamp(min=1e-8).sqrt()
+            scale = deviation**self.config.whitening
+            scale *= (deviation / scale).square().mean().sqrt()  # so that the latents' variance is 1 on average
+            getattr(self, f"{name}_mean").copy_(mean)
+            getattr(self, f"{name}_components").copy_(components[:, kept].flip(1))
+            getattr(self, f"{name}_scale").copy_(scale)
+
+    def encode(self, video: torch.Tensor) -> torch.Tensor:
+        """The latents ``(N, C, 1 + (T - 1) / 4, H / 16, W / 16)`` of a video ``(N, 3, T, H, W)`` in [-1, 1]."""
+        first, groups = self._patches(video)
+        latents = [
+            ((patches - getattr(self, f"{name}_mean")) @ getattr(self, f"{name}_components"))
+            / getattr(self, f"{name}_scale")
+            for name, patches in (("first", first), ("group", groups))
+        ]
+        return torch.cat(latents, dim=1).permute(0, 4, 1, 2, 3)
+
+    def project_back(self, latents: torch.Tensor) -> torch.Tensor:
+        """The video ``(N, 3, T, H, W)`` that the components alone make of latents: blocks show."""
+        size = self.config.patch_size
+        by_patch = latents.permute(0, 2, 3, 4, 1)
+        parts = []
+        for name, each, frames in (("first", by_patch[:, :1], 1), ("group", by_patch[:, 1:], GROUP_FRAMES)):
+            scaled = each * getattr(self, f"{name}_scale")
+            patches = scaled @ getattr(self, f"{name}_components").T + getattr(self, f"{name}_mean")
+            n, groups, rows, columns, _ = patches.shape
+            patches = patches.view(n, groups, rows, columns, 3, frames, size, size)
+            parts.append(
+                patches.permute(0, 4, 1, 5, 2, 6, 3, 7).reshape(n, 3, groups * frames, rows * size, columns * size)
+            )
+        return torch.cat(parts, dim=2)
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, H / 16, W / 16)``."""
+        video: torch.Tensor = self.project_back(latents) + self.decoder(latents)
+        return video
+
+    def forward(self, video: torch.Tensor) -> torch.Tensor:
+        """There and back."""
+        return self.decode(self.encode(video))
+
+    def _patches(self, video: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Patches of the first frame ``(N, 1, h, w, 3 * 16²)``, and of groups of four ``(N, n, h, w, 12 * 16²)``."""
+        size = self.config.patch_size
+        parts = []
+        for frames, each in ((1, video[:, :, :1]), (GROUP_FRAMES, video[:, :, 1:])):
+            n, channels, length, height, width = each.shape
+            cut = each.reshape(n, channels, length // frames, frames, height // size, size, width // size, size)
+            parts.append(cut.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4))
+        first, groups = parts
+        return first, groups
+
+
+class Decoder(nn.Module):
+    """What is added to the projection. Starts as nothing: its last layer begins with zeros."""
+
+    def __init__(self, channels: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        at_16, at_8, at_4, at_2 = widths
+        self.enter = nn.Conv3d(channels, at_16, 3, padding=1)
+        self.middle = nn.Sequential(_Residual(at_16, 3), _Residual(at_16, 3))
+        self.to_8 = nn.Conv3d(at_16, 4 * at_8, (1, 3, 3), padding=(0, 1, 1))
+        self.refine_8 = _Residual(at_8, 1)
+        self.to_4 = nn.Conv3d(at_8, 4 * GROUP_FRAMES * at_4, (1, 3, 3), padding=(0, 1, 1))
+        self.refine_4 = nn.Sequential(_Residual(at_4, 3), _Residual(at_4, 1))
+        self.to_2 = nn.Conv3d(at_4, 4 * at_2, (1, 3, 3), padding=(0, 1, 1))
+        self.refine_2 = _Residual(at_2, 1)
+        self.leave = nn.Conv3d(at_2, 4 * 3, (1, 3, 3), padding=(0, 1, 1))
+        nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """A video ``(N, 3, T, H, W)`` of latents ``(N, C, 1 + (T - 1) / 4, H / 16, W / 16)``."""
+        hidden = self.middle(self.enter(latents))  # (N, w0, n + 1, H / 16, W / 16)
+        hidden = self.refine_8(_finer(self.to_8(hidden)))  # (N, w1, n + 1, H / 8, W / 8)
+        hidden = _finer(_longer(self.to_4(hidden)))  # (N, w2, T, H / 4, W / 4)
+        hidden = self.refine_4(hidden)
+        hidden = self.refine_2(_finer(self.to_2(hidden)))  # (N, w3, T, H / 2, W / 2)
+        return _finer(self.leave(F.silu(hidden)))
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int, frames: int) -> None:
+        super().__init__()
+        kernel, padding = (frames, 3, 3), (frames // 2, 1, 1)
+        self.norm = nn.GroupNorm(4, channels)
+        self.widen = nn.Conv3d(channels, channels, kernel, padding=padding)
+        self.narrow = nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1))
+        nn.init.zeros_(self.narrow.weight)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        added: torch.Tensor = self.narrow(F.silu(self.widen(F.silu(self.norm(hidden)))))
+        return hidden + added
+
+
+def _finer(hidden: torch.Tensor) -> torch.Tensor:
+    """Four channels become 2x2 pixels: ``(N, 4C, T, H, W)`` to ``(N, C, T, 2H, 2W)``."""
+    n, channels, frames, height, width = hidden.shape
+    apart = hidden.view(n, channels // 4, 2, 2, frames, height, width)
+    return apart.permute(0, 1, 4, 5, 2, 6, 3).reshape(n, channels // 4, frames, 2 * height, 2 * width)
+
+
+def _longer(hidden: torch.Tensor) -> torch.Tensor:
+    """Four channels become four frames, of the first group the last alone."""
+    n, channels, groups, height, width = hidden.shape
+    apart = hidden.view(n, channels // GROUP_FRAMES, GROUP_FRAMES, groups, height, width)
+    frames = apart.permute(0, 1, 3, 2, 4, 5).flatten(2, 3)
+    return frames[:, :, GROUP_FRAMES - 1 :]

@@ -1,0 +1,53 @@
+"""Assembly: what was trained becomes a folder that diffusers loads, in half precision."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from gpu_job.pocket.pipeline import PocketPipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedTokenizerFast
+
+    from gpu_job.pocket.autoencoder import PocketAutoencoder
+    from models.pocket.denoiser import Denoiser
+    from models.pocket.recipe import Recipe
+
+
+def assembled(
+    *, autoencoder: PocketAutoencoder, denoiser: Denoiser, tokenizer: PreTrainedTokenizerFast, recipe: Recipe
+) -> PocketPipeline:
+    """The pipeline over these parts, which it shares."""
+    pipe = PocketPipeline(
+        tokenizer=tokenizer,
+        text_encoder=denoiser.text_encoder,
+        transformer=denoiser.transformer,
+        vae=autoencoder,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        height=recipe.clip.height,
+        width=recipe.clip.width,
+        num_frames=recipe.clip.frames,
+        text_length=recipe.denoiser.text_length,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def write_model(folder: Path, pipe: PocketPipeline) -> int:
+    """Write the folder anew, in half precision; its size in bytes. The pipeline itself stays as it is."""
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    pipe.save_pretrained(draft)
+    half = PocketPipeline.from_pretrained(draft, dtype=torch.float16, local_files_only=True)
+    shutil.rmtree(draft)
+    half.save_pretrained(draft)
+    if folder.exists():
+        shutil.rmtree(folder)
+    draft.rename(folder)
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())

@@ -1,0 +1,141 @@
+"""Training of the autoencoder: principal components first, at once; then the decoder, step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from gpu_job.pocket.autoencoder import GROUP_FRAMES, PocketAutoencoder
+from models.pocket.checkpoints import Progress, load, save
+from models.pocket.clips import as_video, painted, scene_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.pocket.recipe import Recipe
+
+#: Steps between two checkpoints.
+SAVE_EVERY = 100
+
+
+def paint_pixels(path: Path, *, recipe: Recipe) -> NDArray[np.uint8]:
+    """The clips ``(N, T, H, W, 3)`` that the autoencoder learns from; painted where they are not there yet."""
+    part, clip = recipe.autoencoder, recipe.clip
+    count = max(part.fit_clips, part.train_clips)
+    shape = (count, clip.frames, clip.height, clip.width, 3)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft.npy")
+        pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+        for number, each in enumerate(painted([scene_of(recipe.seed, n) for n in range(count)], clip)):
+            pixels[number] = each
+            if number % 100 == 0:
+                print(f"pixels: {number} of {count} clips painted", flush=True)
+        pixels.flush()
+        draft.replace(path)
+    loaded: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return loaded
+
+
+def fitted(pixels: NDArray[np.uint8], *, recipe: Recipe) -> PocketAutoencoder:
+    """An autoencoder whose components are found, and whose decoder knows nothing yet."""
+    part = recipe.autoencoder
+    torch.manual_seed(recipe.seed)
+    autoencoder: PocketAutoencoder = PocketAutoencoder(
+        latent_channels=part.latent_channels,
+        patch_size=part.patch_size,
+        widths=part.widths,
+        whitening=part.whitening,
+    )
+    autoencoder.fit(as_video(pixels[: part.fit_clips]))
+    return autoencoder
+
+
+def train_decoder(
+    autoencoder: PocketAutoencoder,
+    pixels: NDArray[np.uint8],
+    *,
+    recipe: Recipe,
+    folder: Path,
+    device: torch.device,
+    is_over: Callable[[], bool],
+) -> None:
+    """Train the decoder, on from the last checkpoint."""
+    part = recipe.autoencoder
+    autoencoder.to(device)
+    decoder = autoencoder.decoder
+    optimizer = torch.optim.AdamW(decoder.parameters(), lr=part.learning_rate, weight_decay=1e-4)
+    path, step = folder / "decoder.pt", 0
+    if state := load(path):
+        decoder.load_state_dict(state["decoder"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    progress = Progress(folder / "decoder.jsonl", steps=part.steps)
+    decoder.train()
+    while step < part.steps and not is_over():
+        rng = np.random.default_rng((recipe.seed, step))
+        video = as_video(_crops(pixels, rng, recipe)).to(device)
+        with torch.no_grad():
+            latents = autoencoder.encode(video)
+            latents += part.noise * torch.rand(len(latents), 1, 1, 1, 1, device=device) * torch.randn_like(latents)
+            plain = autoencoder.project_back(latents)
+        with torch.autocast(device.type, torch.bfloat16):
+            added = decoder(latents)
+        drawn = plain + added.float()
+        loss = F.l1_loss(drawn, video) + 0.5 * _edge_loss(drawn, video)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = part.learning_rate * _warm_up_and_decay(step / part.steps)
+        optimizer.step()
+        step += 1
+        progress.heard(step, loss.item())
+        if step % SAVE_EVERY == 0 or step == part.steps:
+            save(path, {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
+    decoder.eval()
+
+
+@torch.no_grad()
+def quality_db(autoencoder: PocketAutoencoder, clips: NDArray[np.uint8], device: torch.device) -> tuple[float, float]:
+    """Peak signal-to-noise ratio in dB of clips ``(N, T, H, W, 3)`` there and back: by the components alone; whole."""
+    plain: list[float] = []
+    whole: list[float] = []
+    for clip in clips:
+        video = as_video(clip[None]).to(device)
+        latents = autoencoder.encode(video)
+        for errors, back in ((plain, autoencoder.project_back(latents)), (whole, autoencoder.decode(latents))):
+            errors.append(float(((back.clamp(-1, 1) - video) / 2).square().mean()))
+    return tuple(float(-10 * np.log10(np.mean(errors))) for errors in (plain, whole))  # type: ignore[return-value]
+
+
+def _crops(pixels: NDArray[np.uint8], rng: np.random.Generator, recipe: Recipe) -> NDArray[np.uint8]:
+    part, clip = recipe.autoencoder, recipe.clip
+    crops = []
+    for _ in range(part.batch):
+        top = part.patch_size * rng.integers((clip.height - part.crop) // part.patch_size + 1)
+        left = part.patch_size * rng.integers((clip.width - part.crop) // part.patch_size + 1)
+        # Some frames, not all: neighbours in time matter less than other pictures.
+        begin = GROUP_FRAMES * rng.integers(max(1, (clip.frames - 1) // GROUP_FRAMES - 1))
+        crop = pixels[rng.integers(part.train_clips), begin : begin + 2 * GROUP_FRAMES + 1]
+        crop = crop[:, top : top + part.crop, left : left + part.crop]
+        crops.append(crop[:, :, ::-1] if rng.integers(2) else crop)
+    return np.stack(crops)
+
+
+def _edge_loss(drawn: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
+    """Difference of the differences between neighbours: blurred edges and blocks cost more than their pixels say."""
+    loss = torch.zeros((), device=drawn.device)
+    for axis in (2, 3, 4):
+        loss = loss + F.l1_loss(drawn.diff(dim=axis), video.diff(dim=axis))
+    return loss
+
+
+def _warm_up_and_decay(done: float) -> float:
+    return min(1.0, done / 0.02 + 1e-3) * (0.5 + 0.5 * float(np.cos(np.pi * done)))

@@ -1,0 +1,114 @@
+"""The recipe: every number that decides what training makes. Enters: a TOML file beside this one. Leaves: `Recipe`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: Where the recipes lie.
+RECIPES = Path(__file__).parent / "recipes"
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ClipShape(_Part):
+    """What is painted and drawn."""
+
+    width: Annotated[int, Field(multiple_of=16)]
+    height: Annotated[int, Field(multiple_of=16)]
+    frames: int
+    """One more than a multiple of four."""
+    fps: Positive
+    supersampling: Positive
+    """Rays a pixel and direction."""
+
+
+class AutoencoderRecipe(_Part):
+    """How clips become latents and come back."""
+
+    latent_channels: Positive
+    patch_size: Positive
+    widths: tuple[Positive, Positive, Positive, Positive]
+    whitening: float
+    fit_clips: Positive
+    """Clips that the principal components are found on."""
+    train_clips: Positive
+    """Clips that the decoder learns from; kept as pixels."""
+    crop: Annotated[int, Field(multiple_of=16)]
+    """Edge of the squares that it learns from, in pixels."""
+    batch: Positive
+    steps: Positive
+    learning_rate: float
+    noise: float
+    """Standard deviation of what is added to the latents: those that are drawn are never quite right."""
+
+
+class DenoiserRecipe(_Part):
+    """How a prompt and noise become latents."""
+
+    clips: Positive
+    """Clips painted for it; kept as latents."""
+    supersampling: Positive
+    """Of these: the components that are kept see little of finer edges, and one ray a pixel is four times as fast."""
+    heads: Positive
+    head_size: Positive
+    layers: Positive
+    feed_forward: Positive
+    text_size: Positive
+    """Width of the text encoder's states."""
+    text_layers: Positive
+    text_length: Positive
+    batch: Positive
+    steps: Positive
+    muon_learning_rate: float
+    """Of the matrices inside the transformer's blocks."""
+    adam_learning_rate: float
+    """Of everything else."""
+    warm_up_steps: Positive
+    decay_from: Annotated[float, Field(gt=0, lt=1)]
+    """The learning rate falls to nothing from this part of all steps on."""
+    average: Annotated[float, Field(gt=0, lt=1)]
+    """Decay of the running average of the weights, which is what is kept."""
+    empty_captions: float
+    """Part of the captions that are left out, so that guidance has something to lead away from."""
+
+
+class StudentRecipe(_Part):
+    """How the denoiser learns to need few steps."""
+
+    pairs: Positive
+    """Clips that the teacher draws."""
+    teacher_steps: Positive
+    teacher_guidance: float
+    steps: Positive
+    batch: Positive
+    learning_rate: float
+
+
+class Recipe(_Part):
+    """All of it."""
+
+    seed: int
+    """Of weights, scenes, captions, noise."""
+    clip: ClipShape
+    autoencoder: AutoencoderRecipe
+    denoiser: DenoiserRecipe
+    student: StudentRecipe
+
+
+def read_recipe(name: str) -> Recipe:
+    """The recipe of that name (``cpu``, ``gpu``, ``tiny``).
+
+    Raises:
+        FileNotFoundError: there is none.
+        pydantic.ValidationError: it is faulty.
+    """
+    with (RECIPES / f"{name}.toml").open("rb") as file:
+        return Recipe.model_validate(tomllib.load(file))

@@ -1,0 +1,1 @@
+"""Scenes that a small model learns from: drawn clips and the English that describes them."""

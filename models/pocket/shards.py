@@ -1,0 +1,65 @@
+"""Shards: what is painted once and learned from many times, in a folder, a thousand clips a file.
+
+A shard is there wholly or not at all, so whoever was interrupted goes on with the next one.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from models.pocket.clips import as_video, painted, read, scene_of, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gpu_job.pocket.autoencoder import PocketAutoencoder
+    from models.pocket.recipe import Recipe
+    from models.pocket.scenes.attributes import Scene
+
+#: Clips in a file; 31 MB of latents of the CPU's recipe.
+SHARD_CLIPS = 1000
+#: Clips encoded at once.
+ENCODED_AT_ONCE = 16
+
+
+def paint_shards(folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe, device: torch.device) -> None:
+    """Paint and encode what the recipe's denoiser learns from, as far as it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = recipe.denoiser.clips
+    shape = recipe.clip.model_copy(update={"supersampling": recipe.denoiser.supersampling})
+    for start in range(0, clips, SHARD_CLIPS):
+        path = folder / f"shard-{start // SHARD_CLIPS:04d}.npz"
+        if path.exists():
+            continue
+        scenes = [scene_of(recipe.seed, number) for number in range(start, min(clips, start + SHARD_CLIPS))]
+        stream = painted(scenes, shape)
+        latents = [
+            autoencoder.encode(as_video(np.stack(batch)).to(device)).half().cpu()
+            for batch in _batches(stream, ENCODED_AT_ONCE)
+        ]
+        draft = path.with_suffix(".draft.npz")
+        np.savez(draft, latents=torch.cat(latents).numpy(), scenes=np.array([written(each) for each in scenes]))
+        draft.replace(path)
+        print(f"latents: {start + len(scenes)} of {clips} clips painted", flush=True)
+
+
+def read_shards(folder: Path) -> tuple[torch.Tensor, list[Scene]]:
+    """All latents ``(N, C, t, h, w) float16`` and their scenes."""
+    latents, scenes = [], []
+    for path in sorted(folder.glob("shard-[0-9]*.npz")):
+        if path.name.endswith(".draft.npz"):
+            continue
+        with np.load(path) as shard:
+            latents.append(torch.from_numpy(shard["latents"]))
+            scenes += [read(str(line)) for line in shard["scenes"]]
+    return torch.cat(latents), scenes
+
+
+def _batches(stream: Iterator[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    while batch := list(islice(stream, size)):
+        yield batch

@@ -1,0 +1,190 @@
+"""Train the pocket model: one command, which goes on where it was interrupted.
+
+    python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/pocket/weights
+
+It paints clips, finds principal components, trains decoder and denoiser, has the denoiser teach itself to need few
+steps, and writes the model as far as it is. Each part is kept in the work folder; sheets of samples lie in ``samples/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from gpu_job.pocket.autoencoder import PocketAutoencoder
+from models.pocket.assembly import assembled, write_model
+from models.pocket.autoencoder_training import fitted, paint_pixels, train_decoder
+from models.pocket.clips import scene_of
+from models.pocket.denoiser_training import train_denoiser
+from models.pocket.drawing import drawn
+from models.pocket.recipe import RECIPES, Recipe, read_recipe
+from models.pocket.scenes.captions import caption
+from models.pocket.scenes.held_out import held_out_prompts
+from models.pocket.shards import paint_shards, read_shards
+from models.pocket.sheets import write_sheet
+from models.pocket.student_training import draw_pairs, train_student
+from models.pocket.tokens import make_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpu_job.pocket.pipeline import PocketPipeline
+    from models.pocket.denoiser import Denoiser
+
+#: Captions that the tokenizer takes its words from.
+TOKENIZER_CAPTIONS = 60_000
+#: Steps between two sheets of samples.
+SAMPLE_EVERY = 1000
+#: Clips of a sheet.
+SAMPLES = 12
+#: What can be trained, in this order.
+PARTS = ("paint", "decoder", "denoiser", "student")
+
+
+class Training:
+    """One run of the command over a work folder.
+
+    Args:
+        recipe: the numbers.
+        work: the folder.
+        device: to train on.
+        is_over: whether time is up; asked between steps.
+        parts: of `PARTS`, those that learn in this run; the others are taken as far as they are.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        work: Path,
+        *,
+        device: torch.device,
+        is_over: Callable[[], bool],
+        parts: tuple[str, ...] = PARTS,
+    ) -> None:
+        self._recipe = recipe
+        self._work = work
+        self._device = device
+        self._is_over = is_over
+        self._parts = parts
+        self.tokenizer = self._tokenizer()
+
+    def run(self) -> PocketPipeline:
+        """Train what shall be trained; the pipeline as far as it is."""
+        autoencoder = self._autoencoder()
+        shards = self._work / "shards"
+        if "paint" in self._parts:
+            paint_shards(shards, autoencoder=autoencoder, recipe=self._recipe, device=self._device)
+        denoiser, steps, guidance = self._denoiser(autoencoder), 16, 2.0
+        student = self._student(denoiser, autoencoder) if "student" in self._parts else None
+        if student is not None:
+            denoiser, steps, guidance = student, 4, 1.0
+        pipe = self._assembled(autoencoder, denoiser)
+        self._write_samples(pipe, "latest", steps=steps, guidance=guidance)
+        return pipe
+
+    def _tokenizer(self) -> PreTrainedTokenizerFast:
+        """Of the words that captions use."""
+        folder = self._work / "tokenizer"
+        if not folder.exists():
+            rng = np.random.default_rng((self._recipe.seed, TOKENIZER_CAPTIONS))
+            scenes = (scene_of(self._recipe.seed, number) for number in range(TOKENIZER_CAPTIONS))
+            make_tokenizer(caption(scene, rng) for scene in scenes).save_pretrained(folder)
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+
+    def _autoencoder(self) -> PocketAutoencoder:
+        """With the components found, and a decoder as far as it has learned."""
+        pixels = paint_pixels(self._work / "pixels.npy", recipe=self._recipe)
+        folder = self._work / "autoencoder"
+        if not folder.exists():
+            fitted(pixels, recipe=self._recipe).save_pretrained(folder)
+        autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(folder, low_cpu_mem_usage=False)
+        train_decoder(
+            autoencoder,
+            pixels,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._is_over if "decoder" in self._parts else lambda: True,
+        )
+        return autoencoder
+
+    def _denoiser(self, autoencoder: PocketAutoencoder) -> Denoiser:
+        """The average of the weights, as far as they have learned."""
+
+        def sampled(denoiser: Denoiser, step: int) -> None:
+            if step % SAMPLE_EVERY == 0:
+                pipe = self._assembled(autoencoder, denoiser)
+                self._write_samples(pipe, f"denoiser-{step:06d}", steps=16, guidance=2.0)
+
+        latents, scenes = read_shards(self._work / "shards")
+        return train_denoiser(
+            latents,
+            scenes,
+            tokenizer=self.tokenizer,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._is_over if "denoiser" in self._parts else lambda: True,
+            sampled=sampled,
+        )
+
+    def _student(self, teacher: Denoiser, autoencoder: PocketAutoencoder) -> Denoiser | None:
+        """What the denoiser teaches; None as long as it has not drawn all that it teaches with."""
+        pairs = self._work / "pairs"
+        pipe = self._assembled(autoencoder, teacher)
+        if not draw_pairs(pairs, teacher=pipe, recipe=self._recipe, is_over=self._is_over):
+            return None
+        return train_student(
+            teacher,
+            pairs,
+            tokenizer=self.tokenizer,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._is_over,
+        )
+
+    def _assembled(self, autoencoder: PocketAutoencoder, denoiser: Denoiser) -> PocketPipeline:
+        return assembled(autoencoder=autoencoder, denoiser=denoiser, tokenizer=self.tokenizer, recipe=self._recipe)
+
+    def _write_samples(self, pipe: PocketPipeline, name: str, *, steps: int, guidance: float) -> None:
+        """A sheet of what it draws of prompts that training has not seen."""
+        prompts = [prompt for prompt, _ in held_out_prompts(SAMPLES, seed=self._recipe.seed)]
+        clips = drawn(pipe, prompts, seed=self._recipe.seed, steps=steps, guidance=guidance)
+        path = self._work / "samples" / f"{name}.png"
+        write_sheet(path, list(zip(prompts, clips, strict=True)))
+        print(f"samples: {path}", flush=True)
+
+
+def main() -> None:
+    """Entry of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m models.pocket.train", description=(__doc__ or "").splitlines()[0])
+    recipes = sorted(path.stem for path in RECIPES.glob("*.toml"))
+    parser.add_argument("--recipe", choices=recipes, default="cpu", help="the numbers (default: cpu)")
+    parser.add_argument("--work", type=Path, required=True, help="folder of clips and checkpoints; some GB")
+    parser.add_argument("--out", type=Path, help="folder to write the model to, as far as it is")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long; the next run goes on")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="train these alone (default: all)")
+    arguments = parser.parse_args()
+    end_at = time.monotonic() + 60 * arguments.minutes
+    training = Training(
+        read_recipe(arguments.recipe),
+        arguments.work,
+        device=torch.device(arguments.device),
+        is_over=lambda: time.monotonic() > end_at,
+        parts=tuple(arguments.parts),
+    )
+    pipe = training.run()
+    if arguments.out:
+        print(f"{arguments.out}: {write_model(arguments.out, pipe) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
