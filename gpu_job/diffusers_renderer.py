@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import inspect
 import logging
 import time
@@ -58,6 +59,8 @@ CHUNK_FRAMES = 8
 LENGTH_ARGUMENTS = ("num_frames", "video_length")
 #: Names of the argument that says how many frames a second, for the few pipelines that want to know.
 RATE_ARGUMENTS = ("frame_rate", "fps")
+#: Classes of pipelines that are ours, and where they are. Loaded from folders alone: no hub decides what code runs here.
+OWN_CLASSES = {"PocketPipeline": "gpu_job.pocket.pipeline"}
 #: What people read where memory does not suffice.
 CLIP_TOO_LARGE = "The clip does not fit into the memory of the machine that renders it; a smaller or shorter one may."
 MODEL_TOO_LARGE = "The model does not fit into the memory of the machine that renders with it."
@@ -210,7 +213,7 @@ class DiffusersRenderer:
         folder = self._folder(spec.model_source)
         where: dict[str, Any] = {"local_files_only": True} if folder else {"revision": spec.model_revision}
         try:
-            pipe = DiffusionPipeline.from_pretrained(
+            pipe = _pipeline_class(folder).from_pretrained(
                 folder or spec.model_source, dtype=getattr(torch, spec.dtype), **where
             )
             pipe.set_progress_bar_config(disable=True)
@@ -284,6 +287,15 @@ def load_error(exc: BaseException, source: str) -> Retryable | Permanent:
     if any(isinstance(each, HfHubHTTPError | OSError) for each in chain):
         return Retryable(f"Model {source} can't be read.")
     return Permanent(f"{source} is no pipeline that diffusers can load.", code=ErrorCode.MODEL_UNAVAILABLE)
+
+
+def _pipeline_class(folder: Path | None) -> type[DiffusionPipeline]:
+    """The class that a folder is to be loaded with: diffusers finds its own by itself, but not those of `OWN_CLASSES`."""
+    name = DiffusionPipeline.load_config(folder).get("_class_name") if folder else None
+    if name not in OWN_CLASSES:
+        return DiffusionPipeline
+    found: type[DiffusionPipeline] = getattr(importlib.import_module(OWN_CLASSES[name]), name)
+    return found
 
 
 def _key(spec: RenderSpec) -> ModelKey:

@@ -3,7 +3,7 @@
     python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/pocket/weights
 
 It paints clips, finds principal components, trains decoder and denoiser, has the denoiser teach itself to need few
-steps, and writes the model as far as it is. Each part is kept in the work folder; sheets of samples lie in ``samples/``.
+steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in ``samples/``.
 """
 
 from __future__ import annotations
