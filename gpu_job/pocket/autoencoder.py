@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 #: Frames of every group but the first, which is one frame.
 GROUP_FRAMES = 4
@@ -53,18 +53,20 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
         self.decoder = Decoder(latent_channels, widths)
 
     @torch.no_grad()
-    def fit(self, clips: torch.Tensor) -> None:
-        """Find the principal components of clips ``(N, 3, T, H, W)`` in [-1, 1]."""
-        first, groups = self._patches(clips)
-        for name, patches in (("first", first), ("group", groups)):
-            flat = patches.flatten(0, -2).double()
-            mean = flat.mean(dim=0)
-            spread, components = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+    def fit(self, videos: Iterable[torch.Tensor]) -> None:
+        """Find the principal components of videos ``(N, 3, T, H, W)`` in [-1, 1], of which only one is held at a time."""
+        moments: dict[str, _Moments] = {}
+        for video in videos:
+            for name, patches in zip(("first", "group"), self._patches(video), strict=True):
+                flat = patches.flatten(0, -2)
+                moments.setdefault(name, _Moments(flat.shape[1])).add(flat)
+        for name, each in moments.items():
+            spread, components = torch.linalg.eigh(each.covariance())
             kept = slice(-self.config.latent_channels, None)
             deviation = spread[kept].flip(0).clamp(min=1e-8).sqrt()
             scale = deviation**self.config.whitening
             scale *= (deviation / scale).square().mean().sqrt()  # so that the latents' variance is 1 on average
-            getattr(self, f"{name}_mean").copy_(mean)
+            getattr(self, f"{name}_mean").copy_(each.mean())
             getattr(self, f"{name}_components").copy_(components[:, kept].flip(1))
             getattr(self, f"{name}_scale").copy_(scale)
 
@@ -112,6 +114,26 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             parts.append(cut.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4))
         first, groups = parts
         return first, groups
+
+
+class _Moments:
+    """Mean and covariance of vectors that come some at a time."""
+
+    def __init__(self, size: int) -> None:
+        self._count = 0
+        self._sum = torch.zeros(size, dtype=torch.float64)
+        self._products = torch.zeros(size, size, dtype=torch.float64)
+
+    def add(self, vectors: torch.Tensor) -> None:
+        self._count += len(vectors)
+        self._sum += vectors.sum(dim=0, dtype=torch.float64).cpu()
+        self._products += (vectors.T @ vectors).double().cpu()
+
+    def mean(self) -> torch.Tensor:
+        return self._sum / self._count
+
+    def covariance(self) -> torch.Tensor:
+        return self._products / self._count - torch.outer(self.mean(), self.mean())
 
 
 class Decoder(nn.Module):

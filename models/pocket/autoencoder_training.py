@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from models.pocket.recipe import Recipe
 
+#: Clips whose patches are in memory at once while components are found: some 50 MB each at 128x128.
+FITTED_AT_ONCE = 25
 #: Steps between two checkpoints.
 SAVE_EVERY = 100
 
@@ -53,7 +55,7 @@ def fitted(pixels: NDArray[np.uint8], *, recipe: Recipe) -> PocketAutoencoder:
         widths=part.widths,
         whitening=part.whitening,
     )
-    autoencoder.fit(as_video(pixels[: part.fit_clips]))
+    autoencoder.fit(as_video(pixels[n : n + FITTED_AT_ONCE]) for n in range(0, part.fit_clips, FITTED_AT_ONCE))
     return autoencoder
 
 
