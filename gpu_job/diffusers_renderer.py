@@ -59,7 +59,7 @@ CHUNK_FRAMES = 8
 LENGTH_ARGUMENTS = ("num_frames", "video_length")
 #: Names of the argument that says how many frames a second, for the few pipelines that want to know.
 RATE_ARGUMENTS = ("frame_rate", "fps")
-#: Classes of pipelines that are ours, and where they are. Loaded from folders alone: no hub decides what code runs here.
+#: Classes of pipelines that are ours. Loaded from folders alone: no hub decides what code runs here.
 OWN_CLASSES = {"PocketPipeline": "gpu_job.pocket.pipeline"}
 #: What people read where memory does not suffice.
 CLIP_TOO_LARGE = "The clip does not fit into the memory of the machine that renders it; a smaller or shorter one may."
@@ -290,11 +290,10 @@ def load_error(exc: BaseException, source: str) -> Retryable | Permanent:
 
 
 def _pipeline_class(folder: Path | None) -> type[DiffusionPipeline]:
-    """The class that a folder is to be loaded with: diffusers finds its own by itself, but not those of `OWN_CLASSES`."""
+    """What a folder is to be loaded with: diffusers finds its own classes by itself, but not `OWN_CLASSES`."""
     name = DiffusionPipeline.load_config(folder).get("_class_name") if folder else None
-    if name not in OWN_CLASSES:
-        return DiffusionPipeline
-    found: type[DiffusionPipeline] = getattr(importlib.import_module(OWN_CLASSES[name]), name)
+    module = OWN_CLASSES.get(name)
+    found: type[DiffusionPipeline] = getattr(importlib.import_module(module), name) if module else DiffusionPipeline
     return found
 
 

@@ -54,7 +54,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
 
     @torch.no_grad()
     def fit(self, videos: Iterable[torch.Tensor]) -> None:
-        """Find the principal components of videos ``(N, 3, T, H, W)`` in [-1, 1], of which only one is held at a time."""
+        """Find the principal components of videos ``(N, 3, T, H, W)`` in [-1, 1], taken one by one."""
         moments: dict[str, _Moments] = {}
         for video in videos:
             for name, patches in zip(("first", "group"), self._patches(video), strict=True):
