@@ -291,7 +291,7 @@ def load_error(exc: BaseException, source: str) -> Retryable | Permanent:
 
 def _pipeline_class(folder: Path | None) -> type[DiffusionPipeline]:
     """What a folder is to be loaded with: diffusers finds its own classes by itself, but not `OWN_CLASSES`."""
-    name = DiffusionPipeline.load_config(folder).get("_class_name") if folder else None
+    name = str(DiffusionPipeline.load_config(folder).get("_class_name")) if folder else ""
     module = OWN_CLASSES.get(name)
     found: type[DiffusionPipeline] = getattr(importlib.import_module(module), name) if module else DiffusionPipeline
     return found
