@@ -1,6 +1,6 @@
 """The pocket model's video autoencoder: principal components going in, a small convolutional decoder coming out.
 
-A clip of ``1 + 4n`` frames is cut into patches of 16x16 pixels: of the first frame alone, then of four frames each. The
+A clip of ``1 + 4n`` frames is cut into patches of, say, 16x16 pixels: of the first frame alone, then of four each. The
 encoder projects every patch onto its principal components, which are fixed before anything is trained, so the decoder
 and the denoiser can be trained independently. The decoder turns the projection back and adds what a convolutional
 network knows about the patches' neighbours. Loaded by diffusers like any other model.
@@ -8,6 +8,7 @@ network knows about the patches' neighbours. Loaded by diffusers like any other 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Frames of every group but the first, which is one frame.
 GROUP_FRAMES = 4
+#: Of the decoder's steps: where groups become frames.
+LONGER_AT = 1
 
 
 class PocketAutoencoder(ModelMixin, ConfigMixin):
@@ -29,7 +32,8 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
     Args:
         latent_channels: components kept of each patch.
         patch_size: edge of a patch in pixels.
-        widths: channels of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's size.
+        widths: channels of the decoder at each size from that of the latents to half of the picture's; as many as it
+            takes to double the one to the other.
         whitening: how far the components' different spreads are evened out in the latents: 0 not at all, 1 wholly.
             In between, what matters most for the picture still weighs most for whoever learns to draw latents.
     """
@@ -50,6 +54,8 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             self.register_buffer(f"{name}_components", torch.zeros(size, latent_channels))
             #: What a component is divided by to become a latent.
             self.register_buffer(f"{name}_scale", torch.ones(latent_channels))
+        if 2 ** len(widths) != patch_size:
+            raise ValueError(f"{len(widths)} widths do not lead from patches of {patch_size} pixels to pixels.")
         self.decoder = Decoder(latent_channels, widths)
 
     @torch.no_grad()
@@ -71,7 +77,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             getattr(self, f"{name}_scale").copy_(scale)
 
     def encode(self, video: torch.Tensor) -> torch.Tensor:
-        """The latents ``(N, C, 1 + (T - 1) / 4, H / 16, W / 16)`` of a video ``(N, 3, T, H, W)`` in [-1, 1]."""
+        """The latents ``(N, C, 1 + (T - 1) / 4, h, w)`` of a video ``(N, 3, T, H, W)`` in [-1, 1]."""
         first, groups = self._patches(video)
         latents = [
             ((patches - getattr(self, f"{name}_mean")) @ getattr(self, f"{name}_components"))
@@ -96,7 +102,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
         return torch.cat(parts, dim=2)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, H / 16, W / 16)``."""
+        """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
         video: torch.Tensor = self.project_back(latents) + self.decoder(latents)
         return video
 
@@ -105,7 +111,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
         return self.decode(self.encode(video))
 
     def _patches(self, video: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Patches of the first frame ``(N, 1, h, w, 3 * 16²)``, and of groups of four ``(N, n, h, w, 12 * 16²)``."""
+        """Patches of the first frame ``(N, 1, h, w, 3 size²)``, and of groups of four ``(N, n, h, w, 12 size²)``."""
         size = self.config.patch_size
         parts = []
         for frames, each in ((1, video[:, :, :1]), (GROUP_FRAMES, video[:, :, 1:])):
@@ -137,32 +143,49 @@ class _Moments:
 
 
 class Decoder(nn.Module):
-    """What is added to the projection. Starts as nothing: its last layer begins with zeros."""
+    """What is added to the projection. Starts as nothing: its last layer begins with zeros.
+
+    Args:
+        channels: of the latents.
+        widths: channels at each size of the picture, from that of the latents on; every next one is twice as large,
+            and the picture's own is not among them.
+    """
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
-        at_16, at_8, at_4, at_2 = widths
-        self.enter = nn.Conv3d(channels, at_16, 3, padding=1)
-        self.middle = nn.Sequential(_Residual(at_16, 3), _Residual(at_16, 3))
-        self.to_8 = nn.Conv3d(at_16, 4 * at_8, (1, 3, 3), padding=(0, 1, 1))
-        self.refine_8 = _Residual(at_8, 1)
-        self.to_4 = nn.Conv3d(at_8, 4 * GROUP_FRAMES * at_4, (1, 3, 3), padding=(0, 1, 1))
-        self.refine_4 = nn.Sequential(_Residual(at_4, 3), _Residual(at_4, 1))
-        self.to_2 = nn.Conv3d(at_4, 4 * at_2, (1, 3, 3), padding=(0, 1, 1))
-        self.refine_2 = _Residual(at_2, 1)
-        self.leave = nn.Conv3d(at_2, 4 * 3, (1, 3, 3), padding=(0, 1, 1))
+        self.enter = nn.Conv3d(channels, widths[0], 3, padding=1)
+        self.middle = nn.Sequential(_Residual(widths[0], 3), _Residual(widths[0], 3))
+        self.steps = nn.ModuleList(
+            _Finer(before, after, is_longer=number == LONGER_AT)
+            for number, (before, after) in enumerate(pairwise(widths))
+        )
+        self.leave = nn.Conv3d(widths[-1], 4 * 3, (1, 3, 3), padding=(0, 1, 1))
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """A video ``(N, 3, T, H, W)`` of latents ``(N, C, 1 + (T - 1) / 4, H / 16, W / 16)``."""
-        hidden = self.middle(self.enter(latents))  # (N, w0, n + 1, H / 16, W / 16)
-        hidden = self.refine_8(_finer(self.to_8(hidden)))  # (N, w1, n + 1, H / 8, W / 8)
-        hidden = _finer(_longer(self.to_4(hidden)))  # (N, w2, T, H / 4, W / 4)
-        hidden = self.refine_4(hidden)
-        hidden = self.refine_2(_finer(self.to_2(hidden)))  # (N, w3, T, H / 2, W / 2)
+        """A video ``(N, 3, T, H, W)`` of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
+        hidden = self.middle(self.enter(latents))  # (N, widths[0], n + 1, h, w)
+        for step in self.steps:
+            hidden = step(hidden)  # (N, widths[i], n + 1 or T, 2^i h, 2^i w)
         return _finer(self.leave(F.silu(hidden)))
+
+
+class _Finer(nn.Module):
+    """Twice as high and wide; four times as long, too, where it is told to be."""
+
+    def __init__(self, before: int, after: int, *, is_longer: bool) -> None:
+        super().__init__()
+        self._is_longer = is_longer
+        widened = 4 * after * (GROUP_FRAMES if is_longer else 1)
+        self.widen = nn.Conv3d(before, widened, (1, 3, 3), padding=(0, 1, 1))
+        self.refine = nn.Sequential(*([_Residual(after, 3)] if is_longer else []), _Residual(after, 1))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        hidden = self.widen(hidden)
+        refined: torch.Tensor = self.refine(_finer(_longer(hidden) if self._is_longer else hidden))
+        return refined
 
 
 class _Residual(nn.Module):

@@ -35,7 +35,8 @@ class AutoencoderRecipe(_Part):
 
     latent_channels: Positive
     patch_size: Positive
-    widths: tuple[Positive, Positive, Positive, Positive]
+    widths: tuple[Positive, ...]
+    """Of the decoder: see `gpu_job.pocket.autoencoder.PocketAutoencoder`."""
     whitening: float
     fit_clips: Positive
     """Clips that the principal components are found on."""
