@@ -3,7 +3,8 @@
 Beside it, in the same run, the floor: the same number of documents and messages, written and published by the same
 clients with nothing else done. No worker runs. Machines are noisy, so read the ratio first.
 
-Run as ``make bench-batch``, or ``python -m bench.batch --rows 10000``.
+Run as ``make bench-batch``, or ``python -m bench.batch --rows 10000``. With ``--equal`` thousands of wishes wait for
+each of a few renders.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ GROUP_ROWS = 200
 WARM_UP_ROWS = 1000
 #: Two documents a row, of both runs; 100 000 rows fit too.
 HEAP_MIB = 2048
+#: Different videos among wishes that are equal.
+FEW = 5
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -87,9 +90,10 @@ def watched(process: ChildProcess) -> Iterator[Peak]:
         thread.join()
 
 
-def write_manifest(rows: int) -> str:
-    """Upload so many different wishes; the manifest's address."""
-    text = "".join(json.dumps({"perspective": "curious-cat", "seed": seed}) + "\n" for seed in range(rows))
+def write_manifest(rows: int, *, renders: int) -> str:
+    """Upload so many wishes for so many different videos; the manifest's address."""
+    seeds = (number % renders for number in range(rows))
+    text = "".join(json.dumps({"perspective": "curious-cat", "seed": seed}) + "\n" for seed in seeds)
     client = storage.Client(project=PROJECT)
     client.bucket(MANIFEST_BUCKET).blob("bench.jsonl").upload_from_string(text)
     return f"gs://{MANIFEST_BUCKET}/bench.jsonl"
@@ -111,7 +115,7 @@ def place_batch(stack: LocalStack, manifest: str, *, rows: int) -> tuple[float, 
     return accepted_s, time.monotonic() - begun
 
 
-def floor(rows: int, *, name: str) -> float:
+def floor(rows: int, *, renders: int, name: str) -> float:
     """Seconds of the same commits and messages, one group after the other, with nothing in between."""
     store, publisher = FirestoreJobStore(firestore.Client(project=PROJECT)), PubSubPublisher(project=PROJECT)
     now = datetime.now(UTC)
@@ -123,13 +127,16 @@ def floor(rows: int, *, name: str) -> float:
     for first in range(0, rows, GROUP_ROWS):
         numbers = range(first, min(first + GROUP_ROWS, rows))
         jobs = [job.model_copy(update={"job_id": f"{name}-{number:08}"}) for number in numbers]
-        renders = [
+        fresh = [
             spec.model_copy(update={"render_key": hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:40]})
             for number in numbers
+            if number < renders
         ]
-        written = store.commit(*(Create(value=each) for each in jobs), *(Create(value=each) for each in renders))
-        publisher.publish_all(topic, [(data, attributes) for _ in numbers])
-        marks = [publish(render, now=now) for render in renders]
+        written = store.commit(*(Create(value=each) for each in jobs), *(Create(value=each) for each in fresh))
+        if not fresh:
+            continue
+        publisher.publish_all(topic, [(data, attributes) for _ in fresh])
+        marks = [publish(render, now=now) for render in fresh]
         placed = written[len(jobs) :]
         store.commit(*(Replace(stored=stored, value=mark) for stored, mark in zip(placed, marks, strict=True)))
     took_s = time.monotonic() - begun
@@ -137,7 +144,7 @@ def floor(rows: int, *, name: str) -> float:
     return took_s
 
 
-def measure(*, rows: int, console: Console) -> Table:
+def measure(*, rows: int, renders: int, console: Console) -> Table:
     """The batch and its floor, on one stack without workers."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         options = StackOptions(
@@ -149,15 +156,15 @@ def measure(*, rows: int, console: Console) -> Table:
         )
         with LocalStack(options, binaries=find_emulators(download=True)) as stack:
             os.environ.update(stack.env)
-            manifest = write_manifest(rows)
-            floor(WARM_UP_ROWS, name="warm-up")
+            manifest = write_manifest(rows, renders=renders)
+            floor(WARM_UP_ROWS, renders=WARM_UP_ROWS, name="warm-up")
             idle_mib = memory_mib(stack.service("expand"))
-            console.print(f"{rows} wishes by a manifest ...")
+            console.print(f"{rows} wishes for {renders} videos by a manifest ...")
             with watched(stack.service("expand")) as peak:
                 accepted_s, placed_s = place_batch(stack, manifest, rows=rows)
             console.print("the floor ...")
-            floor_s = floor(rows, name="floor")
-    table = Table(title=f"{rows} wishes by a manifest, no worker", title_justify="left")
+            floor_s = floor(rows, renders=renders, name="floor")
+    table = Table(title=f"{rows} wishes for {renders} videos by a manifest, no worker", title_justify="left")
     for column in ("what", "batch", "floor", "ratio"):
         table.add_column(column, justify="left" if column == "what" else "right")
     table.add_row("until the 202", f"{accepted_s * 1000:.0f} ms", "", "")
@@ -179,10 +186,11 @@ def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.batch", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000, help="wishes in the manifest (default: 10000)")
+    parser.add_argument("--equal", action="store_true", help=f"wishes for {FEW} videos alone, so most are equal")
     arguments = parser.parse_args()
-    console = Console()
+    console, renders = Console(), FEW if arguments.equal else arguments.rows
     try:
-        console.print(measure(rows=arguments.rows, console=console))
+        console.print(measure(rows=arguments.rows, renders=renders, console=console))
     except LocalStackError as exc:
         sys.exit(f"Error: {exc}")
 

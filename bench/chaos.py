@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from google.api_core.exceptions import GoogleAPICallError
@@ -27,6 +27,7 @@ from google.cloud import pubsub_v1, storage
 from rich.console import Console
 from rich.table import Table
 
+from bench.chaos_evidence import Evidence, at_work, read_log
 from bench.pipeline import connect
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
@@ -37,13 +38,14 @@ from shared.messages import JOB_EVENTS
 if TYPE_CHECKING:
     from bench.pipeline import Services
 
+WISH: Final = {"perspective": "curious-cat", "size": "64x64"}
 #: Of the test pattern's four steps: a render takes about a second.
 STEP_S = 0.25
 #: Seconds between two faults, drawn evenly.
 PAUSE_S = (1.5, 4.0)
 #: The shortest there may be: a worker that was killed is replaced so soon.
 LEASE_S = 30
-#: One wish in so many is one that was made before.
+#: One wish in so many is one that was made before, or that somebody makes by itself.
 REPEATED = 5
 DEADLINE_S = 900.0
 #: One run of reconcile takes no more renders than this.
@@ -111,31 +113,35 @@ class Events:
                     self._subscriber.acknowledge(subscription=self._path, ack_ids=ack_ids)
 
 
-def wish(services: Services, jobs: int, *, seed: int) -> list[str]:
-    """Submit the wishes, some of them repeated; the jobs' ids."""
+def wish(services: Services, jobs: int, *, seed: int) -> None:
+    """Submit the wishes, some of them repeated."""
     drawn = random.Random(seed)
-    session, ids = requests.Session(), []
+    session = requests.Session()
     for number in range(jobs):
         one = drawn.randrange(number) if number and drawn.randrange(REPEATED) == 0 else number
-        body = {"perspective": "curious-cat", "size": "64x64", "seed": one}
-        answer = session.post(f"{services.stack.api_url}/jobs", json=body, timeout=60)
-        answer.raise_for_status()
-        ids.append(answer.json()["job_id"])
-    return ids
+        session.post(f"{services.stack.api_url}/jobs", json=WISH | {"seed": one}, timeout=60).raise_for_status()
 
 
-def wait_until_final(services: Services, ids: list[str], console: Console) -> dict[str, dict[str, Any]]:
+def wish_in_bulk(services: Services, rows: int, *, jobs: int, seed: int) -> None:
+    """Submit a batch; one row in so many is what somebody wishes for by itself."""
+    drawn = random.Random(seed)
+    seeds = [drawn.randrange(jobs) if drawn.randrange(REPEATED) == 0 else jobs + row for row in range(rows)]
+    body = {"requests": [WISH | {"seed": each} for each in seeds], "priority": "bulk"}
+    requests.post(f"{services.stack.api_url}/batches", json=body, timeout=60).raise_for_status()
+
+
+def wait_until_final(services: Services, wished: int, console: Console) -> dict[str, dict[str, Any]]:
     """The jobs' documents once all are final, or as they are at the deadline."""
     give_up_at = time.monotonic() + DEADLINE_S
     told = -1
     while True:
         documents = {each.id: each.to_dict() for each in services.database.collection("jobs").stream()}
-        final = sum(documents[each]["finished_at"] is not None for each in ids)
+        final = sum(each["finished_at"] is not None for each in documents.values())
         if final // 50 != told:
             told = final // 50
-            console.print(f"  {final} of {len(ids)} jobs are final")
-        if final == len(ids) or time.monotonic() > give_up_at:
-            return {each: documents[each] for each in ids}
+            console.print(f"  {final} of {wished} jobs are final")
+        if final >= wished or time.monotonic() > give_up_at:
+            return documents
         time.sleep(1)
 
 
@@ -143,20 +149,26 @@ def lost_s(faults: Faults) -> float:
     """Seconds between the last claim and the blow, for each worker that was struck in the middle of a render."""
     lost = 0.0
     for log, _, struck_at in faults.struck:
-        claimed: datetime | None = None
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if entry.get("message") == "render claimed":
-                    claimed = datetime.fromisoformat(entry["time"])
-                elif str(entry.get("message", "")).startswith("video "):
-                    claimed = None
-        if claimed is not None:
-            lost += max(0.0, (struck_at - claimed).total_seconds())
+        if found := at_work(line for line in read_log(log) if line["message"] != "worker leaves its render"):
+            lost += max(0.0, (struck_at - found[1]).total_seconds())
     return lost
 
 
-def run(*, jobs: int, workers: int, seed: int, console: Console) -> bool:
+def killed(faults: Faults) -> list[str]:
+    """The renders that workers had in hand when they were killed."""
+    logs = {log for log, number, _ in faults.struck if number == signal.SIGKILL}
+    return [found[0] for log in logs if (found := at_work(read_log(log)))]
+
+
+def forget(stack: LocalStack, events: Events) -> tuple[datetime, datetime]:
+    """The message queue forgets everything, and is there again; from when until when it was away."""
+    begun = datetime.now(UTC)
+    stack.restart_pubsub()
+    events.subscribe()
+    return begun, datetime.now(UTC)
+
+
+def run(*, jobs: int, rows: int, workers: int, seed: int, console: Console) -> bool:
     """The whole experiment; whether everything held."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         options = StackOptions(
@@ -172,66 +184,72 @@ def run(*, jobs: int, workers: int, seed: int, console: Console) -> bool:
             events = Events()
             begun = time.monotonic()
             faults = Faults(stack, seed=seed)
-            console.print(f"{jobs} wishes, {workers} workers, a blow every few seconds ...")
-            ids = wish(services, jobs, seed=seed)
+            console.print(f"{jobs} wishes, a batch of {rows}, {workers} workers, a blow every few seconds ...")
+            wish_in_bulk(services, rows, jobs=jobs, seed=seed)
+            wish(services, jobs, seed=seed)
             console.print("The message queue forgets everything, and is there again ...")
-            stack.restart_pubsub()
-            events.subscribe()
+            away = forget(stack, events)
             # What an operator does after an incident that lost messages.
-            for _ in range(0, jobs, RECONCILED_AT_ONCE):
+            for _ in range(0, jobs + rows, RECONCILED_AT_ONCE):
                 requests.post(f"{stack.reconcile_url}?hours_ahead=6", timeout=60).raise_for_status()
-            documents = wait_until_final(services, ids, console)
+            documents = wait_until_final(services, jobs + rows, console)
             took_s = time.monotonic() - begun
             faults.stop()
             time.sleep(3)  # the last events
             events.stop()
-            renders = {each.id: each.to_dict() for each in services.database.collection("renders").stream()}
-            blobs = [blob.name for blob in storage.Client(project=PROJECT).list_blobs(BUCKET)]
+            blobs = storage.Client(project=PROJECT).list_blobs(BUCKET)
+            evidence = Evidence(
+                wished=jobs + rows,
+                jobs=documents | {each.id: each.to_dict() for each in services.database.collection("jobs").stream()},
+                renders={each.id: each.to_dict() for each in services.database.collection("renders").stream()},
+                videos={key: blob.generation for blob in blobs if (key := render_key_of(blob.name))},
+                told=events.ids,
+                lines=[line for log in stack.logs.glob("*.log") for line in read_log(log)],
+                killed=killed(faults),
+                away=away,
+            )
             wasted_s = lost_s(faults)
-    commits = {key for name in blobs if (key := render_key_of(name))}
-    by_status = {
-        status: sum(job["status"] == status for job in documents.values())
-        for status in ("completed", "failed", "queued", "in_progress")
-    }
-    told = set(events.ids)
+    show(evidence, faults, took_s=took_s, wasted_s=wasted_s, console=console)
+    held = evidence.held()
+    for what, is_so in held.items():
+        console.print(f"  {'yes' if is_so else 'NO '}  {what}")
+    return all(held.values())
+
+
+def show(evidence: Evidence, faults: Faults, *, took_s: float, wasted_s: float, console: Console) -> None:
+    """Print the table."""
     kills = sum(number == signal.SIGKILL for _, number, _ in faults.struck)
+    tokens = [render["token"] for render in evidence.renders.values()]
     table = Table("what", "how many", title=f"After {took_s:.0f} s", title_justify="left")
     table.columns[1].justify = "right"
     for name, value in (
-        ("jobs", len(ids)),
-        ("  completed", by_status["completed"]),
-        ("  failed", by_status["failed"]),
-        ("  not final", by_status["queued"] + by_status["in_progress"]),
-        ("renders", len(renders)),
-        ("  claims", sum(render["token"] for render in renders.values())),
-        ("  taken over or tried again", sum(max(0, render["token"] - 1) for render in renders.values())),
-        ("  committed", len(commits)),
+        ("jobs", len(evidence.jobs)),
+        ("  completed", len(evidence.with_status("completed"))),
+        ("  failed", len(evidence.with_status("failed"))),
+        ("  not final", len(evidence.with_status("queued", "in_progress"))),
+        ("renders", len(tokens)),
+        ("  claims", sum(tokens)),
+        ("  taken over or tried again", sum(max(0, token - 1) for token in tokens)),
+        ("  rendered", evidence.rendered),
+        ("  committed", sum(evidence.commits.values())),
         ("workers killed with SIGKILL", kills),
+        ("  in the middle of a render", len(evidence.killed)),
         ("workers told to go with SIGTERM", len(faults.struck) - kills),
         ("times the message queue forgot everything", 1),
-        ("events received, different ones", len(told)),
-        ("events received more than once", len(events.ids) - len(told)),
+        ("  events that it forgot", len(evidence.lost_events)),
+        ("events received, different ones", len(set(evidence.told))),
+        ("events received more than once", len(evidence.told) - len(set(evidence.told))),
         ("seconds of work lost", f"{wasted_s:.0f}"),
     ):
         table.add_row(name, str(value))
     console.print(table)
-    completed = [job for job in documents.values() if job["status"] == "completed"]
-    held = {
-        "every job is final": by_status["queued"] + by_status["in_progress"] == 0,
-        "every completed job has a video": all(job["render_key"] in commits for job in completed),
-        "every committed render is completed": all(renders[key]["state"] == "completed" for key in commits),
-        "every failed job says why": all(job["error"] for job in documents.values() if job["status"] == "failed"),
-        "nothing is left to tell": not any(job["event_pending"] for job in documents.values()),
-    }
-    for what, is_so in held.items():
-        console.print(f"  {'yes' if is_so else 'NO '}  {what}")
-    return all(held.values())
 
 
 def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=300, help="wishes (default: 300)")
+    parser.add_argument("--rows", type=int, default=60, help="wishes of one batch in bulk (default: 60)")
     parser.add_argument("--workers", type=int, default=4, help="workers (default: 4)")
     parser.add_argument("--seed", type=int, default=1, help="decides wishes and faults (default: 1)")
     try:

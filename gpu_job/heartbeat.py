@@ -158,9 +158,10 @@ def _listen(
             continue
         beat_at = monotonic() + BEAT_S
         _expect_movement(last, still_s=beat_at - moved_at)
-        if reason is None and (last is not told or monotonic() >= renew_at):
+        if reason is None:
+            is_due = last is not told or monotonic() >= renew_at
             try:
-                if _beat(lease, last, extend=extend):
+                if _beat(lease, last, is_due=is_due, extend=extend):
                     told, renew_at = last, monotonic() + lease.renewal_s
             except Exception as exc:  # noqa: BLE001 - raised once the work has stopped: two at a time would be a mess
                 reason = exc
@@ -179,9 +180,15 @@ def _next(inbox: Inbox, *, timeout_s: float) -> Interrupted | Moved | Ended | No
         return None
 
 
-def _beat(lease: Lease, last: Moved, *, extend: Callable[[], None]) -> bool:
-    """Renew lease and message together. False: nobody answered, and the next beat tries again."""
+def _beat(lease: Lease, last: Moved, *, is_due: bool, extend: Callable[[], None]) -> bool:
+    """Renew lease and message together. False: nobody answered, and the next beat tries again, or it was not due.
+
+    What is not due is no news to anybody, but a cancel may be news to the work: the next step may be a long one.
+    """
     try:
+        if not is_due:
+            lease.see_who_waits()
+            return False
         lease.renew(last.stage, last.percent)
         extend()
     except Retryable as exc:

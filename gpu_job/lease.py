@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
@@ -24,10 +23,10 @@ from shared.jobs import (
     fail_render,
     follow,
     give_up,
+    is_held_by,
     release_render,
     renew_render,
     retire,
-    touch,
 )
 from shared.settling import BATCH_JOBS, look, settle, sweep
 
@@ -98,8 +97,9 @@ class Claimant:
                 settle(found, store=self.store, publisher=self.publisher, now=self.now)
                 return NoLease.SETTLED
             left_s = found.value.lease_left_s(found.read_at)
-            # One's own live lease can only be one whose answer was lost on the way.
-            if left_s and found.value.holder != self.holder:
+            # One's own lease can only be one whose answer was lost on the way, or that ended while nobody answered.
+            is_mine = is_held_by(found.value, self.holder)
+            if left_s and not is_mine:
                 return Held(left_s=left_s)
             try:
                 if not self.store.waiting_jobs(render_key, limit=1):
@@ -107,7 +107,7 @@ class Claimant:
                     if not self.store.waiting_jobs(render_key, limit=1):
                         return NoLease.NOBODY_WAITS
                 sent_at = self.monotonic()
-                if found.value.attempts >= MAX_ATTEMPTS:
+                if found.value.attempts >= MAX_ATTEMPTS and not is_mine:
                     self._give_up(found)
                     continue
                 claimed = claim_render(found.value, holder=self.holder, lease_s=self.lease_s, now=self.now())
@@ -134,7 +134,13 @@ class Claimant:
 
 
 class Lease:
-    """The right to work on one render. Used by one thread."""
+    """The right to work on one render. Used by one thread.
+
+    Its holder reads and writes `BATCH_JOBS` waiting jobs at a time at most, the first by their ids, in one commit: a
+    lease must be renewed in time however many wait. The others stay as they are: ``queued`` while it is being made, or
+    ``in_progress`` after it was given back. That does no harm, since both may go wherever their render goes: the next
+    holder's changes reach them as they do the others, and whoever settles the render tells every one of them.
+    """
 
     def __init__(self, *, claimant: Claimant, render: Stored[Render], sent_at: float) -> None:
         self._by = claimant
@@ -174,7 +180,8 @@ class Lease:
         while True:
             sent_at = self._by.monotonic()
             is_news = stage is not self._told
-            waiting = self._by.store.waiting_jobs(self.render.render_key, limit=None if is_news else MANY_JOBS + 1)
+            limit = BATCH_JOBS if is_news else MANY_JOBS + 1
+            waiting = self._by.store.waiting_jobs(self.render.render_key, limit=limit)
             told = waiting if is_news or len(waiting) <= MANY_JOBS else []
             if self._write(
                 renew_render(self.render, stage=stage, progress=progress, now=self._by.now()), told, contest
@@ -183,6 +190,16 @@ class Lease:
         self._sent_at = sent_at
         self._told = stage
         if not waiting:
+            raise NobodyWaitsError
+
+    def see_who_waits(self) -> None:
+        """Ask only, and write nothing.
+
+        Raises:
+            NobodyWaitsError: the work can stop.
+            Retryable: the store does not answer.
+        """
+        if not self._by.store.waiting_jobs(self.render.render_key, limit=1):
             raise NobodyWaitsError
 
     def release(self, ending: Ending) -> None:
@@ -194,7 +211,7 @@ class Lease:
         """
         contest = Contest()
         while True:
-            waiting = self._by.store.waiting_jobs(self.render.render_key)
+            waiting = self._by.store.waiting_jobs(self.render.render_key, limit=BATCH_JOBS)
             after = release_render(self.render, now=self._by.now(), ending=ending)
             if self._write(after, waiting, contest):
                 return
@@ -246,14 +263,11 @@ class Lease:
         followed = [(job, follow(job.value, after, now=self._by.now())) for job in jobs]
         writes = [Replace(stored=job, value=value) for job, value in followed if value != job.value]
         try:
-            self._commit(after, writes[:BATCH_JOBS])
+            self._commit(after, writes)
         except Conflict as exc:
             contest.lost(exc)
             self._read_again()
             return False
-        with suppress(Conflict):  # the rest hears of the next change
-            for start in range(BATCH_JOBS, len(writes), BATCH_JOBS):
-                self._commit(touch(self.render, now=self._by.now()), writes[start : start + BATCH_JOBS])
         return True
 
     def _commit(self, after: Render, writes: list[Replace]) -> None:

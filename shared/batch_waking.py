@@ -46,6 +46,5 @@ def wake_lost_batches(*, batches: BatchStore, publisher: Publisher, now: Callabl
         except Conflict:  # somebody is at work on it
             continue
         log.warning("batch was stuck", extra={"action": "wake", "batch_id": batch.batch_id, "state": after.state})
-        if not is_too_old:
-            wake_batch(after, publisher=publisher)
+        wake_batch(after, publisher=publisher)  # one that failed too: its rows are to be deleted
     return len(due)

@@ -155,6 +155,11 @@ class Batch(Document):
         return self.state not in {BatchState.ACCEPTED, BatchState.CHECKING, BatchState.PLACING}
 
     @property
+    def has_own_rows(self) -> bool:
+        """Its rows are ours to delete; a caller's own manifest is not."""
+        return self.source != "manifest"
+
+    @property
     def is_canceled(self) -> bool:
         """No job of it shall wait."""
         return self.state in {BatchState.CANCELING, BatchState.CANCELED}
@@ -165,9 +170,12 @@ class Batch(Document):
         return self.state is BatchState.CHECKING or (self.atomic and self.state is BatchState.ACCEPTED)
 
 
-def rows_path(batch_id: str) -> str:
-    """Where the rows of a list or a plan are written down, in the artifact bucket."""
-    return f"batches/{batch_id}/requests.jsonl"
+def rows_path(batch_id: str, content: bytes) -> str:
+    """Where the rows of a list or a plan are written down, in the artifact bucket.
+
+    Other rows lie elsewhere: those of a body that was refused or lost must not be taken for those of the next.
+    """
+    return f"batches/{batch_id}/{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
 
 
 def job_id_of_row(batch_id: str, row: int) -> str:

@@ -49,7 +49,7 @@ HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.METHOD_NOT_ALLOWED: (405, "This address does not take that method"),
     ErrorCode.IDEMPOTENCY_CONFLICT: (409, "This Idempotency-Key was used for another request"),
     ErrorCode.NOT_READY: (409, "The video is not ready yet"),
-    ErrorCode.NO_VIDEO: (409, "This job ended without a video"),
+    ErrorCode.NO_VIDEO: (409, "This job has no video"),
     ErrorCode.PAYLOAD_TOO_LARGE: (413, "The body is too large"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: (415, "The body must be JSON"),
     ErrorCode.INVALID_REQUEST: (422, "The request can't be granted as it is"),

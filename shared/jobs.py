@@ -36,8 +36,10 @@ SOON: Final = timedelta(minutes=1)
 #: this long after somebody was seen working on it: if they die, their lease ends and their message comes again before.
 #: Both may be lost at once: a killed worker, and its message forgotten by the queue.
 LEASED_CHECK: Final = timedelta(minutes=3)
-#: this long after its message was sent, which may wait in a queue,
+#: this long after its message was sent, which may wait in a queue: that of bulk is long, and Pub/Sub keeps what it has
+#: for days, so thousands that wait rightly are not looked at every few minutes. A job still has its day,
 FIRST_CHECK: Final = timedelta(minutes=10)
+FIRST_CHECK_OF_BULK: Final = timedelta(hours=2)
 #: and no longer than this after the last of several.
 LAST_CHECK: Final = timedelta(hours=6)
 #: Deliveries of one render to a renderer that may end in an error before it is given up. Preemption costs none.
@@ -176,10 +178,10 @@ def new_render(
 
 def publish(render: Render, *, now: datetime) -> Render:
     """A message for it is on its way. Each further one is trusted for twice as long before reconcile looks again."""
-    patience = FIRST_CHECK
+    patience = FIRST_CHECK_OF_BULK if render.priority is Priority.BULK else FIRST_CHECK
     if render.published_at and render.check_at:
         # Never shorter: a claim may have noted the message long after the check that a new render begins with.
-        patience = min(LAST_CHECK, max(FIRST_CHECK, 2 * (render.check_at - render.published_at)))
+        patience = min(LAST_CHECK, max(patience, 2 * (render.check_at - render.published_at)))
     return render.model_copy(update={"published_at": now, "updated_at": now, "check_at": now + patience})
 
 
@@ -199,8 +201,8 @@ def attach_to(render: Render, *, priority: Priority, now: datetime) -> Render:
     Changes nothing, most of the time: a popular render must not be written at every wish.
     """
     changes: dict[str, object] = {}
-    if render.state is State.IDLE and render.priority is Priority.BULK and priority is Priority.INTERACTIVE:
-        # The message on its way is in the other queue.
+    if not render.is_final and render.priority is Priority.BULK and priority is Priority.INTERACTIVE:
+        # The message on its way is in the other queue, and a holder who is told to go puts it back there.
         changes |= {"priority": priority, "published_at": None, "check_at": now + SOON}
     if render.expires_at - now < RETENTION - KEPT_LONGER_EVERY:
         changes["expires_at"] = now + RETENTION
@@ -218,12 +220,16 @@ def retire(render: Render, *, now: datetime) -> Render:
 
 
 def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) -> Render:
-    """Take the lease. The caller has made sure that no live lease stands."""
+    """Take the lease. The caller has made sure that no live lease of another stands.
+
+    Who has it still, by the document, did not hear an answer or lost it while the store was away. That is no fault of
+    the work, and costs no attempt: a process that dies never claims again.
+    """
     return _move(
         render,
         Move.CLAIM,
         token=render.token + 1,
-        attempts=render.attempts + 1,
+        attempts=render.attempts + (not is_held_by(render, holder)),
         holder=holder,
         lease_s=lease_s,
         renewed_at=SERVER_TIME,
@@ -232,6 +238,11 @@ def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) 
         check_at=render.check_at or now + FIRST_CHECK,
         updated_at=now,
     )
+
+
+def is_held_by(render: Render, holder: str) -> bool:
+    """Whether this holder was the last to claim it, and has not given it back; its lease may have ended."""
+    return render.state is State.LEASED and render.holder == holder
 
 
 def renew_render(render: Render, *, stage: Stage, progress: int, now: datetime) -> Render:

@@ -18,6 +18,7 @@ from shared.errors import Conflict
 from shared.job_store import Replace
 from shared.jobs import touch
 from shared.outbox import OLD_EVENT, empty_outbox
+from shared.requests import Priority
 from shared.settling import BATCH_JOBS
 
 if TYPE_CHECKING:
@@ -63,7 +64,14 @@ def reconcile_all(
     give_up_at = monotonic() + time_limit_s
     done: Counter[str] = Counter()
     seen: set[str] = set()
-    kinds: list[_Find] = [_late, _untold, _unchecked, partial(_left_waiting, unchanged_since=repairer.now())]
+    kinds: list[_Find] = [
+        _late,
+        _untold,
+        partial(_unchecked, Priority.INTERACTIVE),
+        partial(_left_waiting, unchanged_since=repairer.now()),
+        # Last, since thousands may be due that wait rightly: they must not take the time of those who are waited for.
+        partial(_unchecked, Priority.BULK),
+    ]
     while kinds:
         kinds = [
             find
@@ -117,8 +125,8 @@ def _untold(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repai
     return {f"untold {job.value.job_id}": partial(_tell, job, repairer) for job in old}
 
 
-def _unchecked(repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repair]:
-    renders = repairer.store.renders_to_check(now=by, limit=limit)
+def _unchecked(priority: Priority, repairer: Repairer, limit: int, by: datetime) -> Mapping[str, _Repair]:
+    renders = repairer.store.renders_to_check(priority, now=by, limit=limit)
     keys = [render.value.render_key for render in renders]
     return {f"unchecked {key}": partial(repairer.repair, key) for key in keys}
 

@@ -13,10 +13,11 @@ import secrets
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from batch_desk import BatchDesk, wake
+from batch_desk import BatchDesk, delete_rows, wake
 from batch_rows import faults_of_row, parse_row
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from submit_job import check_idempotency_key
+from pydantic_core import from_json
+from submit_job import parsed_with_key
 
 from shared.batches import Batch, Manifest, RowFault, new_batch, rows_path
 from shared.errors import MAX_FAULTS, Conflict, ErrorCode, Fault, Rejected, Retryable, faults_of
@@ -43,6 +44,7 @@ SCHEDULER = "system:schedule"
 #: Names of an hour, a day and an ISO week that differ from each other and from those of any other.
 _PERIODS: Final = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 
+_SOURCES: Final = ("requests", "manifest", "plan")
 _GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\r\n]{1,1000})")
 
 
@@ -72,10 +74,8 @@ def accept_batch(
         Rejected: the body has faults, or all rows or (atomic) some have; or the key was used for another body.
         Retryable: a service does not answer. Send it again with the same key.
     """
-    if idempotency_key is not None:
-        check_idempotency_key(idempotency_key)
+    wish = parsed_with_key(idempotency_key, lambda: _parsed(body, desk=desk))
     fingerprint = hashlib.sha256(body).hexdigest()
-    wish = _parsed(body)
     batch_id = batch_id_of("batch", caller.owner, idempotency_key or secrets.token_hex(16))
     if known := _known(batch_id, fingerprint=fingerprint, desk=desk):
         return known
@@ -99,6 +99,7 @@ def accept_plan(data: bytes, *, published_at: datetime, desk: BatchDesk) -> None
         # Not of the body: whatever else a second message says, it is no fault.
         fingerprint = hashlib.sha256(tick.encode()).hexdigest()
         if _known(batch_id, fingerprint=fingerprint, desk=desk) is None:
+            _refuse(_faults_of_source({"plan": message.plan}, desk=desk))
             _accept(
                 BatchRequest(plan=message.plan),
                 batch_id=batch_id,
@@ -116,29 +117,52 @@ def batch_id_of(kind: str, owner: str, key: str) -> str:
     return hashlib.sha256(f"{kind}\n{owner}\n{key}".encode()).hexdigest()[:32]
 
 
-def _parsed(body: bytes) -> BatchRequest:
+def _parsed(body: bytes, *, desk: BatchDesk) -> BatchRequest:
     try:
         wish = BatchRequest.model_validate_json(body, strict=True)
     except ValidationError as exc:
         faults = faults_of(exc)
         if [fault.code for fault in faults] == ["json_invalid"]:
             raise Rejected(f"The body is not JSON. {faults[0].message}", code=ErrorCode.MALFORMED_REQUEST) from exc
+        faults = (*faults, *_faults_of_source(from_json(body), desk=desk))
         raise Rejected("The batch has faults.", faults=faults) from exc
-    if sum(each is not None for each in (wish.requests, wish.manifest, wish.plan)) != 1:
-        raise _refused("", "one_source", "must have exactly one of: requests, manifest, plan")
+    _refuse(_faults_of_source(wish.model_dump(include=set(_SOURCES)), desk=desk))
     return wish
+
+
+def _faults_of_source(body: JsonValue, *, desk: BatchDesk) -> list[Fault]:
+    """What is wrong with where a batch has its rows from, as far as that is known without looking."""
+    if not isinstance(body, dict):
+        return []
+    given = {name: body[name] for name in _SOURCES if body.get(name) is not None}
+    faults = []
+    if len(given) != 1:
+        faults.append(Fault(field="", code="one_source", message=f"must have exactly one of: {', '.join(_SOURCES)}"))
+    manifest, plan = given.get("manifest"), given.get("plan")
+    if isinstance(manifest, str):
+        match = _GS_URI.fullmatch(manifest)
+        if match is None:
+            faults.append(Fault(field="manifest", code="bad_uri", message="must be gs://BUCKET/OBJECT"))
+        elif match[1] not in desk.limits.buckets:
+            message = f"must lie in one of these buckets: {', '.join(desk.limits.buckets) or 'none'}"
+            faults.append(Fault(field="manifest", code="bucket_not_allowed", message=message))
+    if isinstance(plan, str) and plan not in plans():
+        faults.append(Fault(field="plan", code="unknown_plan", message=f"must be one of: {', '.join(plans())}"))
+    return faults
 
 
 def _known(batch_id: str, *, fingerprint: str, desk: BatchDesk) -> Batch | None:
     """The batch of that id, if it was made from the same body; asked for again, since its message may be lost."""
     found = desk.batches.batch(batch_id)
-    if found is None:
-        return None
-    if found.value.fingerprint != fingerprint:
+    return _same(found.value, fingerprint=fingerprint, desk=desk) if found else None
+
+
+def _same(batch: Batch, *, fingerprint: str, desk: BatchDesk) -> Batch:
+    if batch.fingerprint != fingerprint:
         raise Rejected("Send another key with another body.", code=ErrorCode.IDEMPOTENCY_CONFLICT)
-    if not found.value.is_read and found.value.cursor.row == 0:
-        wake(found.value, desk=desk)
-    return found.value
+    if not batch.is_read and batch.cursor.row == 0:
+        wake(batch, desk=desk)
+    return batch
 
 
 def _accept(
@@ -150,8 +174,6 @@ def _accept(
         _check(rows, wish, desk=desk)
         source, manifest = "requests", _written(rows, batch_id=batch_id, desk=desk)
     elif wish.plan is not None:
-        if wish.plan not in plans():
-            raise _refused("plan", "unknown_plan", f"must be one of: {', '.join(plans())}")
         rows = [json.dumps(row).encode() for row in plans()[wish.plan].rows(batch_id, offer=desk.offer)]
         source, manifest = "plan", _written(rows, batch_id=batch_id, desk=desk)
     else:
@@ -171,10 +193,12 @@ def _accept(
     try:
         desk.batches.create(batch)
     except Conflict:  # the same key at the same moment
-        known = _known(batch_id, fingerprint=fingerprint, desk=desk)
-        if known is None:
+        found = desk.batches.batch(batch_id)
+        if found is None:
             raise Retryable("the batch appeared and went away") from None
-        return known
+        if found.value.manifest != manifest:
+            delete_rows(batch, desk=desk)
+        return _same(found.value, fingerprint=fingerprint, desk=desk)
     log.info("batch accepted", extra={"action": "batch", "batch_id": batch_id, "source": source})
     wake(batch, desk=desk)
     return batch
@@ -197,24 +221,24 @@ def _check(rows: Sequence[bytes], wish: BatchRequest, *, desk: BatchDesk) -> Non
 
 
 def _written(rows: Sequence[bytes], *, batch_id: str, desk: BatchDesk) -> Manifest:
-    return desk.manifests.write(rows_path(batch_id), b"".join(row + b"\n" for row in rows))
+    content = b"".join(row + b"\n" for row in rows)
+    return desk.manifests.write(rows_path(batch_id, content), content)
 
 
 def _pinned(uri: str, *, desk: BatchDesk) -> Manifest:
     match = _GS_URI.fullmatch(uri)
-    if match is None:
-        raise _refused("manifest", "bad_uri", "must be gs://BUCKET/OBJECT")
-    bucket, name = match.groups()
-    if bucket not in desk.limits.buckets:
-        allowed = ", ".join(desk.limits.buckets) or "none"
-        raise _refused("manifest", "bucket_not_allowed", f"must lie in one of these buckets: {allowed}")
-    found = desk.manifests.find(bucket, name)
+    assert match
+    found, most = desk.manifests.find(*match.groups()), desk.limits.max_manifest_bytes
     if found is None:
-        raise _refused("manifest", "no_such_object", "there is no such object")
-    if not found.size_bytes:
-        raise _refused("manifest", "empty", "holds no rows")
+        _refuse([Fault(field="manifest", code="no_such_object", message="there is no such object")])
+    elif not found.size_bytes:
+        _refuse([Fault(field="manifest", code="empty", message="holds no rows")])
+    elif found.size_bytes > most:
+        _refuse([Fault(field="manifest", code="too_large", message=f"must be at most {most} bytes")])
+    assert found
     return found
 
 
-def _refused(field: str, code: str, message: str) -> Rejected:
-    return Rejected("The batch has faults.", faults=[Fault(field=field, code=code, message=message)])
+def _refuse(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise Rejected("The batch has faults.", faults=faults)

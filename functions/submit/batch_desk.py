@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.batch_waking import wake_batch
 from shared.errors import Retryable
+from shared.requests import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,11 @@ class Limits:
     #: Buckets that a manifest may lie in.
     buckets: tuple[str, ...] = ()
 
+    @property
+    def max_manifest_bytes(self) -> int:
+        """As many rows as there may be, each as long as it may be."""
+        return self.max_rows * (MAX_BODY_BYTES + 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchDesk:
@@ -59,6 +65,15 @@ class BatchDesk:
     limits: Limits = Limits()
     #: For calls that only wait.
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(PARALLEL, "batch"))
+
+
+def delete_rows(batch: Batch, *, desk: BatchDesk) -> None:
+    """Delete the rows of a batch that needs them no more, since they may hold private prompts. A caller's own stay.
+
+    What is not deleted the bucket deletes when its time is up. Raises `Retryable` when the store does not answer.
+    """
+    if batch.has_own_rows:
+        desk.manifests.delete(batch.manifest)
 
 
 def wake(batch: Batch, *, desk: BatchDesk) -> None:

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 #: One ranged read: large enough that its latency does not count, small enough not to be noticed in memory.
 PIECE_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+#: A line that is longer has no chance, whatever is in it: a largest row, a mark at its beginning, a "\\r" at its end.
+MAX_LINE_BYTES = MAX_BODY_BYTES + len(_BOM) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of a manifest that is not blank."""
+    """A line of a manifest that is not blank; or, without data, how far it was read where there are only such."""
 
     data: bytes
     #: Behind this row: its number, and where the next line begins.
@@ -54,22 +56,39 @@ class Wish:
 def read_rows(manifest: Manifest, *, cursor: Cursor, manifests: ManifestStore) -> Iterator[Row]:
     """The rows behind the cursor. Of a line that is too long only the beginning is kept: enough to be refused.
 
+    A piece without any row gives one without data, so that whoever reads can stop in the middle of an endless line, or
+    of blank ones, and go on from its cursor.
+
     Raises:
         Permanent: the manifest is gone.
         Retryable: the store does not answer.
     """
-    number, begin, line = cursor.row, cursor.offset, b""
-    offset = begin
+    number, last, line = cursor.row, cursor.offset, b""
+    # The cursor may stand within a line that is too long, which is passed over. Mostly it ends at the byte before.
+    offset, is_passed_over = max(0, last - 1), last > 0
     while piece := manifests.read(manifest, offset=offset, size=PIECE_BYTES):
+        is_without_row = True
         *ended, rest = piece.split(b"\n")
         for part in ended:
-            number, line = number + 1, line + part
             offset += len(part) + 1
-            if data := _text(line, is_first=number == 1):
-                yield Row(data=data, cursor=Cursor(row=number, offset=offset))
-            line = b""
+            if not is_passed_over:
+                number += 1
+                if data := _text(line + part, is_first=number == 1):
+                    yield Row(data=data, cursor=Cursor(row=number, offset=offset))
+                    is_without_row, last = False, offset
+            line, is_passed_over = b"", False
         offset += len(rest)
-        line = (line + rest)[: MAX_BODY_BYTES + len(_BOM) + 1]
+        if not is_passed_over:
+            line += rest
+        if len(line) > MAX_LINE_BYTES:
+            number += 1
+            yield Row(data=line[: MAX_LINE_BYTES + 1], cursor=Cursor(row=number, offset=offset))
+            is_without_row, last = False, offset
+            line, is_passed_over = b"", True
+        begin = offset - len(line)
+        if is_without_row and last < begin and offset < manifest.size_bytes:
+            yield Row(data=b"", cursor=Cursor(row=number, offset=begin))
+            last = begin
     if data := _text(line, is_first=number == 0):
         yield Row(data=data, cursor=Cursor(row=number + 1, offset=offset))
 
@@ -109,4 +128,6 @@ def wish_of(row: Row, batch: Batch, *, offer: Offer, now: datetime) -> Wish:
 
 
 def _text(line: bytes, *, is_first: bool) -> bytes:
+    if len(line) > MAX_LINE_BYTES:
+        return line[: MAX_LINE_BYTES + 1]
     return (line.removeprefix(_BOM) if is_first else line).strip()

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from shared.artifact_paths import render_folder
 from shared.errors import Conflict
-from shared.job_store import Contest, Delete
+from shared.job_store import Contest, Delete, JobStore, Replace, Stored
+from shared.jobs import cancel_job, event_published
+from shared.outbox import publish_event
 from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from shared.artifact_store import ArtifactStore
     from shared.documents import Job, Render
-    from shared.job_store import JobStore, Stored
+    from shared.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
 
-def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore) -> None:
+def delete_job(
+    stored: Stored[Job],
+    *,
+    store: JobStore,
+    artifacts: ArtifactStore,
+    publisher: Publisher,
+    now: Callable[[], datetime],
+) -> None:
     """Delete a job; with the last one of a private render go its objects and its document, which holds the prompt.
+
+    Whoever listens hears of its end before: one that is not final is canceled, and its event is published.
 
     The job goes last, so that whoever was not answered can call again. A worker that has the render notices at its next
     step. Whoever wishes for it in between finds its video gone and has it made anew.
@@ -30,10 +44,11 @@ def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore
     contest = Contest()
     found: Stored[Job] | None = stored
     while found is not None:
-        render = _only_of(found.value, store=store)
-        if render is not None:
-            artifacts.delete_folder(render_folder(render.value.render_key))
         try:
+            found = _told_of(found, store=store, publisher=publisher, now=now)
+            render = _only_of(found.value, store=store)
+            if found.value.render_key and (render or _is_left_behind(found.value, store=store)):
+                artifacts.delete_folder(render_folder(found.value.render_key))
             store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []))
             break
         except Conflict as exc:
@@ -47,6 +62,25 @@ def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore
         except Conflict as exc:  # somebody wished for it in this moment, or a worker or notify wrote it: look again
             contest.lost(exc)
     log.info("job deleted", extra={"action": "delete", "job_id": stored.value.job_id})
+
+
+def _told_of(stored: Stored[Job], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]) -> Stored[Job]:
+    """The job, final, its event published."""
+    if not stored.value.is_final:
+        canceled = cancel_job(stored.value, now=now())
+        stored = cast("Stored[Job]", store.commit(Replace(stored=stored, value=canceled))[0])
+    if stored.value.event_pending:
+        publish_event(stored.value, publisher=publisher)
+        told = event_published(stored.value)
+        stored = cast("Stored[Job]", store.commit(Replace(stored=stored, value=told))[0])
+    return stored
+
+
+def _is_left_behind(job: Job, *, store: JobStore) -> bool:
+    """Whether its video is private and nobody's but its own, and its render is gone: its time was up first."""
+    if job.render_key is None or job.request is None or job.request.prompt is None:
+        return False
+    return store.render(job.render_key) is None and not store.has_jobs(job.render_key, besides=job.job_id)
 
 
 def _only_of(job: Job, *, store: JobStore) -> Stored[Render] | None:

@@ -7,9 +7,9 @@ job ids are made from row numbers, and the cursor moves by compare-and-set. Who 
 from __future__ import annotations
 
 import logging
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from batch_desk import delete_rows
 from batch_rows import Row, Wish, faults_of_row, parse_row, read_rows, wish_of
 from cancel_batch import cancel_waiting_jobs
 from place_rows import place_rows
@@ -81,6 +81,7 @@ def _do(stored: StoredBatch, *, desk: BatchDesk) -> None:
             return
     if stored.value.is_canceled and cancel_waiting_jobs(stored, until_s=until_s, desk=desk):
         wake_batch(stored.value, publisher=desk.publisher)
+    delete_rows(stored.value, desk=desk)  # also where the last row was read, and who read it died
 
 
 def _read_on(stored: StoredBatch, *, until_s: float, desk: BatchDesk) -> Batch | None:
@@ -90,7 +91,7 @@ def _read_on(stored: StoredBatch, *, until_s: float, desk: BatchDesk) -> Batch |
         if desk.monotonic() >= until_s or seen >= desk.limits.chunk_rows:
             return stored.value
         try:
-            group = [] if _is_enough(stored.value, desk=desk) else list(islice(rows, desk.limits.group_rows))
+            group = [] if _is_enough(stored.value, desk=desk) else _group(rows, desk=desk)
         except Permanent as exc:
             error = JobError(code=exc.code, message=exc.detail)
             stored = _save(stored, failed(stored.value, error=error, now=desk.now()), desk=desk)
@@ -102,11 +103,22 @@ def _read_on(stored: StoredBatch, *, until_s: float, desk: BatchDesk) -> Batch |
             stored = _save(stored, _at_the_end(stored.value, desk=desk), desk=desk)
             rows = _rows(stored.value, desk=desk)
     log.info("batch read", extra={"action": "expand", "state": stored.value.state})
+    delete_rows(stored.value, desk=desk)
     return None
 
 
 def _rows(batch: Batch, *, desk: BatchDesk) -> Iterator[Row]:
     return read_rows(batch.manifest, cursor=batch.cursor, manifests=desk.manifests)
+
+
+def _group(rows: Iterator[Row], *, desk: BatchDesk) -> list[Row]:
+    """The next rows, up to a group's number or to where there was none for long: so the time that passes is noticed."""
+    group: list[Row] = []
+    for row in rows:
+        group.append(row)
+        if len(group) >= desk.limits.group_rows or not row.data:
+            break
+    return group
 
 
 def _is_enough(batch: Batch, *, desk: BatchDesk) -> bool:
@@ -125,6 +137,8 @@ def _see_to(group: Sequence[Row], batch: Batch, *, desk: BatchDesk) -> Batch:
             message = f"a batch has at most {desk.limits.max_rows} rows: this one and what follows was not read"
             faults.append(RowFault(field="", code="too_many_rows", message=message, row=row.number))
             break
+        if not row.data:
+            continue
         try:
             if batch.must_be_checked:
                 parse_row(row.data, priority=batch.priority, offer=desk.offer)
@@ -142,7 +156,7 @@ def _see_to(group: Sequence[Row], batch: Batch, *, desk: BatchDesk) -> Batch:
 
 def _at_the_end(batch: Batch, *, desk: BatchDesk) -> Batch:
     """What becomes of a batch that has no row left."""
-    if batch.cursor.row == 0 and batch.state is not BatchState.PLACING:
+    if not batch.placed + batch.rejected and batch.state is not BatchState.CHECKING:
         error = JobError(code=ErrorCode.INVALID_REQUEST, message="The manifest holds no rows.")
     elif not batch.must_be_checked:
         return finished(batch, now=desk.now())

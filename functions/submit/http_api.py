@@ -137,7 +137,7 @@ class Api:
     def delete_job(self, request: HttpRequest, job_id: str) -> Response:
         """``DELETE /jobs/{id}``: 204; with the last job of a private video goes the video."""
         stored = self._job_of(who_is_calling(request), job_id)
-        delete_job(stored, store=self.store, artifacts=self.artifacts)
+        delete_job(stored, store=self.store, artifacts=self.artifacts, publisher=self.publisher, now=self.now)
         return Response(status=204)
 
     def link_artifact(self, request: HttpRequest, job_id: str, artifact: str) -> Response:
@@ -152,6 +152,8 @@ class Api:
             "poster": (job.video.poster_path, "jpg"),
             "receipt": (job.video.receipt_path, "json"),
         }[artifact]
+        if self.artifacts.get(path) is None:  # it was kept for less long than the job, or somebody deleted it
+            raise Rejected(f"The {artifact} is not kept any more; wish for it again.", code=ErrorCode.NO_VIDEO)
         link = self.artifacts.signed_url(
             path,
             lifetime_s=self.settings.signed_url_lifetime_s,

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, cast
 
 from placing import JobExistsError, attach, place
 
-from shared.documents import Job, Render, State
 from shared.errors import Conflict
 from shared.job_store import Create, Replace, Stored
-from shared.jobs import new_render, publish, touch
+from shared.jobs import attach_to, new_render, publish, touch
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
-from shared.requests import PUBLIC
+from shared.requests import PUBLIC, Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from batch_desk import BatchDesk
     from batch_rows import Wish
+
+    from shared.documents import Job, Render
 
 log = logging.getLogger(__name__)
 
@@ -55,20 +57,21 @@ def place_rows(wishes: Sequence[Wish], *, desk: BatchDesk) -> None:
 
 
 def _fresh(wishes: Sequence[Wish], known: Mapping[str, Stored[Render]]) -> list[Render]:
-    """The renders that nobody has wished for, each once. Of equal wishes the first decides who goes first."""
-    fresh: dict[str, Render] = {}
+    """The renders that nobody has wished for, each once. Of equal wishes the one that must not wait decides."""
+    fresh: dict[str, list[Wish]] = defaultdict(list)
     for wish in wishes:
-        key, request = _key(wish.job), wish.job.request
-        assert request is not None
-        if key not in known and key not in fresh:
-            fresh[key] = new_render(
-                render_key=key,
-                spec=wish.spec,
-                priority=request.priority,
-                now=wish.job.created_at,
-                traceparent=wish.job.traceparent,
-            )
-    return list(fresh.values())
+        if _key(wish.job) not in known:
+            fresh[_key(wish.job)].append(wish)
+    return [
+        new_render(
+            render_key=key,
+            spec=equal[0].spec,
+            priority=_highest(equal),
+            now=equal[0].job.created_at,
+            traceparent=equal[0].job.traceparent,
+        )
+        for key, equal in fresh.items()
+    ]
 
 
 def _wake_workers(renders: Sequence[Stored[Render]], *, desk: BatchDesk) -> None:
@@ -103,28 +106,39 @@ def _mark(sent: Sequence[Stored[Render]], *, desk: BatchDesk) -> None:
 
 def _attach_to_known(wishes: Sequence[Wish], *, desk: BatchDesk) -> None:
     """See to jobs whose render was there before. Mostly it is waiting or being made: nothing is left to do then."""
-    made = _being_made(list(dict.fromkeys(_key(wish.job) for wish in wishes)), desk=desk)
-    idle = [wish for wish in wishes if _key(wish.job) not in made]
-    list(desk.pool.map(partial(_attach_one, desk=desk), idle))
+    by_key: dict[str, list[Wish]] = defaultdict(list)
+    for wish in wishes:
+        by_key[_key(wish.job)].append(wish)
+    held = _hold(by_key, desk=desk)
+    _wake_workers([each for each in held.values() if each.value.published_at is None], desk=desk)
+    alone = [wish for key, equal in by_key.items() if key not in held for wish in equal]
+    list(desk.pool.map(partial(_attach_one, desk=desk), alone))
 
 
-def _being_made(render_keys: Sequence[str], *, desk: BatchDesk) -> set[str]:
-    """Which of these renders will be made without any more ado.
+def _hold(by_key: Mapping[str, Sequence[Wish]], *, desk: BatchDesk) -> Mapping[str, Stored[Render]]:
+    """Attach a group to its renders that are not final, as `placing` does with one job; the renders as they are now.
 
-    The private ones among them are touched, so that whoever deletes one in this moment notices, as in `placing`.
+    The private ones among them are written in any case, so that whoever deletes one in this moment notices. What
+    workers write too often in the meantime is left out.
     """
-    made: list[Render] = []
     for _ in range(HOLDING_TRIES):
-        found = [each for each in desk.store.renders(render_keys).values() if _will_be_made(each.value)]
-        made = [each.value for each in found]
-        private = [each for each in found if each.value.spec.scope != PUBLIC]
+        found = {key: each for key, each in desk.store.renders(by_key).items() if not each.value.is_final}
+        after = {key: _attached(each.value, by_key[key], now=desk.now()) for key, each in found.items()}
+        changed = [key for key, each in found.items() if after[key] is not each.value]
+        if not changed:
+            return found
         try:
-            if private:
-                desk.store.commit(*(Replace(stored=each, value=touch(each.value, now=desk.now())) for each in private))
+            written = desk.store.commit(*(Replace(stored=found[key], value=after[key]) for key in changed))
         except Conflict:
             continue
-        return {render.render_key for render in made}
-    return {render.render_key for render in made if render.spec.scope == PUBLIC}
+        return found | dict(zip(changed, cast("Sequence[Stored[Render]]", written), strict=True))
+    return {key: each for key, each in found.items() if key not in changed}
+
+
+def _attached(render: Render, wishes: Sequence[Wish], *, now: datetime) -> Render:
+    """The render with some jobs more; the very same if nothing is to be written."""
+    after = attach_to(render, priority=_highest(wishes), now=now)
+    return touch(render, now=now) if after is render and render.spec.scope != PUBLIC else after
 
 
 def _place_one(wish: Wish, *, desk: BatchDesk) -> None:
@@ -145,8 +159,9 @@ def _attach_one(wish: Wish, *, desk: BatchDesk) -> None:
     attach(wish.job, wish.spec, store=desk.store, publisher=desk.publisher, artifacts=desk.artifacts, now=desk.now)
 
 
-def _will_be_made(render: Render) -> bool:
-    return render.state is State.LEASED or (render.state is State.IDLE and render.published_at is not None)
+def _highest(wishes: Iterable[Wish]) -> Priority:
+    priorities = {wish.job.request.priority for wish in wishes if wish.job.request}
+    return Priority.INTERACTIVE if Priority.INTERACTIVE in priorities else Priority.BULK
 
 
 def _key(job: Job) -> str:

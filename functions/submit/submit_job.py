@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from placing import JobExistsError, NotSeenToError, attach, place
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shared.requests import Offer
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_IDEMPOTENCY_KEY_CHARS = 255
 
@@ -53,9 +55,7 @@ def submit_job(
     Raises:
         Rejected: the body has faults, or the key was used for another body. Nothing was written.
     """
-    if idempotency_key is not None:
-        check_idempotency_key(idempotency_key)
-    request = parse_request(body, offer=offer)
+    request = parsed_with_key(idempotency_key, lambda: parse_request(body, offer=offer))
     job_id = job_id_of(caller.owner, idempotency_key or secrets.token_hex(16))
     fingerprint = hashlib.sha256(body).hexdigest()
     wish = fill_in(request, job_id=job_id, offer=offer)
@@ -86,15 +86,20 @@ def submit_job(
     return placed
 
 
-def check_idempotency_key(key: str) -> None:
-    """Raises `Rejected` when it is none."""
-    if not (0 < len(key) <= MAX_IDEMPOTENCY_KEY_CHARS and key.isascii() and key.isprintable()):
-        fault = Fault(
-            field="Idempotency-Key",
-            code="bad_idempotency_key",
-            message=f"must be 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters",
-        )
-        raise Rejected("The request has faults.", faults=[fault])
+def parsed_with_key(key: str | None, parse: Callable[[], T]) -> T:
+    """What was parsed. Raises `Rejected` with the faults of the key and of the body at once."""
+    if key is None or (0 < len(key) <= MAX_IDEMPOTENCY_KEY_CHARS and key.isascii() and key.isprintable()):
+        return parse()
+    fault = Fault(
+        field="Idempotency-Key",
+        code="bad_idempotency_key",
+        message=f"must be 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters",
+    )
+    try:
+        parse()
+    except Rejected as exc:
+        raise Rejected(exc.detail, code=exc.code, faults=[fault, *exc.faults]) from exc
+    raise Rejected("The request has faults.", faults=[fault])
 
 
 def _existing(job: Job, *, store: JobStore) -> Job:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from shared.requests import Priority
+from shared.requests import Priority
 
-#: Every pull after so many starts with the bulk queue, so that bulk never starves.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: One pull of so many starts with the bulk queue, so that bulk never starves.
 BULK_SHARE = 5
 #: Pub/Sub takes no longer deadline.
 MAX_DELAY_S = 600
@@ -23,6 +26,17 @@ class Message:
     priority: Priority
     #: What the source knows this delivery by; opaque.
     ack_id: str
+
+
+def turns(draw: Callable[[int], int]) -> Iterator[Priority]:
+    """Which queue each pull of a source starts with, without end.
+
+    Args:
+        draw: a number below the one it is given, by chance: where to begin to count. Many a worker is preempted before
+            its fifth pull, and if all began at the same place, bulk might never have its turn.
+    """
+    for number in itertools.count(draw(BULK_SHARE) + 1):
+        yield Priority.BULK if number % BULK_SHARE == 0 else Priority.INTERACTIVE
 
 
 class MessageSource(Protocol):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gpu_job.message_source import BULK_SHARE, MAX_DELAY_S, Message
+from gpu_job.message_source import MAX_DELAY_S, Message, turns
 from shared.messages import TOPIC_OF_PRIORITY
-from shared.requests import Priority
 
 if TYPE_CHECKING:
     from shared.publisher.memory import InMemoryPublisher, PublishedMessage
+    from shared.requests import Priority
 
 
 @dataclass(kw_only=True)
@@ -34,14 +34,14 @@ class InMemoryMessageSource:
         self._ack_deadline_s = ack_deadline_s
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
-        self._pulls = itertools.count(1)
+        self._turns = turns(lambda _: 0)  # it lives as long as its messages, so nobody has pulled before
         self._pending: list[_Pending] = []
         for priority, topic in TOPIC_OF_PRIORITY.items():
             publisher.subscribe(topic, partial(self._receive, priority))
 
     def pull(self, *, timeout_s: float) -> Message | None:
         """See `MessageSource.pull`."""
-        first = Priority.BULK if next(self._pulls) % BULK_SHARE == 0 else Priority.INTERACTIVE
+        first = next(self._turns)
         give_up_at = time.monotonic() + timeout_s
         with self._changed:
             while True:

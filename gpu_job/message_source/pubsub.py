@@ -6,14 +6,14 @@ sending to streams that have died, which swallows messages for a minute or two.
 
 from __future__ import annotations
 
-import itertools
+import secrets
 from typing import TYPE_CHECKING
 
 from google.api_core import exceptions as google
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud import pubsub_v1
 
-from gpu_job.message_source import BULK_SHARE, MAX_DELAY_S, Message
+from gpu_job.message_source import MAX_DELAY_S, Message, turns
 from shared.errors import Retryable
 from shared.messages import SUBSCRIPTION_OF_PRIORITY
 from shared.requests import Priority
@@ -33,21 +33,22 @@ GLANCE_S = 1.0
 class PubSubMessageSource:
     """One worker's own; not to be shared between threads."""
 
-    def __init__(self, *, project: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, *, project: str, timeout_s: float = TIMEOUT_S, draw: Callable[[int], int] = secrets.randbelow
+    ) -> None:
         self._limits = {"retry": _RETRY.with_timeout(timeout_s), "timeout": timeout_s}
         self._client = pubsub_v1.SubscriberClient()
         self._paths = {
             priority: self._client.subscription_path(project, name)
             for priority, name in SUBSCRIPTION_OF_PRIORITY.items()
         }
-        self._pulls = itertools.count(1)
+        self._turns = turns(draw)
         self._was_empty = False
 
     def pull(self, *, timeout_s: float) -> Message | None:
         """See `MessageSource.pull`. After a message, the next pull only glances at each queue; else it waits."""
-        bulk_first = next(self._pulls) % BULK_SHARE == 0
         wait_s = max(GLANCE_S, timeout_s) if self._was_empty else GLANCE_S
-        if bulk_first:
+        if next(self._turns) is Priority.BULK:
             found = self._pull(Priority.BULK, GLANCE_S) or self._pull(Priority.INTERACTIVE, wait_s)
         else:
             found = self._pull(Priority.INTERACTIVE, wait_s) or self._pull(Priority.BULK, GLANCE_S)

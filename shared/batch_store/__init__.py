@@ -34,4 +34,4 @@ class BatchStore(Protocol):
         """Write a batch that must still be as it was read. Raises `Conflict` when it is not, or is gone."""
 
     def due(self, now: datetime, *, limit: int) -> Sequence[StoredBatch]:
-        """Batches that should have been looked at by now, the longest waiting first."""
+        """Batches that should have been looked at by now, the longest waiting first. What can't be read is left out."""

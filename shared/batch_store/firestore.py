@@ -11,7 +11,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.batch_store import StoredBatch
 from shared.batches import Batch
-from shared.job_store.firestore import TIMEOUT_S, answered, limits, written
+from shared.job_store.firestore import TIMEOUT_S, answered, limits, readable, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,13 +51,8 @@ class FirestoreBatchStore:
 
     def due(self, now: datetime, *, limit: int) -> Sequence[StoredBatch]:
         """See `BatchStore.due`."""
-        query = (
-            self._client.collection(BATCHES)
-            .where(filter=FieldFilter("check_at", "<=", now))
-            .order_by("check_at")
-            .limit(limit)
-        )
-        return answered(lambda: [_stored(snapshot) for snapshot in query.stream(**self._limits)])
+        query = self._client.collection(BATCHES).where(filter=FieldFilter("check_at", "<=", now)).order_by("check_at")
+        return readable(query, _stored, limit=limit, options=self._limits)
 
 
 def _fields(batch: Batch) -> dict[str, Any]:

@@ -101,7 +101,8 @@ class JobStore(Protocol):
     """Reads and writes jobs and renders.
 
     All methods raise `Retryable` when the store does not answer, and those that read `StoreNotReadyError` when it never
-    will.
+    will. The four that only repairs ask (``renders_to_check``, ``jobs_left_waiting``, ``jobs_past_deadline`` and
+    ``jobs_with_old_event``) leave out what can't be read, and log it, so that it does not keep the rest from repair.
     """
 
     def job(self, job_id: str) -> Stored[Job] | None:
@@ -111,13 +112,13 @@ class JobStore(Protocol):
         """The render of that key."""
 
     def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
-        """Jobs of that render that are not final."""
+        """Jobs of that render that are not final, in the order of their ids. There may be a hundred thousand."""
 
     def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """Jobs of that render that became final and whose event is not out."""
 
-    def renders_to_check(self, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
-        """Renders whose ``check_at`` has come, the longest overdue first."""
+    def renders_to_check(self, priority: Priority, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
+        """Renders of that priority whose ``check_at`` has come, the longest overdue first."""
 
     def jobs_left_waiting(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
         """Jobs that are not final and have not changed since then, the oldest change first."""

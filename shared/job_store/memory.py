@@ -41,7 +41,8 @@ class InMemoryJobStore:
 
     def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs`."""
-        return self._all(Job, lambda job: job.render_key == render_key and job.status in WAITING)[:limit]
+        waiting = self._all(Job, lambda job: job.render_key == render_key and job.status in WAITING)
+        return sorted(waiting, key=lambda each: each.value.job_id)[:limit]
 
     def jobs_with_pending_event(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.jobs_with_pending_event`."""
@@ -78,9 +79,12 @@ class InMemoryJobStore:
         to_do = {State.IDLE, State.LEASED}
         return len(self._all(Render, lambda render: render.state in to_do and render.priority is priority))
 
-    def renders_to_check(self, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
+    def renders_to_check(self, priority: Priority, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.renders_to_check`."""
-        due = self._all(Render, lambda render: render.check_at is not None and render.check_at <= now)
+        due = self._all(
+            Render,
+            lambda render: render.priority is priority and render.check_at is not None and render.check_at <= now,
+        )
         return sorted(due, key=lambda each: each.value.check_at or now)[:limit]
 
     def jobs_left_waiting(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:

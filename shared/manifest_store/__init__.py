@@ -18,7 +18,10 @@ class ManifestStore(Protocol):
         """The object as it is now, its generation pinned; None when there is none."""
 
     def write(self, name: str, content: bytes) -> Manifest:
-        """Write rows down in our own bucket. If there is an object of that name, it stays and is the answer."""
+        """Write rows down in our own bucket. If there is an object of that name, it stays and is the answer.
+
+        The bucket keeps it, from now on, for as long as an artifact.
+        """
 
     def read(self, manifest: Manifest, *, offset: int, size: int) -> bytes:
         """At most so many bytes from there on; fewer at the end, and none behind it.
@@ -26,3 +29,6 @@ class ManifestStore(Protocol):
         Raises:
             Permanent: ``manifest_gone``: that generation was deleted or overwritten.
         """
+
+    def delete(self, manifest: Manifest) -> None:
+        """Delete that generation; what has come to lie in its place since then stays."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import requests
@@ -11,6 +13,7 @@ from google.auth import exceptions as auth_exceptions
 from shared.artifact_store.gcs import RETRY, TIMEOUT_S
 from shared.batches import Manifest
 from shared.errors import ErrorCode, Permanent, Retryable
+from shared.jobs import KEPT_LONGER_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,14 +46,27 @@ class GcsManifestStore:
     def write(self, name: str, content: bytes) -> Manifest:
         """See `ManifestStore.write`."""
         blob = self._client.bucket(self._bucket).blob(name)
+        blob.custom_time = datetime.now(UTC)
         only_new = {"if_generation_match": 0, "timeout": TIMEOUT_S, "retry": RETRY}
         try:
             _answered(lambda: blob.upload_from_string(content, content_type="application/jsonl", **only_new))
-        except google_exceptions.PreconditionFailed as exc:
-            found = self.find(self._bucket, name)
-            if found is None:
-                raise Retryable("the manifest appeared and went away") from exc
-            return found
+        except google_exceptions.PreconditionFailed:
+            return self._kept_longer(name)
+        return _manifest(blob)
+
+    def _kept_longer(self, name: str) -> Manifest:
+        """What lies there: it may be as old as a batch whose acceptance ended between its rows and its document."""
+        bucket = self._client.bucket(self._bucket)
+        try:
+            blob = _answered(lambda: bucket.get_blob(name, timeout=TIMEOUT_S, retry=RETRY))
+            if blob is None:
+                raise Retryable("the manifest appeared and went away")
+            now = datetime.now(UTC)
+            if blob.custom_time is None or now - blob.custom_time > KEPT_LONGER_EVERY:
+                blob.custom_time = now
+                _answered(lambda: blob.patch(timeout=TIMEOUT_S, retry=RETRY))
+        except google_exceptions.NotFound as exc:
+            raise Retryable("the manifest was deleted in this moment") from exc
         return _manifest(blob)
 
     def read(self, manifest: Manifest, *, offset: int, size: int) -> bytes:
@@ -65,6 +81,13 @@ class GcsManifestStore:
             return bytes(_answered(lambda: blob.download_as_bytes(**part, timeout=TIMEOUT_S, retry=RETRY)))
         except google_exceptions.NotFound as exc:
             raise Permanent("The manifest was deleted or overwritten.", code=ErrorCode.MANIFEST_GONE) from exc
+
+    def delete(self, manifest: Manifest) -> None:
+        """See `ManifestStore.delete`."""
+        blob = self._client.bucket(manifest.bucket).blob(manifest.name)
+        as_read = {"if_generation_match": manifest.generation, "timeout": TIMEOUT_S, "retry": RETRY}
+        with suppress(google_exceptions.NotFound, google_exceptions.PreconditionFailed):
+            _answered(lambda: blob.delete(**as_read))
 
 
 def _manifest(blob: storage.Blob) -> Manifest:

@@ -43,3 +43,10 @@ class InMemoryManifestStore:
         if found is None or found[0].generation != manifest.generation:
             raise Permanent("The manifest was deleted or overwritten.", code=ErrorCode.MANIFEST_GONE)
         return found[1][offset : offset + size]
+
+    def delete(self, manifest: Manifest) -> None:
+        """See `ManifestStore.delete`."""
+        with self._lock:
+            found = self._objects.get((manifest.bucket, manifest.name))
+            if found and found[0].generation == manifest.generation:
+                del self._objects[manifest.bucket, manifest.name]

@@ -10,7 +10,7 @@ import requests
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from local.stack import MANIFEST_BUCKET, PROJECT
+from local.stack import BUCKET, MANIFEST_BUCKET, PROJECT
 from shared.messages import BATCH_CHUNKS, SCHEDULE, BatchChunk, encode
 from shared.perspectives import perspectives
 from tests.acceptance.conftest import Observer, until
@@ -31,14 +31,17 @@ def post_batch(observer: Observer, body: object, **headers: str) -> requests.Res
     return requests.post(f"{observer.stack.api_url}/batches", json=body, headers=headers, timeout=30)
 
 
-def upload(observer: Observer, name: str, rows: Sequence[object]) -> str:
-    """Put a manifest where people put theirs; its address."""
+def bucket_client(observer: Observer) -> storage.Client:
     endpoint = observer.stack.env["STORAGE_EMULATOR_HOST"]
-    client = storage.Client(
+    return storage.Client(
         project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
     )
+
+
+def upload(observer: Observer, name: str, rows: Sequence[object]) -> str:
+    """Put a manifest where people put theirs; its address."""
     text = "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
-    client.bucket(MANIFEST_BUCKET).blob(name).upload_from_string(text)
+    bucket_client(observer).bucket(MANIFEST_BUCKET).blob(name).upload_from_string(text)
     return f"gs://{MANIFEST_BUCKET}/{name}"
 
 
@@ -51,6 +54,11 @@ def batch_in(observer: Observer, location: str, states: set[str]) -> dict[str, A
 
     batch: dict[str, Any] = until(look, what=f"{location} is {' or '.join(sorted(states))}")
     return batch
+
+
+def names(observer: Observer, folder: str) -> list[str]:
+    """Of our own objects."""
+    return [blob.name for blob in bucket_client(observer).list_blobs(BUCKET, prefix=folder)]
 
 
 def jobs_of(observer: Observer, batch_id: str) -> list[dict[str, Any]]:
@@ -71,6 +79,8 @@ def test_a_list_of_wishes_becomes_videos(observer: Observer) -> None:
     )
     assert counted == {"queued": 0, "in_progress": 0, "completed": 3, "failed": 0, "canceled": 0}
     assert all(job["video"] for job in jobs_of(observer, done["batch_id"]))
+    rows = f"batches/{done['batch_id']}/"
+    until(lambda: not names(observer, rows), what="the rows, which may hold private prompts, are deleted")
 
 
 def test_a_manifest_is_read_from_its_bucket_and_bad_rows_are_named(observer: Observer) -> None:

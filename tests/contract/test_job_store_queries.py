@@ -54,6 +54,15 @@ def test_no_more_jobs_come_than_were_asked_for(store: JobStore, render: Render) 
     assert len(store.waiting_jobs(render.render_key, limit=9)) == 2
 
 
+def test_waiting_jobs_come_in_the_order_of_their_ids_so_the_same_ones_come_first_each_time(
+    store: JobStore, render: Render
+) -> None:
+    put(store, *[a_job(render, job_id=f"job-{number}000", now=NOW) for number in (3, 1, 4, 2)])
+
+    first = [each.value.job_id for each in store.waiting_jobs(render.render_key, limit=3)]
+    assert first == ["job-1000", "job-2000", "job-3000"]
+
+
 @pytest.mark.usefixtures("jobs_in_every_status")
 def test_a_job_that_came_from_a_query_can_be_written_if_nobody_changed_it(store: JobStore, render: Render) -> None:
     found = next(job for job in store.waiting_jobs(render.render_key) if job.value.status is Status.QUEUED)
@@ -148,18 +157,30 @@ def test_renders_to_check_are_those_whose_time_has_come_the_longest_overdue_firs
     put(store, *due, later, settled)
     in_order = [due[each].render_key for each in (1, 2, 3, 0)]
 
-    assert keys(store.renders_to_check(now=NOW, limit=10)) == in_order
-    assert keys(store.renders_to_check(now=NOW, limit=2)) == in_order[:2]
-    assert keys(store.renders_to_check(now=NOW - timedelta(days=4), limit=10)) == []
+    assert keys(store.renders_to_check(Priority.INTERACTIVE, now=NOW, limit=10)) == in_order
+    assert keys(store.renders_to_check(Priority.INTERACTIVE, now=NOW, limit=2)) == in_order[:2]
+    assert keys(store.renders_to_check(Priority.INTERACTIVE, now=NOW - timedelta(days=4), limit=10)) == []
+
+
+def test_renders_to_check_of_one_priority_are_found_however_many_of_the_other_are_due_for_longer(
+    store: JobStore,
+) -> None:
+    long_ago = {"priority": Priority.BULK, "check_at": NOW - timedelta(days=1)}
+    bulk = [a_render(now=NOW, seed=seed, changes=long_ago) for seed in range(3)]
+    interactive = a_render(now=NOW, seed=10, changes={"check_at": NOW})
+    put(store, *bulk, interactive)
+
+    assert keys(store.renders_to_check(Priority.INTERACTIVE, now=NOW, limit=2)) == [interactive.render_key]
+    assert set(keys(store.renders_to_check(Priority.BULK, now=NOW, limit=10))) == {each.render_key for each in bulk}
 
 
 def test_a_render_that_was_checked_is_not_due_again(store: JobStore, render: Render) -> None:
     put(store, render.model_copy(update={"check_at": NOW}))
-    [due] = store.renders_to_check(now=NOW, limit=10)
+    [due] = store.renders_to_check(Priority.INTERACTIVE, now=NOW, limit=10)
 
     store.commit(Replace(stored=due, value=due.value.model_copy(update={"check_at": None})))
 
-    assert store.renders_to_check(now=NOW, limit=10) == []
+    assert store.renders_to_check(Priority.INTERACTIVE, now=NOW, limit=10) == []
     with pytest.raises(Conflict):
         store.commit(Replace(stored=due, value=due.value))
 

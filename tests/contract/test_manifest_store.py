@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ROWS = b"".join(b'{"perspective": "curious-cat", "seed": %d}\n' % seed for seed in range(500))
 NAME = "tonight/wishes ä.jsonl"
+OURS = "batches/b/0123.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +36,22 @@ class World:
     upload: Callable[[str, bytes], object]
 
 
-@pytest.fixture(params=["memory", "gcs"])
-def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    if request.param == "memory":
-        store = InMemoryManifestStore(bucket="ours")
-        yield World(store=store, upload=lambda name, content: store.put("theirs", name, content))
-        return
+@pytest.fixture
+def gcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[GcsManifestStore, storage.Client]]:
     with serve_storage(data_dir=tmp_path, buckets=["ours", "theirs"]) as running:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", running)
         client = storage.Client(project="local", credentials=AnonymousCredentials())
-        bucket = client.bucket("theirs")
-        yield World(
-            store=GcsManifestStore(client, bucket="ours"),
-            upload=lambda name, content: bucket.blob(name).upload_from_string(content),
-        )
+        yield GcsManifestStore(client, bucket="ours"), client
+
+
+@pytest.fixture(params=["memory", "gcs"])
+def world(request: pytest.FixtureRequest) -> World:
+    if request.param == "memory":
+        store = InMemoryManifestStore(bucket="ours")
+        return World(store=store, upload=lambda name, content: store.put("theirs", name, content))
+    adapter, client = request.getfixturevalue("gcs")
+    bucket = client.bucket("theirs")
+    return World(store=adapter, upload=lambda name, content: bucket.blob(name).upload_from_string(content))
 
 
 def found(world: World, bucket: str = "theirs", name: str = NAME) -> Manifest:
@@ -97,6 +101,39 @@ def test_rows_are_written_down_once(world: World) -> None:
     assert world.store.read(first, offset=0, size=10**6) == ROWS
 
 
+def test_rows_that_were_deleted_are_gone_and_can_be_written_anew(world: World) -> None:
+    first = world.store.write(OURS, ROWS)
+    for _ in range(2):
+        world.store.delete(first)
+    assert world.store.find("ours", OURS) is None
+    with pytest.raises(Permanent) as caught:
+        world.store.read(first, offset=0, size=10)
+    assert caught.value.code is ErrorCode.MANIFEST_GONE
+
+    second = world.store.write(OURS, ROWS)
+    world.store.delete(first)  # late
+    assert second.generation != first.generation
+    assert world.store.find("ours", OURS) == second
+
+
+def test_the_bucket_deletes_rows_in_the_end_if_nobody_else_does(gcs: tuple[GcsManifestStore, storage.Client]) -> None:
+    """Its lifecycle counts from the custom time, so an object without one stays for ever."""
+    store, client = gcs
+    written = store.write(OURS, ROWS)
+    first = client.bucket("ours").get_blob(OURS).custom_time
+    assert first
+    store.write(OURS, ROWS)
+    assert client.bucket("ours").get_blob(OURS).custom_time == first, "not written at each wish"
+
+    late = datetime.now(UTC) - timedelta(days=29)
+    blob = client.bucket("ours").blob("old.jsonl")
+    blob.custom_time = late
+    blob.upload_from_string(ROWS)
+    assert store.write("old.jsonl", ROWS).generation == blob.generation
+    assert client.bucket("ours").get_blob("old.jsonl").custom_time > late + timedelta(days=28)
+    assert written == store.find("ours", OURS)
+
+
 def test_a_store_that_does_not_answer_is_retryable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.manifest_store.gcs.RETRY", None)
     url = f"http://127.0.0.1:{free_port()}"
@@ -107,6 +144,7 @@ def test_a_store_that_does_not_answer_is_retryable(monkeypatch: pytest.MonkeyPat
         lambda: store.find("theirs", NAME),
         lambda: store.write(NAME, ROWS),
         lambda: store.read(manifest, offset=0, size=10),
+        lambda: store.delete(manifest),
     ):
         with pytest.raises(Retryable):
             call()

@@ -55,7 +55,7 @@ class QueueOnPubSub:
 
     def __init__(self, project: str) -> None:
         self.publisher = PubSubPublisher(project=project)
-        self.source = PubSubMessageSource(project=project)
+        self.source = PubSubMessageSource(project=project, draw=lambda _: 0)
 
     def close(self) -> None:
         self.publisher.close()
@@ -243,6 +243,25 @@ def test_a_pubsub_that_can_not_be_reached_is_retryable_within_the_given_time(mon
 
     assert time.monotonic() - begun < PATIENCE_S
     source.close()
+
+
+@pytest.mark.emulators
+def test_workers_that_are_preempted_after_one_render_leave_bulk_its_share_among_them(project_with_topics: str) -> None:
+    publisher = PubSubPublisher(project=project_with_topics)
+    for priority in Priority:
+        for _ in range(BULK_SHARE):
+            publisher.publish(TOPIC_OF_PRIORITY[priority], b"wish", attributes={})
+    order = []
+    for drawn in range(BULK_SHARE):
+        source = PubSubMessageSource(project=project_with_topics, draw=lambda _, drawn=drawn: drawn)  # type: ignore[misc]
+        message = source.pull(timeout_s=1)
+        assert message
+        source.acknowledge(message)
+        order.append(message.priority)
+        source.close()
+    publisher.close()
+
+    assert Counter(order) == {Priority.INTERACTIVE: BULK_SHARE - 1, Priority.BULK: 1}
 
 
 @pytest.mark.emulators

@@ -65,7 +65,7 @@ class Clients:
         services = self._house.services
         found = services["store"].job(job_id)
         if found is not None:
-            delete_job(found, store=services["store"], artifacts=services["artifacts"])
+            delete_job(found, now=self._house.scheduler.process_now, **services)
 
     def delete_all_that_wait_for(self, render_key: str) -> None:
         """The worst moment for that is while its video is about to be uploaded."""
@@ -88,6 +88,8 @@ class Clients:
                     attach(found.value, render.spec, now=now, **house.services)
         except NotSeenToError:  # 202 all the same
             assert house.profile.kind is Kind.ROUGH, "nothing failed"
+        else:
+            house.referee.accepted(job.job_id)
 
     def _cancel(self, job_id: str) -> None:
         house = self._house

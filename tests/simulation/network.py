@@ -204,7 +204,7 @@ def _in_short(what: object) -> str:
         return ", ".join(sorted(what))[:60]
     if isinstance(what, Message):
         return what.ack_id
-    if not hasattr(what, "value"):
+    if isinstance(what, str) or not hasattr(what, "value"):
         return str(what).removeprefix("renders/")[:60]
     value = what.value
     if hasattr(value, "cursor"):

@@ -18,6 +18,7 @@ from delete_job import _only_of
 
 from gpu_job import lease
 from gpu_job.lease import Claimant, Held, Lease, NoLease
+from shared import jobs
 from shared.artifact_paths import render_folder
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from shared.documents import Job, Render
     from shared.job_store import JobStore
     from shared.publisher import Publisher
-    from shared.requests import RenderSpec
+    from shared.requests import Priority, RenderSpec
 
 
 def no_render_precondition_in_the_batch(seed: int) -> Outcome:
@@ -174,7 +175,7 @@ def who_is_overtaken_by_a_cancel_leaves(seed: int) -> Outcome:
 def a_delete_does_not_fence(seed: int) -> Outcome:
     """The last job goes, then its render, whoever has come in between."""
 
-    def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore) -> None:
+    def delete_job(stored: Stored[Job], *, store: JobStore, artifacts: ArtifactStore, **_: object) -> None:
         render = _only_of(stored.value, store=store)
         if render is not None:
             artifacts.delete_folder(render_folder(render.value.render_key))
@@ -205,6 +206,17 @@ def what_comes_after_a_delete_is_left(seed: int) -> Outcome:
     return _with(seed, (repairing, "sweep", sweep), (lease, "sweep", sweep))
 
 
+def an_urgent_wish_for_what_is_being_made_waits_as_bulk(seed: int) -> Outcome:
+    """It is being made already, so it need not go first."""
+
+    def attach_to(render: Render, *, priority: Priority, now: datetime) -> Render:
+        if render.state is State.LEASED:
+            priority = render.priority
+        return _attach_to(render, priority=priority, now=now)
+
+    return _with(seed, (placing, "attach_to", attach_to))
+
+
 Bug = Callable[[int], Outcome]
 
 BUGS: tuple[Bug, ...] = (
@@ -222,10 +234,11 @@ BUGS: tuple[Bug, ...] = (
     what_comes_after_a_delete_is_left,
     a_video_that_is_gone_is_copied,
     attaching_keeps_nothing_longer,
+    an_urgent_wish_for_what_is_being_made_waits_as_bulk,
 )
 
 _claim, _create, _look, _place = Claimant.claim, InMemoryArtifactStore.create, Claimant.look, placing.place
-_do = expand_batch._do
+_do, _attach_to = expand_batch._do, jobs.attach_to
 
 
 def _with(seed: int, *changes: tuple[Any, str, Any]) -> Outcome:

@@ -9,7 +9,7 @@ from shared.artifact_paths import render_key_of, video_path
 from shared.documents import FINAL, WAITING, Job, Render, State, Status
 from shared.errors import ErrorCode
 from shared.jobs import JOB_TRANSITIONS, KEPT_LONGER_EVERY, MAX_ATTEMPTS, RENDER_TRANSITIONS, Move
-from shared.requests import PUBLIC
+from shared.requests import PUBLIC, Priority
 from tests.simulation.batch_referee import BatchReferee
 from tests.simulation.scheduler import NEVER, START
 
@@ -213,6 +213,16 @@ class Referee:
             if is_promised and job.expires_at - KEPT_LONGER_EVERY > START + timedelta(seconds=time):
                 self.blame(f"{name} is gone, which was promised to {job.job_id} until {job.expires_at}")
 
+    def accepted(self, job_id: str) -> None:
+        """A client was told that its wish is seen to: who waits for it does not wait behind all of bulk."""
+        job = self._documents.get((Job, job_id))
+        render = self.render(job.render_key) if job else None
+        if not isinstance(job, Job) or job.status in FINAL or render is None or render.is_final:
+            return
+        assert job.request is not None
+        if job.request.priority is Priority.INTERACTIVE and render.priority is Priority.BULK:
+            self.blame(f"{job_id} is waited for, and its render is {render.state} as one of bulk")
+
     def published(self, event: JobEvent) -> None:
         """The world was told of a job."""
         job = self._documents.get((Job, event.job_id), self._deleted.get(event.job_id))
@@ -251,7 +261,8 @@ class Referee:
             is_gone = all_events and job.error and job.error.code is ErrorCode.RENDER_GONE
             if is_gone and job.render_key in self._gone_renders:
                 continue
-            if job.error and job.error.code is not ErrorCode.RENDER_FAILED:
+            # A service that does not answer for `MAX_RETRIES` times ends a render too.
+            if job.error and job.error.code not in {ErrorCode.RENDER_FAILED, ErrorCode.UNAVAILABLE}:
                 self.blame(f"{name}: {job.error.code}, but all was repaired long before that")
             if none_failed and job.status is Status.FAILED:
                 self.blame(f"{name}, although nothing was broken")

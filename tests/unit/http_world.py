@@ -20,7 +20,7 @@ from shared.job_store import Replace, Stored
 from shared.jobs import claim_render, fail_render
 from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
-from shared.testing import Clock, FlakyPublisher, MeddledJobStore, put_video
+from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_commit, put_video
 from tests.unit.batch_world import a_desk
 
 ORIGIN = "https://app.example"
@@ -123,6 +123,9 @@ class World:
         self._settle(self.store.render(render_key))
 
     def finish(self, render_key: str) -> None:
+        commit = a_commit(render_key)
+        for name in (commit.poster_path, commit.receipt_path):
+            self.artifacts.create(name, b"x", content_type="image/jpeg")
         put_video(self.artifacts, render_key)
         self._settle(complete_from_object(render_key, store=self.store, artifacts=self.artifacts, now=self.clock.now))
 

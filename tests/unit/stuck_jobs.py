@@ -40,8 +40,8 @@ def worker_was_told_to_go_and_its_message_lost(world: World) -> None:
 
 def every_attempt_died(world: World) -> None:
     world.wish("job-0001")
-    for _ in range(MAX_ATTEMPTS):
-        world.claim("dead")
+    for number in range(MAX_ATTEMPTS):
+        world.claim(f"dead-{number}")
     world.lose_messages()
 
 

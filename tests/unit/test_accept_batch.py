@@ -11,12 +11,12 @@ from accept_batch import MAX_INLINE_REQUESTS, SCHEDULER
 from callers import Caller
 
 from shared.batches import BatchState, RowFault
-from shared.errors import MAX_FAULTS, ErrorCode, Rejected
+from shared.errors import MAX_FAULTS, ErrorCode, Rejected, Retryable
 from shared.perspectives import perspectives
 from shared.plans import Plan, plans
-from shared.requests import parse_request
+from shared.requests import MAX_BODY_BYTES, parse_request
 from shared.testing import AN_OFFER, TRACEPARENT
-from tests.unit.batch_world import BUCKET, World, a_row, lines
+from tests.unit.batch_world import BUCKET, World, a_row, broken, limited, lines
 
 GRACE = Caller(owner="grace")
 TICK = b'{"schema_version": 1, "plan": "fresh-takes"}'
@@ -66,6 +66,26 @@ def test_exactly_one_source_is_named(world: World, body: dict[str, Any]) -> None
 def test_every_fault_of_the_body_is_named_at_once(world: World) -> None:
     rejected = refusal(world, requests=[], atomic="yes", priority="soon", owner="grace")
     assert {fault.field for fault in rejected.faults} == {"requests", "atomic", "priority", "owner"}
+
+
+def test_faults_of_the_source_are_named_together_with_all_others(world: World) -> None:
+    rejected = refusal(world, manifest="rows.jsonl", plan="world-domination", atomic="yes")
+    assert faults(rejected) == [
+        ("atomic", "bool_type"),
+        ("", "one_source"),
+        ("manifest", "bad_uri"),
+        ("plan", "unknown_plan"),
+    ]
+    rejected = refusal(world, manifest="gs://videos/rows.jsonl", requests=[a_row(1)])
+    assert faults(rejected) == [("", "one_source"), ("manifest", "bucket_not_allowed")]
+    assert faults(refusal(world, owner="grace")) == [("owner", "extra_forbidden"), ("", "one_source")]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b"null", b'"requests"'])
+def test_a_body_that_is_no_object_has_that_one_fault(world: World, body: bytes) -> None:
+    with pytest.raises(Rejected) as caught:
+        world.accept_body(body)
+    assert len(caught.value.faults) == 1
 
 
 def test_more_requests_than_a_body_may_hold_belong_into_a_manifest(world: World) -> None:
@@ -140,6 +160,16 @@ def test_without_allowed_buckets_there_are_no_manifests() -> None:
     assert faults(refusal(closed, manifest=f"gs://{BUCKET}/rows.jsonl")) == [("manifest", "bucket_not_allowed")]
 
 
+def test_a_manifest_that_is_larger_than_all_its_rows_may_be_is_refused() -> None:
+    world = limited(max_rows=2)
+    world.manifests.put(BUCKET, "rows.jsonl", b" " * 2 * (MAX_BODY_BYTES + 1) + b"\n")
+    rejected = refusal(world, manifest=f"gs://{BUCKET}/rows.jsonl")
+    assert faults(rejected) == [("manifest", "too_large")]
+    assert str(2 * (MAX_BODY_BYTES + 1)) in rejected.summary
+    world.manifests.put(BUCKET, "rows.jsonl", b" " * 2 * (MAX_BODY_BYTES + 1))
+    assert world.accept(manifest=f"gs://{BUCKET}/rows.jsonl")
+
+
 def test_the_generation_is_pinned_when_the_batch_is_accepted(world: World) -> None:
     batch = world.accept_manifest(a_row(1))
     found = world.manifests.find(BUCKET, "rows.jsonl")
@@ -195,15 +225,55 @@ def test_the_same_key_at_the_same_moment_is_one_batch(world: World) -> None:
     assert world.seeds == [1]
 
 
+def test_a_batch_whose_document_was_not_written_leaves_no_rows_to_the_next_of_its_key(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(world.batches, "create", lambda _: broken())
+        with pytest.raises(Retryable):
+            world.accept(requests=[a_row(1)], key="k1")
+    world.accept(requests=[a_row(2), a_row(3)], key="k1")
+    world.deliver()
+    assert world.seeds == [2, 3]
+
+
+def test_the_same_key_after_its_batch_has_expired_is_a_batch_of_the_rows_that_come_with_it(world: World) -> None:
+    world.accept(requests=[a_row(1)], key="k1")
+    world.batches._batches.clear()
+    world.accept(requests=[a_row(2), a_row(3)], key="k1")
+    world.deliver()
+    assert world.seeds == [2, 3]
+
+
+def test_another_body_at_the_same_moment_leaves_no_rows_behind(world: World) -> None:
+    find = world.manifests.find
+
+    def write(name: str, content: bytes) -> Any:
+        del world.manifests.write
+        world.accept(requests=[a_row(1)], key="k1")
+        return world.manifests.write(name, content)
+
+    world.manifests.write = write  # type: ignore[method-assign]
+    with pytest.raises(Rejected):
+        world.accept(requests=[a_row(2)], key="k1")
+    manifest = world.the_batch.manifest
+    assert [each for each, _ in world.manifests._objects.values()] == [manifest]
+    assert find(manifest.bucket, manifest.name) == manifest
+
+
 def test_the_same_key_of_another_caller_is_another_batch(world: World) -> None:
     first = world.accept(requests=[a_row(1)], key="k1")
     second = world.accept(requests=[a_row(1)], key="k1", caller=GRACE)
     assert first.batch_id != second.batch_id
 
 
-def test_a_key_that_is_no_key_is_refused(world: World) -> None:
-    with pytest.raises(Rejected):
+def test_a_key_that_is_no_key_is_refused_with_all_other_faults(world: World) -> None:
+    with pytest.raises(Rejected) as caught:
         world.accept(requests=[a_row(1)], key="ü")
+    assert faults(caught.value) == [("Idempotency-Key", "bad_idempotency_key")]
+    with pytest.raises(Rejected) as caught:
+        world.accept(atomic="yes", key="ü")
+    assert [field for field, _ in faults(caught.value)] == ["Idempotency-Key", "atomic", ""]
     assert not world.has_written_anything
 
 

@@ -61,7 +61,7 @@ class Room:
     def delete(self, job_id: str) -> None:
         stored = self.store.job(job_id)
         assert stored
-        delete_job(stored, store=self.store, artifacts=self.artifacts)
+        delete_job(stored, store=self.store, artifacts=self.artifacts, publisher=self.publisher, now=self.clock.now)
 
     @property
     def render(self) -> Render | None:
@@ -101,7 +101,8 @@ def test_of_two_last_jobs_deleted_at_once_none_leaves_the_render_to_the_other() 
         assert stored
         room.store.commit(Replace(stored=stored, value=touch(stored.value, now=room.clock.now())))
 
-    room.store.meddling.extend([delete_the_other, write_the_render])
+    canceled_and_told = [lambda: None, lambda: None]
+    room.store.meddling.extend([*canceled_and_told, delete_the_other, write_the_render])
     room.delete("job-0001")
 
     assert room.render is None
@@ -156,7 +157,7 @@ def test_a_row_that_attaches_to_a_private_render_is_noticed_by_who_deletes_it() 
     artifacts.meddle = one_more
     stored = world.store.job(first.job_id)
     assert stored
-    delete_job(stored, store=world.store, artifacts=artifacts)
+    delete_job(stored, store=world.store, artifacts=artifacts, publisher=world.publisher, now=world.clock.now)
 
     [second] = world.jobs
     assert second.job_id != first.job_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -194,6 +195,81 @@ def test_a_manifest_that_is_overwritten_after_acceptance_fails_the_batch_and_kee
     assert done.error
     assert done.error.code is ErrorCode.MANIFEST_GONE
     assert world.seeds == [0, 1, 2]
+
+
+# --- its rows go, since they may hold private prompts ---
+
+
+@pytest.mark.parametrize("body", [{"requests": [a_row(1, prompt="a moth")]}, {"plan": "fresh-takes"}])
+def test_rows_of_ours_are_deleted_when_the_last_is_placed(world: World, body: dict[str, Any]) -> None:
+    batch = world.accept(**body)
+    assert world.manifests._objects
+    world.deliver()
+    assert world.batch(batch).state is BatchState.PLACED
+    assert not world.manifests._objects
+
+
+def test_rows_of_ours_are_deleted_when_the_batch_fails(world: World) -> None:
+    world.accept(requests=[a_row(1)])
+    world.clock.pass_s((BATCH_DEADLINE + timedelta(seconds=1)).total_seconds())
+    wake_lost(world)
+    assert world.the_batch.state is BatchState.FAILED
+    world.deliver()
+    assert not world.manifests._objects
+
+
+@pytest.mark.parametrize("delivered", [0, 1])
+def test_rows_of_ours_are_deleted_when_the_batch_is_canceled(delivered: int) -> None:
+    world = limited(chunk_rows=1)
+    batch = world.accept(requests=[a_row(seed) for seed in range(9)])
+    world.deliver(most=delivered)
+    assert world.manifests._objects
+    world.cancel(batch)
+    world.deliver()
+    assert world.batch(batch).state is BatchState.CANCELED
+    assert not world.manifests._objects
+
+
+@pytest.mark.parametrize("end", ["placed", "canceled", "failed"])
+def test_a_callers_own_manifest_is_never_deleted(world: World, end: str) -> None:
+    batch = world.accept_manifest(a_row(1), *([b"{"] if end == "failed" else []), atomic=end == "failed")
+    if end == "canceled":
+        world.cancel(batch)
+    world.deliver()
+    assert world.batch(batch).state.value == end
+    assert world.manifests.find(BUCKET, "rows.jsonl") == batch.manifest
+
+
+def test_rows_that_could_not_be_deleted_go_when_the_chunk_comes_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = world.accept(requests=[a_row(1)])
+    with monkeypatch.context() as patch:
+        patch.setattr(world.manifests, "delete", lambda _: broken())
+        with pytest.raises(Retryable):
+            world.take(world.chunks[0])
+    assert world.batch(batch).state is BatchState.PLACED
+    world.take(world.chunks[0])
+    assert not world.manifests._objects
+    assert world.seeds == [1]
+
+
+def test_a_chunk_whose_rows_are_deleted_by_another_that_placed_them_stops(world: World) -> None:
+    batch = world.accept(requests=[a_row(seed) for seed in range(9)])
+    read = world.manifests.read
+
+    def late(*args: Any, **kwargs: Any) -> bytes:
+        world.manifests.read = read  # type: ignore[method-assign]
+        world.take(world.chunks[0])
+        return read(*args, **kwargs)
+
+    world.manifests.read = late  # type: ignore[method-assign]
+    world.take(world.chunks[0])
+    assert (world.batch(batch).state, world.batch(batch).placed, world.batch(batch).error) == (
+        BatchState.PLACED,
+        9,
+        None,
+    )
 
 
 # --- what was lost ---

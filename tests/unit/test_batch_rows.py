@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from batch_rows import MAX_LINE_BYTES, PIECE_BYTES
+from place_rows import HOLDING_TRIES
 
 from shared.batches import (
     BATCH_JOB_DEADLINE,
@@ -12,15 +16,20 @@ from shared.batches import (
     MAX_KEPT_FAULTS,
     BatchState,
     job_id_of_row,
-    rows_path,
 )
 from shared.documents import State, Status
 from shared.errors import ErrorCode
 from shared.job_store import Create, Replace
+from shared.jobs import RETENTION, claim_render, retire, touch
 from shared.messages import RENDER_REQUESTS, RENDER_REQUESTS_BULK
 from shared.requests import MAX_BODY_BYTES, PUBLIC, Priority
 from shared.testing import TRACEPARENT, a_render, put_video
 from tests.unit.batch_world import BUCKET, World, a_row, limited, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.documents import Render
 
 
 @pytest.fixture
@@ -84,7 +93,7 @@ def test_a_row_without_a_seed_draws_the_same_one_each_time(world: World) -> None
     before = world.seeds
     again = World()
     assert again.batches.create(batch)
-    again.manifests.write(rows_path(batch.batch_id), lines(*rows))
+    again.manifests.write(batch.manifest.name, lines(*rows))
     again.take(world.chunks[0])
     assert again.seeds == before
 
@@ -132,6 +141,91 @@ def test_a_row_whose_render_was_never_published_wakes_a_worker(world: World) -> 
     assert world.woken == [render.render_key]
 
 
+def test_a_row_whose_render_is_being_made_and_has_no_message_any_more_sends_one(world: World) -> None:
+    """Another worker may be about to acknowledge the one message there was, and the holder may die."""
+    world.accept(requests=[a_row(1)])
+    world.deliver()
+    [key] = world.woken
+    change(world, key, lambda render: claim(retire(render, now=world.clock.now()), world))
+
+    world.accept(requests=[a_row(1), a_row(1)])
+    world.deliver()
+
+    assert world.woken == [key, key]
+    assert render_of(world, key).published_at
+
+
+@pytest.mark.parametrize("is_leased", [False, True])
+def test_rows_that_must_not_wait_put_the_render_of_a_bulk_batch_first(world: World, is_leased: bool) -> None:  # noqa: FBT001
+    world.accept(requests=[a_row(1)])
+    world.deliver()
+    [key] = world.woken
+    if is_leased:
+        change(world, key, lambda render: claim(render, world))
+
+    world.accept(requests=[a_row(1), a_row(1, priority="interactive"), a_row(1)])
+    world.deliver()
+
+    assert render_of(world, key).priority is Priority.INTERACTIVE
+    assert render_of(world, key).published_at
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+
+
+def test_of_equal_new_rows_one_that_must_not_wait_is_enough(world: World) -> None:
+    world.accept(requests=[a_row(1), a_row(1, priority="interactive")])
+    world.deliver()
+    assert len(world.publisher.published[RENDER_REQUESTS]) == 1
+    assert RENDER_REQUESTS_BULK not in world.publisher.published or not world.publisher.published[RENDER_REQUESTS_BULK]
+
+
+@pytest.mark.parametrize("wish", [{}, {"prompt": "a moth"}])
+def test_a_render_that_waits_is_kept_for_as_long_as_the_rows_that_attach_to_it(
+    world: World, wish: dict[str, str]
+) -> None:
+    world.accept(requests=[a_row(1, **wish)])
+    world.deliver()
+    [key] = world.woken
+    world.clock.pass_s(timedelta(days=20).total_seconds())
+
+    world.accept(requests=[a_row(1, **wish)] * 3)
+    world.deliver()
+
+    assert render_of(world, key).expires_at == world.clock.now() + RETENTION
+    assert len(world.woken) == 1
+
+
+def test_workers_that_write_a_render_at_every_try_cost_no_row(world: World) -> None:
+    world.accept(requests=[a_row(1, prompt="a moth")])
+    world.deliver()
+    [key] = world.woken
+
+    def progress() -> None:
+        change(world, key, lambda render: touch(render, now=world.clock.now()))
+
+    world.store.meddling.extend([lambda: None, *[progress] * HOLDING_TRIES])
+    batch = world.accept(requests=[a_row(1, prompt="a moth")] * 3)
+    world.deliver()
+
+    assert world.counts(batch) == {Status.QUEUED: 3}
+    assert len(world.woken) == 1
+
+
+def change(world: World, key: str, change_to: Callable[[Render], Render]) -> None:
+    stored = world.store.render(key)
+    assert stored
+    world.store.commit(Replace(stored=stored, value=change_to(stored.value)))
+
+
+def claim(render: Render, world: World) -> Render:
+    return claim_render(render, holder="a", lease_s=60, now=world.clock.now())
+
+
+def render_of(world: World, key: str) -> Render:
+    stored = world.store.render(key)
+    assert stored
+    return stored.value
+
+
 # --- rows with faults ---
 
 
@@ -176,6 +270,77 @@ def test_an_endless_line_is_one_fault_and_is_never_held_as_a_whole(world: World)
     assert [(fault.row, fault.code) for fault in world.batch(batch).faults][:1] == [(2, "row_too_long")]
     assert world.seeds == [1, 3]
     assert max(world.manifests.sizes) <= 1024 * 1024
+
+
+@pytest.mark.parametrize("around", [0, 2, MAX_LINE_BYTES])
+def test_a_line_that_is_too_long_is_a_fault_whatever_it_begins_with(
+    world: World, around: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for piece_bytes in (MAX_BODY_BYTES // 3, MAX_LINE_BYTES, MAX_LINE_BYTES + 1, PIECE_BYTES):
+        monkeypatch.setattr("batch_rows.PIECE_BYTES", piece_bytes)
+        long = b" " * (MAX_LINE_BYTES + 1 + around) + json.dumps(a_row(2)).encode()
+        batch = world.accept_manifest(a_row(1), long, a_row(3))
+        world.deliver()
+        assert [(fault.row, fault.code) for fault in world.batch(batch).faults] == [(2, "row_too_long")]
+        assert (world.batch(batch).placed, world.batch(batch).total) == (2, 3)
+
+
+ENDLESS = {"one line": b"x" * 5000, "blanks": b" " * 5000, "blank lines": b"\n" * 5000, "both": b" \r\n" * 1500}
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("endless", ENDLESS.values(), ids=list(ENDLESS))
+def test_the_time_limit_holds_where_there_are_no_rows(
+    endless: bytes,
+    atomic: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("batch_rows.PIECE_BYTES", 100)
+    monkeypatch.setattr("batch_rows.MAX_LINE_BYTES", 200)
+    world = limited(chunk_s=10, max_rows=100_000)
+    read = world.manifests.read
+
+    def slow(*args: Any, **kwargs: Any) -> bytes:
+        world.clock.pass_s(1)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(world.manifests, "read", slow)
+    batch = world.accept_manifest(a_row(1), endless, a_row(3), atomic=atomic)
+    begun = world.clock.monotonic()
+    chunks, longest = 0, 0.0
+    while world.deliver(most=1):
+        chunks, longest = chunks + 1, max(longest, world.clock.monotonic() - begun)
+        begun = world.clock.monotonic()
+    assert chunks > 3
+    assert longest <= 15
+    if endless in (ENDLESS["one line"], ENDLESS["blanks"]):
+        assert [fault.row for fault in world.batch(batch).faults] == [2]
+        assert world.seeds == ([] if atomic else [1, 3])
+    else:
+        assert world.batch(batch).state is BatchState.PLACED
+        assert world.seeds == [1, 3]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_blank_lines_without_end_are_no_rows_either(atomic: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    monkeypatch.setattr("batch_rows.PIECE_BYTES", 100)
+    world = limited(chunk_rows=2, max_rows=100_000)
+    batch = world.accept_manifest(*[b" "] * 1000, atomic=atomic)
+    assert world.deliver() > 3
+    done = world.batch(batch)
+    assert (done.state, done.rejected) == (BatchState.FAILED, 0)
+    assert done.error
+    assert "no rows" in done.error.message
+
+
+def test_more_blank_lines_than_a_batch_may_have_rows_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch_rows.PIECE_BYTES", 100)
+    world = limited(max_rows=1000)
+    batch = world.accept_manifest(a_row(1), *[b""] * 100_000, a_row(2))
+    world.deliver()
+    done = world.batch(batch)
+    assert (done.state, [fault.code for fault in done.faults]) == (BatchState.PLACED, ["too_many_rows"])
+    assert sum(world.manifests.sizes) < 2000
 
 
 def test_only_the_first_hundred_faults_are_kept_and_all_are_counted(world: World) -> None:

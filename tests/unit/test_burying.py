@@ -34,8 +34,8 @@ def test_a_dead_message_with_attempts_left_is_sent_again_at_once(world: World) -
 
 
 def test_a_dead_message_whose_attempts_are_spent_fails_its_jobs_with_a_reason_for_people(world: World) -> None:
-    for _ in range(MAX_ATTEMPTS):
-        world.claim("dead")
+    for number in range(MAX_ATTEMPTS):
+        world.claim(f"dead-{number}")
     world.clock.pass_s(LEASE_S)
     bury(world)
     error = world.job("job-0001").error
@@ -46,8 +46,8 @@ def test_a_dead_message_whose_attempts_are_spent_fails_its_jobs_with_a_reason_fo
 
 
 def test_a_dead_message_does_not_disturb_who_works_on_its_render(world: World) -> None:
-    for _ in range(MAX_ATTEMPTS):
-        world.claim("alive")
+    for number in range(MAX_ATTEMPTS):
+        world.claim(f"alive-{number}")
     bury(world)
     assert (world.render.state, world.render.token) == (State.LEASED, MAX_ATTEMPTS)
     assert world.job("job-0001").status is Status.QUEUED

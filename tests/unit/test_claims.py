@@ -48,6 +48,29 @@ def test_a_holder_who_never_heard_that_its_claim_succeeded_claims_again_at_once(
     again = world.claim("worker-a")
 
     assert (again.render.token, again.render.holder) == (unheard.render.token + 1, "worker-a")
+    assert again.render.attempts == unheard.render.attempts
+
+
+def test_a_store_that_was_away_for_longer_than_the_lease_costs_its_holder_no_attempt_however_often(
+    world: World,
+) -> None:
+    for _ in range(MAX_ATTEMPTS):  # workers that died
+        world.clock.pass_s(LEASE_S)
+        world.claim(f"worker-{world.render.token}")
+    for _ in range(MAX_ATTEMPTS):
+        world.clock.pass_s(LEASE_S)
+        world.claim("worker-2")
+
+    assert (world.render.state, world.render.attempts) == (State.LEASED, MAX_ATTEMPTS)
+    assert world.render.token == 2 * MAX_ATTEMPTS
+
+
+def test_who_finds_its_own_lease_ended_after_another_had_it_begins_a_new_attempt(world: World) -> None:
+    for holder in ("worker-a", "worker-b", "worker-a"):
+        world.claim(holder)
+        world.clock.pass_s(LEASE_S)
+
+    assert world.render.attempts == 3
 
 
 def test_the_time_left_is_judged_by_the_stores_clock_not_by_the_workers(world: World) -> None:
@@ -223,8 +246,8 @@ def test_a_job_that_attaches_after_the_second_look_finds_that_it_must_send_a_mes
 
 
 def test_too_many_attempts_that_never_finished_fail_the_render_and_its_jobs(world: World) -> None:
-    for _ in range(MAX_ATTEMPTS):
-        world.claim("worker-a")
+    for number in range(MAX_ATTEMPTS):
+        world.claim(f"worker-{number}")
         world.clock.pass_s(LEASE_S)
 
     assert world.claimant("worker-b").claim(world.key) is NoLease.SETTLED

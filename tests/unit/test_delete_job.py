@@ -7,7 +7,7 @@ from delete_job import delete_job
 
 from gpu_job.lease import Lease, LeaseLostError, NoLease
 from shared.artifact_paths import poster_path, receipt_path, render_folder, video_path
-from shared.documents import Render, Stage, State, Status
+from shared.documents import Job, Render, Stage, State, Status
 from shared.errors import Retryable
 from shared.jobs import touch
 from shared.settling import complete_from_object
@@ -15,6 +15,8 @@ from shared.testing import a_job, a_render, put_video
 from tests.unit.notify_world import World
 
 OWNER = "person:7"
+#: Nobody comes before the two writes that are made of a waiting job before it is deleted.
+CANCELED_AND_TOLD = [lambda: None, lambda: None]
 
 
 class PrivateWorld(World):
@@ -42,7 +44,13 @@ def world() -> PrivateWorld:
 
 
 def delete(world: World, job_id: str = "job-0001") -> None:
-    delete_job(world.stored_job(job_id), store=world.store, artifacts=world.artifacts)
+    delete_job(
+        world.stored_job(job_id),
+        store=world.store,
+        artifacts=world.artifacts,
+        publisher=world.publisher,
+        now=world.clock.now,
+    )
 
 
 def no_answer(*_: object) -> None:
@@ -83,7 +91,55 @@ def test_others_who_wait_for_the_same_video_get_it() -> None:
     delete(world)
     world.work()
     assert world.job("job-0002").status is Status.COMPLETED
-    assert [event.job_id for event in world.events] == ["job-0002"]
+    assert [(event.job_id, event.status) for event in world.events] == [
+        ("job-0001", Status.CANCELED),
+        ("job-0002", Status.COMPLETED),
+    ]
+
+
+# --- what listeners hear ---
+
+
+def test_who_listens_hears_of_a_job_that_is_deleted_before_it_is_final() -> None:
+    world = World()
+    world.wish("job-0001")
+    delete(world)
+    assert [(event.job_id, event.status) for event in world.events] == [("job-0001", Status.CANCELED)]
+    assert world.store.job("job-0001") is None
+
+
+@pytest.mark.parametrize("is_out", [False, True])
+def test_who_listens_hears_once_how_a_job_ended_that_is_deleted(is_out: bool) -> None:  # noqa: FBT001
+    world = World()
+    world.wish("job-0001")
+    world.work()
+    world.publisher.published.clear()
+    world.change_job("job-0001", lambda job: job.model_copy(update={"event_pending": not is_out}))
+    delete(world)
+    assert [event.status for event in world.events] == [] if is_out else [Status.COMPLETED]
+    assert world.store.job("job-0001") is None
+
+
+def test_while_nobody_takes_events_a_job_is_canceled_and_not_deleted_yet() -> None:
+    world = World()
+    world.wish("job-0001")
+    world.publisher.is_down = True
+    with pytest.raises(Retryable):
+        delete(world)
+    assert (world.job("job-0001").status, world.job("job-0001").event_pending) == (Status.CANCELED, True)
+    world.publisher.is_down = False
+    delete(world)
+    assert [event.status for event in world.events] == [Status.CANCELED]
+    assert world.store.job("job-0001") is None
+
+
+def test_a_job_that_is_completed_while_it_is_deleted_is_told_of_as_completed() -> None:
+    world = World()
+    world.wish("job-0001")
+    world.store.meddling.append(world.work)
+    delete(world)
+    assert [event.status for event in world.events] == [Status.COMPLETED]
+    assert world.store.job("job-0001") is None
 
 
 # --- a private one ---
@@ -126,7 +182,7 @@ def test_a_prompt_does_not_stay_behind_with_a_render_that_has_no_video(
     assert world.everything() == {}
     world.work()  # its message comes, and there is nothing to do
     assert world.everything() == {}
-    assert world.events == []
+    assert [event.status for event in world.events] == [Status.CANCELED]
 
 
 def test_a_worker_in_the_middle_of_a_deleted_private_render_stops_at_its_next_step(world: PrivateWorld) -> None:
@@ -157,7 +213,7 @@ def test_who_wishes_for_a_completed_one_in_the_same_moment_has_it_made_anew(worl
 def test_who_wishes_for_a_waiting_one_before_it_is_deleted_is_not_forgotten(world: PrivateWorld) -> None:
     world.wish("job-0001")
     world.change(lambda render: render.model_copy(update={"published_at": None}))
-    world.store.meddling.append(lambda: world.wish("job-0002"))
+    world.store.meddling.extend([*CANCELED_AND_TOLD, lambda: world.wish("job-0002")])
     delete(world)
     assert world.store.job("job-0001") is None
     world.work()
@@ -178,6 +234,7 @@ def test_progress_in_the_same_moment_does_not_save_a_job(world: PrivateWorld) ->
     world.store.meddling.extend(
         [
             lambda: world.change_job("job-0001", lambda job: touch(job, now=world.clock.now())),
+            *CANCELED_AND_TOLD,
             lambda: world.change(touch_render(world)),
         ]
     )
@@ -242,6 +299,42 @@ def test_a_job_whose_render_is_gone_is_deleted(world: PrivateWorld) -> None:
     world.put_job("job-0001")
     delete(world)
     assert world.everything() == {}
+
+
+def private_job_without_its_render(world: PrivateWorld, *job_ids: str) -> None:
+    """Its render's time was up; the bucket keeps the objects for a day more."""
+    world.wish(*job_ids)
+    finish(world)
+    for job_id in job_ids:
+        world.change_job(job_id, in_her_own_words)
+    world.delete_render()
+
+
+def in_her_own_words(job: Job) -> Job:
+    assert job.request
+    return job.model_copy(update={"request": job.request.model_copy(update={"prompt": "a moth at the lamp"})})
+
+
+def test_the_objects_of_a_private_job_go_with_it_although_its_render_is_gone(world: PrivateWorld) -> None:
+    private_job_without_its_render(world, "job-0001")
+    delete(world)
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+def test_while_another_job_shows_it_a_private_video_stays_although_its_render_is_gone(world: PrivateWorld) -> None:
+    private_job_without_its_render(world, "job-0001", "job-0002")
+    delete(world)
+    assert len(world.objects) == 3
+    delete(world, "job-0002")
+    assert (world.everything(), world.objects) == ({}, set())
+
+
+def test_a_public_video_stays_although_its_render_is_gone(world: PrivateWorld) -> None:
+    world.wish("job-0001")
+    finish(world)
+    world.delete_render()
+    delete(world)
+    assert (world.everything(), len(world.objects)) == ({}, 3)
 
 
 # --- while its video is being uploaded ---

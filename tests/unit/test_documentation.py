@@ -39,7 +39,7 @@ def examples() -> dict[str, str]:
         owner="ada",
         source="plan",
         plan="fresh-takes",
-        manifest=Manifest(bucket="videos", name=rows_path("batch-0001"), generation=1, size_bytes=1),
+        manifest=Manifest(bucket="videos", name=rows_path("batch-0001", b""), generation=1, size_bytes=1),
         atomic=False,
         priority=Priority.BULK,
         fingerprint="",

@@ -254,6 +254,50 @@ def test_nobody_waits_stops_the_work_and_is_told_when_it_has_stopped(world: Worl
     work.assert_stopped()
 
 
+@pytest.mark.parametrize("canceled_at_s", [2.1, 3.0, 3.9, 9.5, 12.3])
+def test_a_cancel_stops_the_work_within_a_beat_though_there_is_nothing_to_tell(
+    world: World, lease: Lease, work: Work, canceled_at_s: float
+) -> None:
+    with pytest.raises(NobodyWaitsError):
+        listen(
+            world,
+            lease,
+            work,
+            (canceled_at_s, lambda: world.cancel("job-aaaa")),
+            (canceled_at_s + BEAT_S, work.assert_stopped),
+            (15.0, STOPPED),
+        )
+
+
+def test_asking_who_waits_renews_nothing(world: World, lease: Lease, work: Work) -> None:
+    renewed_at: list[datetime | None] = []
+
+    listen(
+        world, lease, work, *[(each, lambda: renewed_at.append(world.render.renewed_at)) for each in (3.0, 5.0, 7.0)],
+        (8.0, Ended()),
+    )  # fmt: skip
+
+    assert renewed_at == [renewed_at[0]] * 3
+
+
+def test_a_question_who_waits_that_nobody_answers_is_asked_again_with_the_next_beat(
+    world: World, lease: Lease, work: Work
+) -> None:
+    def the_store_is_away_for_a_moment() -> None:
+        world.cancel("job-aaaa")
+        world.store.meddling.before("waiting_jobs", no_answer)
+
+    with pytest.raises(NobodyWaitsError):
+        listen(
+            world,
+            lease,
+            work,
+            (3.0, the_store_is_away_for_a_moment),
+            (3.0 + 2 * BEAT_S, work.assert_stopped),
+            (15.0, STOPPED),
+        )
+
+
 def test_a_video_that_was_committed_although_nobody_waited_any_more_counts(
     world: World, lease: Lease, work: Work
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import pytest
 from werkzeug.test import EnvironBuilder
 
+from shared.artifact_paths import render_folder
 from shared.documents import Job, Status
 from shared.errors import ErrorCode
 from shared.job_store import Create
@@ -164,6 +165,16 @@ def test_a_key_that_is_no_key_is_refused(world: World, key: str) -> None:
     assert not world.has_written_anything
 
 
+def test_a_bad_key_is_told_together_with_every_fault_of_the_body(world: World) -> None:
+    answer = world.post({"perspective": "stone", "seed": "1"}, Idempotency_Key="ü")
+    assert is_problem(answer, ErrorCode.INVALID_REQUEST)
+    assert [error["field"] for error in answer.body["errors"]] == ["Idempotency-Key", "perspective", "seed"]
+    malformed = world.post(b"{", Idempotency_Key="ü")
+    assert is_problem(malformed, ErrorCode.MALFORMED_REQUEST)
+    assert [error["field"] for error in malformed.body["errors"]] == ["Idempotency-Key"]
+    assert not world.has_written_anything
+
+
 @pytest.mark.parametrize("key", ["k", "x" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"', "a b"])
 def test_any_other_key_is_a_key(world: World, key: str) -> None:
     assert world.post(Idempotency_Key=key).status == 202
@@ -240,6 +251,17 @@ def test_a_link_is_signed_for_a_short_time_under_a_name_that_people_like(
     assert answer.status == 200
     assert answer.body == {"url": f"https://storage.example/{name}?n=1", "expires_at": "2026-01-01T00:10:00+00:00"}
     assert world.artifacts.signed == [(name, 600, f"curious-cat-{job['job_id'][:8]}.{ending}")]
+
+
+@pytest.mark.parametrize("artifact", ["video", "poster", "receipt"])
+def test_what_the_bucket_keeps_no_more_is_not_linked(world: World, artifact: str) -> None:
+    job = world.post().body
+    world.finish(job["render_key"])
+    world.artifacts.delete_folder(render_folder(job["render_key"]))
+    answer = world.get(f"/jobs/{job['job_id']}/{artifact}")
+    assert is_problem(answer, ErrorCode.NO_VIDEO)
+    assert "not kept any more" in answer.body["detail"]
+    assert world.artifacts.signed == []
 
 
 def test_a_link_is_signed_anew_each_time_never_stored_and_never_cached(world: World) -> None:

@@ -9,10 +9,13 @@ from shared.documents import JobError, Render, Stage, State
 from shared.errors import ErrorCode
 from shared.jobs import (
     FIRST_CHECK,
+    FIRST_CHECK_OF_BULK,
+    JOB_DEADLINE,
     LAST_CHECK,
     LEASED_CHECK,
     SOON,
     Ending,
+    attach_to,
     claim_render,
     fail_render,
     give_up,
@@ -38,8 +41,22 @@ def test_a_first_message_is_trusted_for_a_while_however_long_the_render_was_with
         assert publish(render, now=NOW).check_at == NOW + FIRST_CHECK
 
 
-def revived() -> Render:
-    return revive_render(render_in(State.FAILED, published_at=CREATED), priority=Priority.BULK, now=NOW)
+def test_a_message_in_the_long_queue_of_bulk_is_trusted_for_longer_but_its_job_has_time_for_several() -> None:
+    assert publish(revived(Priority.BULK), now=NOW).check_at == NOW + FIRST_CHECK_OF_BULK
+    assert FIRST_CHECK_OF_BULK + LAST_CHECK < JOB_DEADLINE / 2
+
+
+def test_a_bulk_render_that_somebody_waits_for_is_looked_at_as_soon_as_any_other() -> None:
+    bulk = publish(render_in(State.IDLE, priority=Priority.BULK), now=NOW)
+
+    urgent = attach_to(bulk, priority=Priority.INTERACTIVE, now=NOW)
+
+    assert urgent.check_at == NOW + SOON
+    assert publish(urgent, now=NOW).check_at == NOW + FIRST_CHECK
+
+
+def revived(priority: Priority = Priority.INTERACTIVE) -> Render:
+    return revive_render(render_in(State.FAILED, published_at=CREATED), priority=priority, now=NOW)
 
 
 def test_each_further_message_is_trusted_for_twice_as_long_up_to_a_limit() -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gpu_job.heartbeat import Interrupted, PreemptedError
 from gpu_job.render_job import render_job
 from shared.artifact_paths import video_path
 from shared.documents import State, Status
 from shared.messages import RENDER_REQUESTS_DEAD
-from tests.unit.render_job_world import PATIENCE_S, handle
+from shared.settling import BATCH_JOBS
+from tests.unit.render_job_world import PATIENCE_S, handle, until_stopped
 from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from gpu_job.renderer import Watch
+    from shared.documents import Job
+    from shared.job_store import Stored
 
 
 @pytest.fixture
@@ -45,6 +53,37 @@ def test_lease_and_message_are_renewed_while_the_work_goes_on_and_the_jobs_hear_
     assert set(world.source.extended) == {60}
     assert world.job("job-aaaa").status is Status.IN_PROGRESS
     assert world.job("job-aaaa").started_at
+
+
+def test_a_render_that_thousands_wait_for_is_made_by_a_store_that_has_no_time_to_read_them_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = [f"job-{number:05}" for number in range(3000)]
+    world.wish(*job_ids)
+    waiting_jobs = world.store.waiting_jobs
+
+    def in_time(render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
+        if limit is None or limit > BATCH_JOBS:
+            no_answer()
+        return waiting_jobs(render_key, limit=limit)
+
+    monkeypatch.setattr(world.store, "waiting_jobs", in_time)
+
+    def told_to_go(watch: Watch) -> None:
+        world.inbox.put(Interrupted())
+        until_stopped(watch)
+
+    with pytest.raises(PreemptedError):
+        handle(world, GreyRenderer(told_to_go))
+    assert world.render.state is State.IDLE, "it was given back"
+    world.inbox = queue.SimpleQueue()  # of another process
+
+    handle(world)
+
+    assert (world.render.state, world.render.attempts) == (State.COMPLETED, 1)
+    assert max(map(len, world.store.jobs_written)) <= BATCH_JOBS
+    world.claimant("notify").claim(world.key)  # settles it
+    assert {world.job(job_id).status for job_id in job_ids} == {Status.COMPLETED}
 
 
 def test_an_unreadable_message_goes_to_the_dead_letters_and_is_acknowledged_once_it_is_there(world: World) -> None:

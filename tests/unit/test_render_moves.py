@@ -54,6 +54,15 @@ def test_a_claim_says_nothing_about_messages_but_has_reconcile_look_at_it() -> N
     assert (earlier.published_at, earlier.check_at) == (CREATED, CREATED)
 
 
+def test_who_claims_what_it_has_by_the_document_begins_no_new_attempt_but_has_a_new_token() -> None:
+    mine = render_in(State.LEASED, holder="a", token=4, attempts=2)
+    assert claim_render(mine, holder="a", lease_s=60, now=NOW).attempts == 2
+    assert claim_render(mine, holder="a", lease_s=60, now=NOW).token == 5
+    assert claim_render(mine, holder="b", lease_s=60, now=NOW).attempts == 3
+    given_back = render_in(State.IDLE, holder="a", token=4, attempts=2)
+    assert claim_render(given_back, holder="a", lease_s=60, now=NOW).attempts == 3
+
+
 def test_taking_over_an_expired_lease_fences_the_holder_off() -> None:
     first = claim_render(render_in(State.IDLE), holder="a", lease_s=60, now=CREATED)
     second = claim_render(first, holder="b", lease_s=60, now=NOW)

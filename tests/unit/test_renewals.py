@@ -10,6 +10,7 @@ from gpu_job.lease import MANY_JOBS, Held, LeaseLostError, NobodyWaitsError
 from shared.documents import Stage, Status
 from shared.errors import Retryable
 from shared.jobs import Ending
+from shared.settling import BATCH_JOBS
 from tests.unit.worker_world import BROKEN, LEASE_S, World, no_answer
 
 if TYPE_CHECKING:
@@ -92,18 +93,43 @@ def test_with_few_waiting_every_renewal_reaches_the_jobs(tmp_path: Path) -> None
     assert world.job("job-0009").progress == 40
 
 
-def test_more_jobs_than_one_batch_takes_are_all_told(tmp_path: Path) -> None:
+def test_of_more_jobs_than_one_batch_takes_the_first_are_told_in_one_commit_and_the_others_wait_on(
+    tmp_path: Path,
+) -> None:
     world = World(tmp_path)
     job_ids = [f"job-{number:04}" for number in range(450)]
     world.wish(*job_ids)
     lease = world.claim()
+    commits = len(world.store.jobs_written)
 
     lease.renew(Stage.RENDERING, 10)
-    assert {world.job(job_id).status for job_id in job_ids} == {Status.IN_PROGRESS}
-    assert max(map(len, world.store.jobs_written)) == 200
+    assert {world.job(job_id).status for job_id in job_ids[:BATCH_JOBS]} == {Status.IN_PROGRESS}
+    assert {world.job(job_id).status for job_id in job_ids[BATCH_JOBS:]} == {Status.QUEUED}
+    assert len(world.store.jobs_written) == commits + 1
 
     lease.release(Ending.PREEMPTED)
     assert {world.job(job_id).status for job_id in job_ids} == {Status.QUEUED}
+    assert len(world.store.jobs_written) == commits + 2
+
+
+def test_a_job_that_is_left_in_progress_by_who_gave_its_render_back_ends_as_every_other(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    told = [f"told-{number:04}" for number in range(BATCH_JOBS)]
+    world.wish(*told)
+    lease = world.claim("worker-a")
+    lease.renew(Stage.RENDERING, 10)
+    world.wish(*[f"early-{number:04}" for number in range(50)])  # first by their ids
+    lease.release(Ending.PREEMPTED)
+    left = [job_id for job_id in told if world.job(job_id).status is Status.IN_PROGRESS]
+    assert len(left) == 50
+
+    world.claim("worker-b").renew(Stage.RENDERING, 5)
+    assert (world.job(left[0]).status, world.job(left[0]).progress) == (Status.IN_PROGRESS, 10)
+    world.commit_video()
+    world.claimant("worker-c").claim(world.key)
+
+    assert {world.job(job_id).status for job_id in told} == {Status.COMPLETED}
+    assert len({event.job_id for event in world.events}) == BATCH_JOBS + 50
 
 
 def test_a_renewal_that_tells_nothing_new_writes_no_job(world: World) -> None:

@@ -29,8 +29,8 @@ def no_answer() -> None:
 
 def spend_attempts(world: World) -> None:
     """Workers die, one after the other."""
-    for _ in range(MAX_ATTEMPTS):
-        world.claim()
+    for number in range(MAX_ATTEMPTS):
+        world.claim(f"worker-{number}")
         world.clock.pass_s(LEASE_S + 1)
 
 

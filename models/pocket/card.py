@@ -1,0 +1,134 @@
+"""The model card: what the model is, how it was made, how good it is, what it can't do. Written by a command.
+
+    python -m models.pocket.card --model models/pocket/weights --evaluation FILE
+
+Enters: the model's folder and the JSON of `models.pocket.evaluation`. Leaves: ``README.md`` in that folder, and a
+contact sheet of every perspective beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gpu_job.pocket.pipeline import PocketPipeline
+from models.pocket.drawing import drawn
+from models.pocket.recipe import RECIPES
+from models.pocket.sheets import write_sheet
+from shared.perspectives import perspectives
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHEET = "perspectives.jpg"
+SEED = 7
+
+TEMPLATE = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-video
+---
+
+# Pocket: a text-to-video model of {size_mb:.0f} MB
+
+{width}x{height} pixels, {frames} frames at 16 fps, {steps} steps, {seconds:.1f} s a clip on two CPU cores.
+It draws what a procedural painter has shown it, soft and toy-like: eight places, each as one creature sees it, four
+times of day, four weathers, eight things in seven colours, five motions. It is no model of the real world. Words that
+it was not taught count for nothing.
+
+![One clip of each perspective]({sheet})
+
+| perspective | prompt of that row |
+|---|---|
+{prompts}
+
+## How good it is
+
+{prompts_count} prompts that training has not seen (other templates; half of them with combinations of place, thing and
+colour that it has never seen), read by a probe that learned from painted scenes alone:
+
+| | drawn by the model | painted: the probe's own limit |
+|---|---|---|
+{accuracy}
+
+Jerk (second difference in time) is {jerk:.2f} times that of painted clips; clips of one prompt and several seeds differ
+{variety:.2f} times as much as painted clips of one place.
+
+    python -m models.pocket.evaluation --model models/pocket/weights --work FOLDER --steps {steps} --guidance {guidance}
+
+## How it was made
+
+    python -m models.pocket.train --recipe {recipe} --work FOLDER --out models/pocket/weights
+
+{made}
+
+All scenes are painted by code of this repository (`models/pocket/scenes`), so there is no data set and nobody's pictures are in it. Recipe:
+
+```toml
+{recipe_text}```
+
+## What it can't do
+
+- Anything that is not in the lists above: other animals, people, text, faces, several things at once.
+- Fine detail: patches of 16x16 pixels and four frames are {channels} numbers each, and a small decoder.
+- Other sizes than its own.
+"""
+
+
+def write_card(folder: Path, *, found: dict[str, Any], recipe: str, made: str) -> None:
+    """Write the card and its sheet into a model's folder."""
+    pipe = PocketPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    rows = [(each.id, each.prompt.replace("{scene}", each.scenes[0])) for each in perspectives().values()]
+    clips = drawn(pipe, [prompt for _, prompt in rows], seed=SEED, steps=found["steps"], guidance=found["guidance"])
+    write_sheet(folder / SHEET, [(prompt, clip) for (_, prompt), clip in zip(rows, clips, strict=True)])
+    size = sum(each.stat().st_size for each in folder.rglob("*.safetensors"))
+    card = TEMPLATE.format(
+        size_mb=size / 1e6,
+        width=pipe.config.width,
+        height=pipe.config.height,
+        frames=pipe.config.num_frames,
+        steps=found["steps"],
+        guidance=found["guidance"],
+        seconds=found["seconds_a_clip"],
+        sheet=SHEET,
+        prompts=_table(rows),
+        prompts_count=found["prompts"],
+        accuracy=_table(
+            [
+                (name.replace("_", " "), f"{part:.1%}", f"{found['accuracy_on_painted'][name]:.1%}")
+                for name, part in found["accuracy"].items()
+            ]
+        ),
+        jerk=found["jerk_ratio"],
+        variety=found["variety_ratio"],
+        recipe=recipe,
+        made=made,
+        recipe_text=(RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"),
+        channels=pipe.vae.config.latent_channels,
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main() -> None:
+    """Entry of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m models.pocket.card", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--evaluation", type=Path, required=True, help="JSON of models.pocket.evaluation")
+    parser.add_argument("--recipe", default="cpu", help="that it was made by (default: cpu)")
+    parser.add_argument("--made", default="", help="a sentence: on what, for how long")
+    arguments = parser.parse_args()
+    found = json.loads(arguments.evaluation.read_text(encoding="utf-8"))
+    write_card(arguments.model, found=found, recipe=arguments.recipe, made=arguments.made)
+
+
+if __name__ == "__main__":
+    main()
