@@ -66,7 +66,8 @@ Jerk (second difference in time) is {jerk:.2f} times that of painted clips; clip
 
 {made}
 
-All scenes are painted by code of this repository (`models/pocket/scenes`), so there is no data set and nobody's pictures are in it. Recipe:
+All scenes are painted by code of this repository (`models/pocket/scenes`): there is no data set, and nobody's pictures
+are in it. Recipe:
 
 ```toml
 {recipe_text}```
@@ -74,7 +75,7 @@ All scenes are painted by code of this repository (`models/pocket/scenes`), so t
 ## What it can't do
 
 - Anything that is not in the lists above: other animals, people, text, faces, several things at once.
-- Fine detail: patches of 16x16 pixels and four frames are {channels} numbers each, and a small decoder.
+- Fine detail: a patch of {patch}x{patch} pixels and four frames is {channels} numbers.
 - Other sizes than its own.
 """
 
@@ -110,6 +111,7 @@ def write_card(folder: Path, *, found: dict[str, Any], recipe: str, made: str) -
         made=made,
         recipe_text=(RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"),
         channels=pipe.vae.config.latent_channels,
+        patch=pipe.vae.config.patch_size,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
 
