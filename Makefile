@@ -12,10 +12,10 @@ export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline bench-batch chaos clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline bench-batch chaos pocket pocket-evaluation clean
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(HEAVY) ## Make .venv with everything (about 1.6 GB: torch); other targets do it by themselves
 setup-light: $(LIGHT) ## Make .venv without torch: enough for test-fast and for the command against a deployed API
@@ -56,6 +56,13 @@ bench-batch: $(LIGHT) ## Measure how fast 10 000 wishes by one manifest are queu
 
 chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice
 	@$(BIN)/python -m bench.chaos $(ARGS)
+
+pocket: $(HEAVY) ## Train the pocket model here: hours on two cores; goes on where it was stopped (ARGS="--minutes 60")
+	@$(BIN)/python -W ignore -m models.pocket.train --work .pocket $(ARGS)
+
+pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen, and write its card
+	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out .pocket/evaluation.json $(ARGS)
+	@$(BIN)/python -W ignore -m models.pocket.card --evaluation .pocket/evaluation.json
 
 pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	@$(PIP) pip-tools==7.6.2

@@ -1,8 +1,8 @@
 """The pocket model's pipeline: a prompt becomes a short video, on a CPU, in seconds.
 
-Rectified flow over the latents of `PocketAutoencoder`, drawn by a small Wan transformer that reads the states of a
-small T5 encoder. The classes are those of production models wherever one fits, so the way from a prompt to frames is
-theirs too.
+Rectified flow over the latents of `PocketAutoencoder`. A small Wan transformer, which reads the states of a small T5
+encoder, says the latents without their noise. The classes are those of production models wherever one fits, so the way
+from a prompt to frames is theirs too.
 """
 
 from __future__ import annotations
@@ -149,15 +149,16 @@ class PocketPipeline(DiffusionPipeline):
             for number, time in enumerate(self.scheduler.timesteps):
                 guide = is_guided and self.config.guidance_from <= float(time) * level <= self.config.guidance_to
                 given = torch.cat([latents, latents]) if guide else latents
-                velocity = self.transformer(
+                clean = self.transformer(
                     hidden_states=given.to(dtype),
                     timestep=time.expand(len(given)),
                     encoder_hidden_states=texts[-len(given) :].to(dtype),
                     return_dict=False,
                 )[0].float()
                 if guide:
-                    without, with_text = velocity.chunk(2)
-                    velocity = without + guidance_scale * (with_text - without)
+                    without, with_text = clean.chunk(2)
+                    clean = without + guidance_scale * (with_text - without)
+                velocity = (latents - clean) / (float(time) * level)
                 latents = self.scheduler.step(velocity, time, latents, return_dict=False)[0]
                 if callback_on_step_end is not None:
                     latents = callback_on_step_end(self, number, time, {"latents": latents}).pop("latents", latents)

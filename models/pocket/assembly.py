@@ -29,7 +29,7 @@ def assembled(
         text_encoder=denoiser.text_encoder,
         transformer=denoiser.transformer,
         vae=autoencoder,
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         height=recipe.clip.height,
         width=recipe.clip.width,
         num_frames=recipe.clip.frames,

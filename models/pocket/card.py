@@ -17,7 +17,7 @@ import torch
 
 from gpu_job.pocket.pipeline import PocketPipeline
 from models.pocket.drawing import drawn
-from models.pocket.recipe import RECIPES
+from models.pocket.recipe import RECIPES, WEIGHTS
 from models.pocket.sheets import write_sheet
 from shared.perspectives import perspectives
 
@@ -123,7 +123,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m models.pocket.card", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--model", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--evaluation", type=Path, required=True, help="JSON of models.pocket.evaluation")
     parser.add_argument("--recipe", default="cpu", help="that it was made by (default: cpu)")
     parser.add_argument("--made", default="", help="a sentence: on what, for how long")

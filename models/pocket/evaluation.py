@@ -20,7 +20,7 @@ import torch
 from gpu_job.pocket.pipeline import PocketPipeline
 from models.pocket.drawing import drawn
 from models.pocket.probe import CLIPS, accuracy, real_clips, train_probe
-from models.pocket.recipe import ClipShape
+from models.pocket.recipe import WEIGHTS, ClipShape
 from models.pocket.scenes.held_out import held_out_prompts
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m models.pocket.evaluation", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--model", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--work", type=Path, required=True, help="folder for the probe and its clips; about 2 GB")
     parser.add_argument("--prompts", type=int, default=500)
     parser.add_argument("--steps", type=int, default=16)

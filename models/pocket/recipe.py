@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 #: Where the recipes lie.
 RECIPES = Path(__file__).parent / "recipes"
+#: Where the trained model lies.
+WEIGHTS = Path(__file__).parent / "weights"
 
 Positive = Annotated[int, Field(ge=1)]
 
