@@ -9,6 +9,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from gpu_job.pocket.pipeline import PocketPipeline
+from models.pocket.denoiser import TIME_SHIFT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def assembled(
         text_encoder=denoiser.text_encoder,
         transformer=denoiser.transformer,
         vae=autoencoder,
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=TIME_SHIFT),
         height=recipe.clip.height,
         width=recipe.clip.width,
         num_frames=recipe.clip.frames,

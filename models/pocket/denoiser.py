@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 TIMES = 1000
 #: Errors of less noise than this weigh no more.
 LEAST_TIME = 0.05
+#: The first components spread four times as far as noise, and neighbours have much the same: what a clip shows can be
+#: seen in it until there is nearly nothing but noise. Without this a denoiser read no captions in 500 steps: a wrong
+#: one cost it 0.1 % at any time.
+TIME_SHIFT = 10.0
 
 
 class Denoiser(nn.Module):
@@ -89,12 +93,9 @@ def tokens_of(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], lengt
 
 
 def drawn_times(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Times ``(N,)`` in (0, 1), logit-normal as of Stable Diffusion 3 (Esser 2024).
-
-    The noisy ones most often: the first components spread four times as far as noise, so what a clip shows is decided
-    while there is much of it.
-    """
-    return torch.sigmoid(torch.randn(count, generator=generator) + 0.8)
+    """Times ``(N,)`` in (0, 1), logit-normal and shifted towards noise as of Stable Diffusion 3 (Esser 2024)."""
+    even = torch.sigmoid(torch.randn(count, generator=generator))
+    return TIME_SHIFT * even / (1 + (TIME_SHIFT - 1) * even)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 
 from models.pocket.checkpoints import Progress, load, save
 from models.pocket.denoiser import Average, Denoiser, Optimizers, drawn_times, tokens_of
-from models.pocket.scenes.captions import caption
+from models.pocket.scenes.captions import caption, keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ def train_denoiser(
         rng = np.random.default_rng((recipe.seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         chosen = rng.integers(len(scenes), size=part.batch)
-        captions = ["" if rng.random() < part.empty_captions else caption(scenes[each], rng) for each in chosen]
+        captions = [_caption(scenes[each], rng, recipe) for each in chosen]
         ids = tokens_of(tokenizer, captions, part.text_length)
         clips = latents[torch.from_numpy(chosen)].float()
         noise, times = torch.randn(clips.shape, generator=generator), drawn_times(part.batch, generator)
@@ -90,6 +90,13 @@ def train_denoiser(
             )
             sampled(average.denoiser, step)
     return average.denoiser
+
+
+def _caption(scene: Scene, rng: np.random.Generator, recipe: Recipe) -> str:
+    """What the clip is said to show; now and then nothing, or a list of keywords."""
+    if rng.random() < recipe.denoiser.empty_captions:
+        return ""
+    return keywords(scene, rng) if rng.random() < recipe.denoiser.keyword_captions else caption(scene, rng)
 
 
 def rate_factor(step: int, steps: int, warm_up_steps: int, decay_from: float) -> float:

@@ -79,6 +79,8 @@ class DenoiserRecipe(_Part):
     """The learning rate falls to nothing from this part of all steps on."""
     average: Annotated[float, Field(gt=0, lt=1)]
     """Decay of the running average of the weights, which is what is kept."""
+    keyword_captions: float
+    """Part of the captions that are lists of keywords: where every word counts, words are learned soon."""
     empty_captions: float
     """Part of the captions that are left out, so that guidance has something to lead away from."""
 

@@ -206,3 +206,9 @@ def _by_perspective(scene: Scene, rng: np.random.Generator) -> str:
         text = _compose(scene, rng, PHRASES, wanted, required=("thing", "time", "weather", "motion"))
     prompt = perspective.prompt.format(scene=text)
     return f"{prompt}, {themes()[theme].words}" if theme else prompt
+
+
+def keywords(scene: Scene, rng: np.random.Generator) -> str:
+    """All that can be named, each by its plain name, in any order."""
+    words = [scene.place, scene.time_of_day, scene.weather, f"{scene.colour} {scene.thing}", scene.motion]
+    return ", ".join(words[number] for number in rng.permutation(len(words)))
