@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.pocket.checkpoints import Progress, load, save
+from models.pocket.checkpoints import Progress
 from models.pocket.clips import scene_of
-from models.pocket.denoiser import Average, Denoiser, Optimizers, tokens_of
-from models.pocket.denoiser_training import SAVE_EVERY, rate_factor
+from models.pocket.denoiser import Denoiser, Optimizers, tokens_of
+from models.pocket.learning import learn, rate_factor
 from models.pocket.scenes.captions import caption
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from gpu_job.pocket.pipeline import PocketPipeline
+    from models.pocket.learning import Batch
     from models.pocket.recipe import Recipe
 
 #: Pairs in a file.
@@ -107,40 +108,23 @@ def train_student(
     ids = tokens_of(tokenizer, captions, recipe.denoiser.text_length)
     student = Denoiser(recipe=recipe, vocabulary=teacher.text_encoder.config.vocab_size).to(device)
     student.load_state_dict(teacher.state_dict())
-    average = Average(student, recipe.denoiser.average)
-    optimizers = Optimizers.of(student, muon_rate=part.learning_rate * 10, adam_rate=part.learning_rate)
-    path, step = folder / "student.pt", 0
-    if state := load(path):
-        student.load_state_dict(state["student"])
-        average.denoiser.load_state_dict(state["average"])
-        optimizers.load_state_dict(state["optimizers"])
-        step = state["step"]
-    progress = Progress(folder / "student.jsonl", steps=part.steps)
-    student.train()
-    while step < part.steps and not is_over():
+
+    def batch(step: int) -> Batch:
         rng = np.random.default_rng((recipe.seed, CAPTIONS, step))
         chosen = rng.integers(len(numbers), size=part.batch)
+        index = torch.from_numpy(chosen)
         noise = torch.cat([noise_of(recipe, numbers[each], 1) for each in chosen])
-        times = torch.from_numpy(rng.random(part.batch, dtype=np.float32))
-        with torch.autocast(device.type, torch.bfloat16):
-            loss = student.loss(
-                clips[torch.from_numpy(chosen)].float().to(device),
-                ids[torch.from_numpy(chosen)].to(device),
-                noise=noise.to(device),
-                times=times.to(device),
-            )
-        optimizers.step(loss, student, factor=rate_factor(step, part.steps, 100, 0.3))
-        average.follow(student, step)
-        step += 1
-        progress.heard(step, loss.item())
-        if step % SAVE_EVERY == 0 or step == part.steps:
-            save(
-                path,
-                {
-                    "student": student.state_dict(),
-                    "average": average.denoiser.state_dict(),
-                    "optimizers": optimizers.state_dict(),
-                    "step": step,
-                },
-            )
-    return average.denoiser
+        return clips[index].float(), ids[index], noise, torch.from_numpy(rng.random(part.batch, dtype=np.float32))
+
+    return learn(
+        student,
+        name="student",
+        steps=part.steps,
+        optimizers=Optimizers.of(student, muon_rate=part.learning_rate * 10, adam_rate=part.learning_rate),
+        average_decay=recipe.denoiser.average,
+        rate=lambda step: rate_factor(step, part.steps, 100, 0.3),
+        batch=batch,
+        folder=folder,
+        device=device,
+        is_over=is_over,
+    )

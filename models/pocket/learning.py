@@ -1,0 +1,83 @@
+"""Learning: the loop of every denoiser, on from its last checkpoint; what from, each part draws by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from models.pocket.checkpoints import Progress, load, save
+from models.pocket.denoiser import Average, Denoiser, Optimizers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    #: Clips, token ids, noise, times.
+    Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+#: Steps between two checkpoints.
+SAVE_EVERY = 100
+
+
+def learn(
+    denoiser: Denoiser,
+    *,
+    name: str,
+    steps: int,
+    optimizers: Optimizers,
+    average_decay: float,
+    rate: Callable[[int], float],
+    batch: Callable[[int], Batch],
+    folder: Path,
+    device: torch.device,
+    is_over: Callable[[], bool],
+    saved: Callable[[Denoiser, int], None] = lambda _denoiser, _step: None,
+) -> Denoiser:
+    """Train, on from the last checkpoint.
+
+    Args:
+        denoiser: on the device; as it begins where there is no checkpoint.
+        name: of the checkpoint and the log.
+        steps: in all.
+        optimizers: of its weights.
+        average_decay: of the running average.
+        rate: part of the highest learning rate at a step.
+        batch: what a step learns from. Every step draws from its own seed: whoever goes on after a break goes on as if
+            there had been none.
+        folder: of the checkpoint and the log.
+        device: to train on.
+        is_over: whether time is up.
+        saved: looks at the average of the weights, with each checkpoint.
+
+    Returns:
+        The average of the weights.
+    """
+    average = Average(denoiser, average_decay)
+    path, step = folder / f"{name}.pt", 0
+    if state := load(path):
+        denoiser.load_state_dict(state[name])
+        average.denoiser.load_state_dict(state["average"])
+        optimizers.load_state_dict(state["optimizers"])
+        step = state["step"]
+    progress = Progress(folder / f"{name}.jsonl", steps=steps)
+    denoiser.train()
+    while step < steps and not is_over():
+        clips, ids, noise, times = (each.to(device) for each in batch(step))
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = denoiser.loss(clips, ids, noise=noise, times=times)
+        optimizers.step(loss, denoiser, factor=rate(step))
+        average.follow(denoiser, step)
+        step += 1
+        progress.heard(step, loss.item())
+        if step % SAVE_EVERY == 0 or step == steps:
+            found = {name: denoiser.state_dict(), "average": average.denoiser.state_dict()}
+            save(path, found | {"optimizers": optimizers.state_dict(), "step": step})
+            saved(average.denoiser, step)
+    return average.denoiser
+
+
+def rate_factor(step: int, steps: int, warm_up_steps: int, decay_from: float) -> float:
+    """Part of the highest learning rate: up at the start, down to nothing at the end."""
+    left = (steps - step) / (steps * (1 - decay_from))
+    return min(1.0, (step + 1) / warm_up_steps, max(0.0, left))
