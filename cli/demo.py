@@ -53,8 +53,6 @@ def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: C
         stopwatch.lap("contact sheet drawn")
         console.print(_where_the_time_went(job, receipt["usage"]))
     stopwatch.lap("everything stopped")
-    note = f"Its pictures are noise: {receipt['spec']['model']} has learned nothing. It proves the path."
-    console.print(note, soft_wrap=True)
     console.print(f"Video          {path}  ({_kind(path)})", soft_wrap=True, highlight=False)
     console.print(f"Contact sheet  {sheet}", soft_wrap=True, highlight=False)
     console.print(f"Logs           {system.run_dir}", soft_wrap=True, highlight=False)

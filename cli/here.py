@@ -1,29 +1,24 @@
-"""What the command keeps on this machine: a folder for each run, the model, the address of the running system."""
+"""What the command keeps on this machine: a folder for each run, the models, the address of the running system."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.errors import LocalStackError
-from shared.models import models
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS_DIR = ROOT / ".cache" / "models"
+#: Of the models that lie in the repository.
+MODELS_DIR = ROOT / "models" / "weights"
 OUT_DIR = ROOT / "out"
 _RUNS_DIR = ROOT / ".local"
 #: Logs of so many runs are kept.
 _KEPT_RUNS = 5
-_UNTRAINED = "untrained-tiny-wan"
 
 
 def new_run_dir() -> Path:
@@ -45,29 +40,6 @@ def _is_running(pid: int) -> bool:
     except PermissionError:  # somebody else's, but running
         pass
     return True
-
-
-def model_is_built() -> bool:
-    """Whether the untrained model of this version lies in the cache. Does not import torch."""
-    folder = MODELS_DIR / models()[_UNTRAINED].source
-    marker = folder / "RECIPE_REVISION"
-    return marker.is_file() and marker.read_text(encoding="utf-8").strip() == models()[_UNTRAINED].revision
-
-
-def build_model() -> None:
-    """Build the untrained model. Raises `LocalStackError` with the reason."""
-    folder = MODELS_DIR / models()[_UNTRAINED].source
-    done = subprocess.run(
-        [sys.executable, "-m", "gpu_job.untrained_model", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        hint = " Run `make setup` first." if "No module named" in reason[-1] else ""
-        raise LocalStackError(f"The model could not be built: {reason[-1]}{hint}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.here import MODELS_DIR, build_model, model_is_built, new_run_dir
+from cli.here import MODELS_DIR, new_run_dir
 from local.emulator_finder import find_emulators
 from local.errors import EmulatorMissingError
 from local.processes import HOST, ensure_port_free
@@ -50,9 +50,6 @@ def running_system(
     if port:
         ensure_port_free(HOST, port, wanted_by="API")
     run_dir = new_run_dir()
-    if not model_is_built():
-        build_model()
-        stopwatch.lap("small untrained model built, once")
     binaries = None
     if not embedded:
         try:

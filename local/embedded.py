@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 _FOREVER_S = float("inf")
 #: How long one run of reconcile may take.
 RECONCILE_LIMIT_S = 45.0
-#: A step, or the decoding, of the untrained model takes no longer on a slow machine.
+#: A step, or the decoding, of the pocket model takes no longer on a slow machine.
 WORK_STOPS_S = 20.0
 _EVENTS_PATH = "/_events"
 #: All that Flask would else refuse by itself: the API has its own words for it.

@@ -17,7 +17,7 @@ class SubmitSettings(Settings):
 
     artifact_bucket: str
     """Bucket that holds the videos."""
-    served_models: Annotated[Names, Field(min_length=1)] = ("untrained-tiny-wan",)
+    served_models: Annotated[Names, Field(min_length=1)] = ("pocket",)
     """Models that the workers serve, comma-separated; the first is the default."""
     seed_pool: Annotated[int, Field(ge=1, le=10_000)] = 8
     """A request without a seed draws one of this many."""

@@ -1,1 +1,1 @@
-"""The pocket model's own classes of diffusers: what its weights in ``models/pocket/weights`` are loaded into."""
+"""The pocket model's own classes of diffusers: what its weights in ``models/weights/pocket`` are loaded into."""

@@ -1,8 +1,10 @@
 """The pocket model's pipeline: a prompt becomes a short video, on a CPU, in seconds.
 
-Rectified flow over the latents of `PocketAutoencoder`. A small Wan transformer, which reads the states of a small T5
-encoder, says the latents without their noise. The classes are those of production models wherever one fits, so the way
-from a prompt to frames is theirs too.
+Rectified flow over the latents of `PocketAutoencoder`. A small Wan transformer says the latents without their noise. It
+reads what a small T5 encoder answers to the questions that its tokenizer puts before every prompt, and, beside the
+latents, where in the clip each of them lies: its attention knows distances alone, and in pure noise there is nothing
+else to tell the sky from the ground by. The classes are those of production models wherever one fits, so the way from
+a prompt to frames is theirs too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ from gpu_job.pocket.autoencoder import GROUP_FRAMES, PocketAutoencoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+#: Waves along each axis that say where a latent lies; each place of up to eight differs in them from every other.
+WAVES = 7
+PLACE_CHANNELS = 3 * WAVES
+
 
 @dataclass
 class PocketPipelineOutput(BaseOutput):
@@ -37,7 +43,8 @@ class PocketPipeline(DiffusionPipeline):
         height: of the pictures it was trained on, in pixels.
         width: of the same.
         num_frames: of the clips it was trained on.
-        text_length: tokens that the transformer reads; of a longer prompt the middle is left out.
+        text_length: tokens that the text encoder reads; of a longer prompt the middle is left out.
+        questions: tokens that the tokenizer puts first, whose states the transformer reads.
         guidance_from: guidance is on between these two noise levels of [0, 1]; elsewhere it costs variety, gives
             nothing, and would take twice the time.
         guidance_to: see there.
@@ -57,6 +64,7 @@ class PocketPipeline(DiffusionPipeline):
         width: int = 128,
         num_frames: int = 17,
         text_length: int = 64,
+        questions: int = 6,
         guidance_from: float = 0.0,
         guidance_to: float = 1.0,
     ) -> None:
@@ -69,18 +77,24 @@ class PocketPipeline(DiffusionPipeline):
             width=width,
             num_frames=num_frames,
             text_length=text_length,
+            questions=questions,
             guidance_from=guidance_from,
             guidance_to=guidance_to,
         )
 
     def encode_prompt(self, prompts: Sequence[str]) -> torch.Tensor:
-        """What the transformer reads of prompts: ``(N, text_length, d)``, zeros where a prompt has ended."""
+        """What the transformer reads of prompts: ``(N, questions, d)``."""
         length = self.config.text_length
         ids = torch.full((len(prompts), length), self.tokenizer.pad_token_id)
         for row, prompt in zip(ids, prompts, strict=True):
             tokens = shortened(self.tokenizer(prompt).input_ids, length)
             row[: len(tokens)] = torch.tensor(tokens)
-        return states_of(self.text_encoder, ids.to(self.text_encoder.device), self.tokenizer.pad_token_id)
+        return states_of(
+            self.text_encoder,
+            ids.to(self.text_encoder.device),
+            pad_token_id=self.tokenizer.pad_token_id,
+            count=self.config.questions,
+        )
 
     @torch.no_grad()
     def __call__(  # noqa: PLR0917 - as every pipeline of diffusers is called
@@ -117,7 +131,7 @@ class PocketPipeline(DiffusionPipeline):
         """
         height, width = height or self.config.height, width or self.config.width
         num_frames = num_frames or self.config.num_frames
-        size = self.vae.config.patch_size
+        size = self.vae.config.patch_size * self.transformer.config.patch_size[1]
         if height % size or width % size or min(height, width) < size:
             raise ValueError(f"Width and height must be multiples of {size}, not {width}x{height}.")
         if (num_frames - 1) % GROUP_FRAMES or num_frames <= GROUP_FRAMES:
@@ -136,8 +150,8 @@ class PocketPipeline(DiffusionPipeline):
             len(prompts),
             self.vae.config.latent_channels,
             1 + (num_frames - 1) // GROUP_FRAMES,
-            height // size,
-            width // size,
+            height // self.vae.config.patch_size,
+            width // self.vae.config.patch_size,
         )
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
@@ -150,7 +164,7 @@ class PocketPipeline(DiffusionPipeline):
                 guide = is_guided and self.config.guidance_from <= float(time) * level <= self.config.guidance_to
                 given = torch.cat([latents, latents]) if guide else latents
                 clean = self.transformer(
-                    hidden_states=given.to(dtype),
+                    hidden_states=placed(given).to(dtype),
                     timestep=time.expand(len(given)),
                     encoder_hidden_states=texts[-len(given) :].to(dtype),
                     return_dict=False,
@@ -182,8 +196,22 @@ def shortened(tokens: list[int], length: int) -> list[int]:
     return tokens[:head] + tokens[head - length :]
 
 
-def states_of(text_encoder: T5EncoderModel, ids: torch.Tensor, pad_token_id: int) -> torch.Tensor:
-    """The encoder's states of tokens ``(N, L)``: ``(N, L, d)``, zeros where there is padding, as Wan has it."""
-    mask = ids != pad_token_id
-    states: torch.Tensor = text_encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-    return states * mask.unsqueeze(-1).to(states.dtype)
+def states_of(text_encoder: T5EncoderModel, ids: torch.Tensor, *, pad_token_id: int, count: int) -> torch.Tensor:
+    """The encoder's states ``(N, count, d)`` of the first of all tokens ``(N, L)``, having read them all."""
+    mask = (ids != pad_token_id).long()
+    states: torch.Tensor = text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    return states[:, :count]
+
+
+def placed(latents: torch.Tensor) -> torch.Tensor:
+    """Latents ``(N, C, t, h, w)`` and where they lie: ``(N, C + PLACE_CHANNELS, t, h, w)``, waves along each axis."""
+    size = latents.shape[2:]
+    waves = []
+    for axis, length in enumerate(size):
+        middles = (torch.arange(length, device=latents.device) + 0.5) / length
+        for number in range(1, WAVES + 1):
+            shape = [1, 1, 1, 1, 1]
+            shape[2 + axis] = length
+            wave = torch.cos(torch.pi * number * middles).to(latents.dtype).view(shape)
+            waves.append(wave.expand(len(latents), 1, *size))
+    return torch.cat([latents, *waves], dim=1)

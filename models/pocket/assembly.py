@@ -10,6 +10,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from gpu_job.pocket.pipeline import PocketPipeline
 from models.pocket.denoiser import TIME_SHIFT
+from models.pocket.labels import ATTRIBUTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,8 @@ def assembled(
         height=recipe.clip.height,
         width=recipe.clip.width,
         num_frames=recipe.clip.frames,
-        text_length=recipe.denoiser.text_length,
+        text_length=recipe.text.length,
+        questions=len(ATTRIBUTES),
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe

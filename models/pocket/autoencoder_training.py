@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from gpu_job.pocket.autoencoder import GROUP_FRAMES, PocketAutoencoder
 from models.pocket.checkpoints import Progress, load, save
 from models.pocket.clips import as_video, painted, scene_of
+from models.pocket.learning import halves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +88,7 @@ def train_decoder(
             latents = autoencoder.encode(video)
             latents += part.noise * torch.rand(len(latents), 1, 1, 1, 1, device=device) * torch.randn_like(latents)
             plain = autoencoder.project_back(latents)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
         drawn = plain + added.float()
         loss = F.l1_loss(drawn, video) + 0.5 * _edge_loss(drawn, video)

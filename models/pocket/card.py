@@ -1,6 +1,6 @@
 """The model card: what the model is, how it was made, how good it is, what it can't do. Written by a command.
 
-    python -m models.pocket.card --model models/pocket/weights --evaluation FILE
+    python -m models.pocket.card --model models/weights/pocket --evaluation FILE
 
 Enters: the model's folder and the JSON of `models.pocket.evaluation`. Leaves: ``README.md`` in that folder, and a
 contact sheet of every perspective beside it.
@@ -58,11 +58,11 @@ colour that it has never seen), read by a probe that learned from painted scenes
 Jerk (second difference in time) is {jerk:.2f} times that of painted clips; clips of one prompt and several seeds differ
 {variety:.2f} times as much as painted clips of one place.
 
-    python -m models.pocket.evaluation --model models/pocket/weights --work FOLDER --steps {steps} --guidance {guidance}
+    python -m models.pocket.evaluation --model models/weights/pocket --work FOLDER --steps {steps} --guidance {guidance}
 
 ## How it was made
 
-    python -m models.pocket.train --recipe {recipe} --work FOLDER --out models/pocket/weights
+    python -m models.pocket.train --recipe {recipe} --work FOLDER --out models/weights/pocket
 
 {made}
 

@@ -74,6 +74,7 @@ def _paint(scene: Scene, shape: ClipShape) -> NDArray[np.uint8]:
         frames=shape.frames,
         fps=shape.fps,
         supersampling=shape.supersampling,
+        layouts=shape.layouts,
     )
 
 

@@ -1,4 +1,4 @@
-"""The denoiser: what learns together, transformer and text encoder, and what a step of learning is.
+"""The denoiser: a transformer over a text encoder that has learned already, and what a step of learning is.
 
 Rectified flow: between a clip's latents ``x`` and noise ``n`` lies ``z = (1 - t) x + t n``. The transformer says ``x``
 from there, having read the caption; the velocity ``n - x`` is ``(z - x) / t``, and its error is the loss. What a patch
@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import torch
 from diffusers import WanTransformer3DModel
 from torch import nn
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from gpu_job.pocket.pipeline import shortened, states_of
+from gpu_job.pocket.pipeline import PLACE_CHANNELS, placed, states_of
+from models.pocket.labels import ATTRIBUTES
+from models.pocket.muon import Muon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from transformers import T5EncoderModel
 
     from models.pocket.recipe import Recipe
 
@@ -28,38 +31,36 @@ if TYPE_CHECKING:
 TIMES = 1000
 #: Errors of less noise than this weigh no more.
 LEAST_TIME = 0.05
-#: The first components spread four times as far as noise, and neighbours have much the same: what a clip shows can be
-#: seen in it until there is nearly nothing but noise. Without this a denoiser read no captions in 500 steps: a wrong
-#: one cost it 0.1 % at any time.
+#: Of the scheduler that draws: most of its steps lie where there is little but noise. The first components spread four
+#: times as far as noise, and neighbours have much the same: that is where a clip's contents are decided.
 TIME_SHIFT = 10.0
+#: Of the logarithm of signal to noise that training draws, mean and deviation. With 30 000 numbers a clip, what it
+#: shows can be told from one part of signal in a hundred of noise: a denoiser that hardly saw less learned no captions,
+#: since a wrong one cost it 0.1 % at any time.
+LOG_RATIO = (-2.6, 1.6)
+#: Part of the clips that are nothing but noise: where drawing begins.
+ALL_NOISE = 0.06
 
 
 class Denoiser(nn.Module):
-    """Transformer and text encoder."""
+    """Transformer and text encoder.
 
-    def __init__(self, *, recipe: Recipe, vocabulary: int) -> None:
+    Args:
+        recipe: the numbers.
+        text_encoder: stays as it is.
+    """
+
+    def __init__(self, *, recipe: Recipe, text_encoder: T5EncoderModel) -> None:
         super().__init__()
         part = recipe.denoiser
-        self.text_encoder = T5EncoderModel(
-            T5Config(
-                vocab_size=vocabulary,
-                d_model=part.text_size,
-                d_kv=32,
-                d_ff=2 * part.text_size,
-                num_layers=part.text_layers,
-                num_heads=max(1, part.text_size // 32),
-                dropout_rate=0.0,
-                feed_forward_proj="gated-gelu",
-                pad_token_id=0,
-            )
-        )
+        self.text_encoder = text_encoder.requires_grad_(requires_grad=False)
         self.transformer = WanTransformer3DModel(
-            patch_size=(1, 1, 1),
+            patch_size=(1, part.patch_size, part.patch_size),
             num_attention_heads=part.heads,
             attention_head_dim=part.head_size,
-            in_channels=recipe.autoencoder.latent_channels,
+            in_channels=recipe.autoencoder.latent_channels + PLACE_CHANNELS,
             out_channels=recipe.autoencoder.latent_channels,
-            text_dim=part.text_size,
+            text_dim=recipe.text.size,
             freq_dim=128,
             ffn_dim=part.feed_forward,
             num_layers=part.layers,
@@ -68,9 +69,10 @@ class Denoiser(nn.Module):
 
     def clean(self, latents: torch.Tensor, times: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """Noisy latents ``(N, C, t, h, w)`` of times ``(N,)`` in [0, 1] without their noise; tokens ``(N, L)``."""
-        texts = states_of(self.text_encoder, ids, 0)
+        with torch.no_grad():
+            texts = states_of(self.text_encoder, ids, pad_token_id=0, count=len(ATTRIBUTES))
         said: torch.Tensor = self.transformer(
-            hidden_states=latents, timestep=times * TIMES, encoder_hidden_states=texts, return_dict=False
+            hidden_states=placed(latents), timestep=times * TIMES, encoder_hidden_states=texts, return_dict=False
         )[0]
         return said
 
@@ -83,19 +85,11 @@ class Denoiser(nn.Module):
         return ((said.float() - latents) / by_clip.clamp(min=LEAST_TIME)).square().mean()
 
 
-def tokens_of(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], length: int) -> torch.Tensor:
-    """Token ids ``(N, length)``, padded with 0."""
-    ids = torch.zeros(len(captions), length, dtype=torch.long)
-    for row, caption in zip(ids, captions, strict=True):
-        tokens = shortened(tokenizer(caption).input_ids, length)
-        row[: len(tokens)] = torch.tensor(tokens)
-    return ids
-
-
 def drawn_times(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Times ``(N,)`` in (0, 1), logit-normal and shifted towards noise as of Stable Diffusion 3 (Esser 2024)."""
-    even = torch.sigmoid(torch.randn(count, generator=generator))
-    return TIME_SHIFT * even / (1 + (TIME_SHIFT - 1) * even)
+    """Times ``(N,)`` in (0, 1]; see `LOG_RATIO`."""
+    mean, deviation = LOG_RATIO
+    times = torch.sigmoid(-(mean + deviation * torch.randn(count, generator=generator)))
+    return torch.where(torch.rand(count, generator=generator) < ALL_NOISE, 1.0, times)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +107,11 @@ class Optimizers:
         is_matrix = {
             id(layer.weight) for layer in denoiser.transformer.blocks.modules() if isinstance(layer, nn.Linear)
         }
-        matrices = [p for p in denoiser.parameters() if id(p) in is_matrix]
-        others = [p for p in denoiser.parameters() if id(p) not in is_matrix]
+        learning = [p for p in denoiser.parameters() if p.requires_grad]
+        matrices = [p for p in learning if id(p) in is_matrix]
+        others = [p for p in learning if id(p) not in is_matrix]
         return cls(
-            muon=torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+            muon=Muon(matrices, lr=muon_rate),
             adam=torch.optim.AdamW(others, lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
             rates=(muon_rate, adam_rate),
         )

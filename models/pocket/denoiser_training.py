@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.pocket.denoiser import Denoiser, Optimizers, drawn_times, tokens_of
+from models.pocket.denoiser import Denoiser, Optimizers, drawn_times
 from models.pocket.learning import learn, rate_factor
-from models.pocket.scenes.captions import caption, keywords
+from models.pocket.text_training import said_of, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
     from models.pocket.learning import Batch
     from models.pocket.recipe import Recipe
@@ -27,6 +27,7 @@ def train_denoiser(
     scenes: Sequence[Scene],
     *,
     tokenizer: PreTrainedTokenizerFast,
+    text_encoder: T5EncoderModel,
     recipe: Recipe,
     folder: Path,
     device: torch.device,
@@ -39,6 +40,7 @@ def train_denoiser(
         latents: ``(N, C, t, h, w) float16``.
         scenes: that they show.
         tokenizer: of the captions.
+        text_encoder: that has learned to read them.
         recipe: the numbers.
         folder: of the checkpoints and the log.
         device: to train on.
@@ -50,14 +52,14 @@ def train_denoiser(
     """
     part = recipe.denoiser
     torch.manual_seed(recipe.seed)
-    denoiser = Denoiser(recipe=recipe, vocabulary=len(tokenizer)).to(device)
+    denoiser = Denoiser(recipe=recipe, text_encoder=text_encoder).to(device)
 
     def batch(step: int) -> Batch:
         rng = np.random.default_rng((recipe.seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         chosen = rng.integers(len(scenes), size=part.batch)
-        captions = [_caption(scenes[each], rng, recipe) for each in chosen]
-        ids = tokens_of(tokenizer, captions, part.text_length)
+        captions = [said_of(scenes[each], rng, recipe) for each in chosen]
+        ids = tokens_of(tokenizer, captions, recipe.text.length)
         clips = latents[torch.from_numpy(chosen)].float()
         return clips, ids, torch.randn(clips.shape, generator=generator), drawn_times(part.batch, generator)
 
@@ -74,10 +76,3 @@ def train_denoiser(
         is_over=is_over,
         saved=sampled,
     )
-
-
-def _caption(scene: Scene, rng: np.random.Generator, recipe: Recipe) -> str:
-    """What the clip is said to show; now and then nothing, or a list of keywords."""
-    if rng.random() < recipe.denoiser.empty_captions:
-        return ""
-    return keywords(scene, rng) if rng.random() < recipe.denoiser.keyword_captions else caption(scene, rng)

@@ -22,6 +22,7 @@ from models.pocket.drawing import drawn
 from models.pocket.probe import CLIPS, accuracy, real_clips, train_probe
 from models.pocket.recipe import WEIGHTS, ClipShape
 from models.pocket.scenes.held_out import held_out_prompts
+from models.pocket.scenes.painter import LAYOUTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,12 @@ class Evaluation:
 def evaluate(pipe: PocketPipeline, *, work: Path, prompts: int, steps: int, guidance: float) -> Evaluation:
     """Draw clips of unseen prompts and read them."""
     shape = ClipShape(
-        width=pipe.config.width, height=pipe.config.height, frames=pipe.config.num_frames, fps=16, supersampling=2
+        width=pipe.config.width,
+        height=pipe.config.height,
+        frames=pipe.config.num_frames,
+        fps=16,
+        supersampling=2,
+        layouts=LAYOUTS,
     )
     probe = train_probe(work, shape)
     painted_clips, painted_scenes = real_clips(work / "probe-clips.npy", shape)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 SAVE_EVERY = 100
 
 
+def halves(device: torch.device) -> bool:
+    """Whether the device learns faster in bfloat16; a CPU without it takes twenty times as long as in single."""
+    return device.type == "cuda"
+
+
 def learn(
     denoiser: Denoiser,
     *,
@@ -64,7 +69,7 @@ def learn(
     denoiser.train()
     while step < steps and not is_over():
         clips, ids, noise, times = (each.to(device) for each in batch(step))
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             loss = denoiser.loss(clips, ids, noise=noise, times=times)
         optimizers.step(loss, denoiser, factor=rate(step))
         average.follow(denoiser, step)

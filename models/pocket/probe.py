@@ -14,26 +14,17 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from models.pocket.checkpoints import Progress, load, save
 from models.pocket.clips import HELD_OUT, painted, scene_of
-from models.pocket.scenes.attributes import Colour, Motion, Place, Scene, Thing, TimeOfDay, Weather
+from models.pocket.labels import ATTRIBUTES, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from enum import StrEnum
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.pocket.recipe import ClipShape
+    from models.pocket.scenes.attributes import Scene
 
-#: What is read, and what there is to read.
-ATTRIBUTES: Final[Mapping[str, tuple[StrEnum, ...]]] = {
-    "place": tuple(Place),
-    "time_of_day": tuple(TimeOfDay),
-    "weather": tuple(Weather),
-    "thing": tuple(Thing),
-    "colour": tuple(Colour),
-    "motion": tuple(Motion),
-}
 #: Edge of the pictures that it looks at, in pixels.
 SIZE: Final = 64
 CLIPS, TEST_CLIPS = 8000, 500
@@ -88,14 +79,6 @@ def small_video(clips: NDArray[np.uint8]) -> torch.Tensor:
     return video.view(n, frames, 3, SIZE, SIZE).transpose(1, 2)
 
 
-def labels_of(scenes: Sequence[Scene]) -> dict[str, torch.Tensor]:
-    """Numbers of the values ``(N,)`` for each attribute."""
-    return {
-        name: torch.tensor([values.index(getattr(scene, name)) for scene in scenes])
-        for name, values in ATTRIBUTES.items()
-    }
-
-
 def accuracy(read: Mapping[str, Sequence[str]], scenes: Sequence[Scene]) -> dict[str, float]:
     """Part of the clips where an attribute is what it shall be."""
     return {
@@ -140,9 +123,8 @@ def train_probe(folder: Path, shape: ClipShape, *, is_over: Callable[[], bool] =
         chosen = rng.integers(CLIPS, size=BATCH)
         video = _disturbed(small_video(clips[np.sort(chosen)]), rng)
         index = torch.from_numpy(np.sort(chosen))
-        with torch.autocast("cpu", torch.bfloat16):
-            scores = probe(video)
-        loss = torch.stack([F.cross_entropy(scores[name].float(), labels[name][index]) for name in ATTRIBUTES]).sum()
+        scores = probe(video)
+        loss = torch.stack([F.cross_entropy(scores[name], labels[name][index]) for name in ATTRIBUTES]).sum()
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 100) * (1 - step / STEPS)
         optimizer.zero_grad(set_to_none=True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 #: Where the recipes lie.
 RECIPES = Path(__file__).parent / "recipes"
 #: Where the trained model lies.
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights" / "pocket"
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -30,6 +30,8 @@ class ClipShape(_Part):
     fps: Positive
     supersampling: Positive
     """Rays a pixel and direction."""
+    layouts: Positive
+    """Ways to furnish a place."""
 
 
 class AutoencoderRecipe(_Part):
@@ -53,6 +55,23 @@ class AutoencoderRecipe(_Part):
     """Standard deviation of what is added to the latents: those that are drawn are never quite right."""
 
 
+class TextRecipe(_Part):
+    """How a prompt becomes what the denoiser reads."""
+
+    size: Positive
+    """Width of the states."""
+    layers: Positive
+    length: Positive
+    """Tokens of a prompt."""
+    batch: Positive
+    steps: Positive
+    learning_rate: float
+    keyword_captions: float
+    """Part of the captions that are lists of keywords."""
+    empty_captions: float
+    """Part of the captions that are left out, so that guidance has something to lead away from."""
+
+
 class DenoiserRecipe(_Part):
     """How a prompt and noise become latents."""
 
@@ -60,14 +79,12 @@ class DenoiserRecipe(_Part):
     """Clips painted for it; kept as latents."""
     supersampling: Positive
     """Of these: the components that are kept see little of finer edges, and one ray a pixel is four times as fast."""
+    patch_size: Positive
+    """Edge of the squares of latents that are one token."""
     heads: Positive
     head_size: Positive
     layers: Positive
     feed_forward: Positive
-    text_size: Positive
-    """Width of the text encoder's states."""
-    text_layers: Positive
-    text_length: Positive
     batch: Positive
     steps: Positive
     muon_learning_rate: float
@@ -79,10 +96,6 @@ class DenoiserRecipe(_Part):
     """The learning rate falls to nothing from this part of all steps on."""
     average: Annotated[float, Field(gt=0, lt=1)]
     """Decay of the running average of the weights, which is what is kept."""
-    keyword_captions: float
-    """Part of the captions that are lists of keywords: where every word counts, words are learned soon."""
-    empty_captions: float
-    """Part of the captions that are left out, so that guidance has something to lead away from."""
 
 
 class StudentRecipe(_Part):
@@ -104,6 +117,7 @@ class Recipe(_Part):
     """Of weights, scenes, captions, noise."""
     clip: ClipShape
     autoencoder: AutoencoderRecipe
+    text: TextRecipe
     denoiser: DenoiserRecipe
     student: StudentRecipe
 

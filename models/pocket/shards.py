@@ -28,7 +28,10 @@ ENCODED_AT_ONCE = 16
 
 
 def paint_shards(folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe, device: torch.device) -> None:
-    """Paint and encode what the recipe's denoiser learns from, as far as it is not there yet."""
+    """Paint and encode what the recipe's denoiser learns from, as far as it is not there yet.
+
+    Each clip is kept as it was painted and as a mirror shows it: no caption tells left from right.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     clips = recipe.denoiser.clips
     shape = recipe.clip.model_copy(update={"supersampling": recipe.denoiser.supersampling})
@@ -38,12 +41,15 @@ def paint_shards(folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe
             continue
         scenes = [scene_of(recipe.seed, number) for number in range(start, min(clips, start + SHARD_CLIPS))]
         stream = painted(scenes, shape)
-        latents = [
-            autoencoder.encode(as_video(np.stack(batch)).to(device)).half().cpu()
-            for batch in _batches(stream, ENCODED_AT_ONCE)
-        ]
+        latents: list[torch.Tensor] = []
+        mirrored: list[torch.Tensor] = []
+        for batch in _batches(stream, ENCODED_AT_ONCE):
+            video = as_video(np.stack(batch)).to(device)
+            latents.append(autoencoder.encode(video).half().cpu())
+            mirrored.append(autoencoder.encode(video.flip(-1)).half().cpu())
         draft = path.with_suffix(".draft.npz")
-        np.savez(draft, latents=torch.cat(latents).numpy(), scenes=np.array([written(each) for each in scenes]))
+        lines = [written(each) for each in scenes]
+        np.savez(draft, latents=torch.cat(latents + mirrored).numpy(), scenes=np.array(lines + lines))
         draft.replace(path)
         print(f"latents: {start + len(scenes)} of {clips} clips painted", flush=True)
 

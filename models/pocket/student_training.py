@@ -14,9 +14,10 @@ import torch
 
 from models.pocket.checkpoints import Progress
 from models.pocket.clips import scene_of
-from models.pocket.denoiser import Denoiser, Optimizers, tokens_of
+from models.pocket.denoiser import Denoiser, Optimizers
 from models.pocket.learning import learn, rate_factor
 from models.pocket.scenes.captions import caption
+from models.pocket.text_training import tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,9 +106,9 @@ def train_student(
             latents.append(torch.from_numpy(shard["latents"]))
             captions += [str(each) for each in shard["captions"]]
     clips = torch.cat(latents)
-    ids = tokens_of(tokenizer, captions, recipe.denoiser.text_length)
-    student = Denoiser(recipe=recipe, vocabulary=teacher.text_encoder.config.vocab_size).to(device)
-    student.load_state_dict(teacher.state_dict())
+    ids = tokens_of(tokenizer, captions, recipe.text.length)
+    student = Denoiser(recipe=recipe, text_encoder=teacher.text_encoder).to(device)
+    student.transformer.load_state_dict(teacher.transformer.state_dict())
 
     def batch(step: int) -> Batch:
         rng = np.random.default_rng((recipe.seed, CAPTIONS, step))

@@ -1,6 +1,6 @@
 """Train the pocket model: one command, which goes on where it was interrupted.
 
-    python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/pocket/weights
+    python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/weights/pocket
 
 It paints clips, finds principal components, trains decoder and denoiser, has the denoiser teach itself to need few
 steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in ``samples/``.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from gpu_job.pocket.autoencoder import PocketAutoencoder
 from models.pocket.assembly import assembled, write_model
@@ -23,12 +23,14 @@ from models.pocket.autoencoder_training import fitted, paint_pixels, train_decod
 from models.pocket.clips import scene_of
 from models.pocket.denoiser_training import train_denoiser
 from models.pocket.drawing import drawn
+from models.pocket.labels import ATTRIBUTES
 from models.pocket.recipe import RECIPES, Recipe, read_recipe
 from models.pocket.scenes.captions import caption
 from models.pocket.scenes.held_out import held_out_prompts
 from models.pocket.shards import paint_shards, read_shards
 from models.pocket.sheets import write_sheet
 from models.pocket.student_training import draw_pairs, train_student
+from models.pocket.text_training import train_text
 from models.pocket.tokens import make_tokenizer
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ SAMPLE_EVERY = 1000
 #: Clips of a sheet.
 SAMPLES = 12
 #: What can be trained, in this order.
-PARTS = ("paint", "decoder", "denoiser", "student")
+PARTS = ("paint", "text", "decoder", "denoiser", "student")
 
 
 class Training:
@@ -94,7 +96,7 @@ class Training:
         if not folder.exists():
             rng = np.random.default_rng((self._recipe.seed, TOKENIZER_CAPTIONS))
             scenes = (scene_of(self._recipe.seed, number) for number in range(TOKENIZER_CAPTIONS))
-            make_tokenizer(caption(scene, rng) for scene in scenes).save_pretrained(folder)
+            make_tokenizer((caption(scene, rng) for scene in scenes), tuple(ATTRIBUTES)).save_pretrained(folder)
         return PreTrainedTokenizerFast.from_pretrained(folder)
 
     def _autoencoder(self) -> PocketAutoencoder:
@@ -114,6 +116,16 @@ class Training:
         )
         return autoencoder
 
+    def _text_encoder(self) -> T5EncoderModel:
+        """As far as it has learned."""
+        return train_text(
+            tokenizer=self.tokenizer,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._is_over if "text" in self._parts else lambda: True,
+        )
+
     def _denoiser(self, autoencoder: PocketAutoencoder) -> Denoiser:
         """The average of the weights, as far as they have learned."""
 
@@ -127,6 +139,7 @@ class Training:
             latents,
             scenes,
             tokenizer=self.tokenizer,
+            text_encoder=self._text_encoder(),
             recipe=self._recipe,
             folder=self._work,
             device=self._device,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.artifact_store import Artifact, ArtifactStore
     from shared.job_store import Stored, Write
 
-AN_OFFER = Offer(served=("untrained-tiny-wan",), seed_pool=8)
+AN_OFFER = Offer(served=("pocket",), seed_pool=8)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -78,17 +78,17 @@ def a_job(render: Render, *, job_id: str = "example-job", now: datetime, owner: 
 
 
 def a_commit(render_key: str, *, attempt: str = "1-worker-a") -> Commit:
-    """What an attempt made of the toy model's default: two seconds of 256x144."""
+    """What an attempt made of the pocket model's default: a second of 128x128."""
     return Commit(
         render_key=render_key,
         attempt=attempt,
         poster_path=poster_path(render_key, attempt),
         receipt_path=receipt_path(render_key, attempt),
-        width=256,
-        height=144,
-        frames=33,
+        width=128,
+        height=128,
+        frames=17,
         fps=16,
-        duration_s=2.0625,
+        duration_s=1.0625,
         usage=Usage(load_s=0, render_s=4.5, encode_s=0.5, device="cpu"),
     )
 

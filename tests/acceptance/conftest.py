@@ -11,7 +11,7 @@ import pytest
 import requests
 from google.cloud import firestore, pubsub_v1
 
-from cli.here import MODELS_DIR, build_model, model_is_built
+from cli.here import MODELS_DIR
 from local.emulator_finder import find_emulators
 from local.stack import PROJECT, LocalStack, StackOptions
 from shared.messages import JobEvent, decode
@@ -100,9 +100,7 @@ class Observer:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The system with the real worker and the untrained model."""
-    if not model_is_built():
-        build_model()
+    """The system with the real worker and the pocket model."""
     options = StackOptions(
         run_dir=tmp_path_factory.mktemp("stack"), models_dir=MODELS_DIR, worker_env={"RETRY_BACKOFF_S": "1"}
     )

@@ -180,6 +180,6 @@ def test_the_demo_ends_with_a_video_and_a_contact_sheet(tmp_path: Path, *, has_e
 
     assert done.returncode == 0, done.stderr
     assert ("Running embedded" in done.stdout) is not has_emulators
-    assert "h264 yuv420p, 256x144, 17 frames, 16 fps" in done.stdout
+    assert "h264 yuv420p, 128x128, 17 frames, 16 fps" in done.stdout
     [sheet] = re.findall(r"Contact sheet +(\S+\.png)", done.stdout)
     assert (ROOT / sheet).read_bytes().startswith(b"\x89PNG")

@@ -102,7 +102,7 @@ class Site:
         """A job, its render and its message; the render is another one at each call, its spec changed as told."""
         self._wishes += 1
         now = datetime.now(UTC)
-        render = a_render(now=now, size="64x64", seed=self._wishes)
+        render = a_render(now=now, size="128x128", seed=self._wishes)
         render = render.model_copy(update={"spec": render.spec.model_copy(update=changes)})
         job = a_job(render, job_id=f"job-{self._wishes:04}", now=now)
         self.store.commit(Create(value=job), Create(value=publish(render, now=now)))

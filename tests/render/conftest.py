@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models that holds the untrained one."""
-    from gpu_job import untrained_model  # noqa: PLC0415 - imports torch, without which these tests are skipped
+    from tests.render import untrained_wan  # noqa: PLC0415 - imports torch, without which these tests are skipped
 
     folder = tmp_path_factory.mktemp("models")
-    untrained_model.build(folder / untrained_model.MODEL_ID)
+    untrained_wan.pipeline().save_pretrained(folder / untrained_wan.SOURCE)
     return folder

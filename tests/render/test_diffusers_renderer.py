@@ -14,11 +14,11 @@ from huggingface_hub import errors as hub  # noqa: E402
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: E402
 from transformers import ByT5Tokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel  # noqa: E402
 
-from gpu_job import untrained_model  # noqa: E402
 from gpu_job.diffusers_renderer import DiffusersRenderer, load_error  # noqa: E402
 from gpu_job.renderer import RenderStopped  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
+from tests.render import untrained_wan  # noqa: E402
 from tests.unit.renderer_world import SPEC, Listener, drawn  # noqa: E402
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_it_reports_every_step(renderer: DiffusersRenderer) -> None:
     assert watch.heard == LOADED + [(Stage.RENDERING, step, 3) for step in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("source", [untrained_model.MODEL_ID, "zeroscope"])
+@pytest.mark.parametrize("source", [untrained_wan.SOURCE, "zeroscope"])
 def test_after_a_stop_between_two_steps_the_next_render_is_as_ever(renderer: DiffusersRenderer, source: str) -> None:
     spec = changed(model_source=source)
     before = drawn(renderer, spec)
@@ -283,7 +283,7 @@ def test_what_is_no_name_of_a_model_is_refused_though_there_is_no_folder_of_mode
 
 
 def test_a_model_that_is_broken_on_this_machine_may_be_whole_on_another(tmp_path: Path) -> None:
-    untrained_model.build(tmp_path / "broken")
+    untrained_wan.pipeline().save_pretrained(tmp_path / "broken")
     next((tmp_path / "broken" / "vae").glob("*.safetensors")).unlink()
     with pytest.raises(Retryable):
         drawn(DiffusersRenderer(tmp_path, device="cpu"), changed(model_source="broken"))

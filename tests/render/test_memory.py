@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch")
 
 import diffusers  # noqa: E402
 
-from gpu_job import untrained_model  # noqa: E402
 from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
 from gpu_job.memory import save_memory  # noqa: E402
 from gpu_job.renderer import StartOverError  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
+from tests.render import untrained_wan  # noqa: E402
 from tests.unit import renderer_world  # noqa: E402
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def test_frames_larger_than_a_tile_differ_little(renderer: DiffusersRenderer) ->
 
 
 def test_on_a_gpu_the_models_wait_elsewhere_until_they_are_needed(caplog: pytest.LogCaptureFixture) -> None:
-    pipe = untrained_model.pipeline()
+    pipe = untrained_wan.pipeline()
     save_memory(pipe, torch.device("cuda"))
     parts = [pipe.text_encoder, pipe.transformer, pipe.vae]
     assert {part.device.type for part in parts} == {"cpu"}

@@ -14,7 +14,9 @@ from gpu_job.pocket.autoencoder import PocketAutoencoder  # noqa: E402
 from gpu_job.pocket.pipeline import PocketPipeline, shortened  # noqa: E402
 from models.pocket.assembly import assembled, write_model  # noqa: E402
 from models.pocket.denoiser import Denoiser  # noqa: E402
+from models.pocket.labels import ATTRIBUTES  # noqa: E402
 from models.pocket.recipe import Recipe, read_recipe  # noqa: E402
+from models.pocket.text_training import Reader  # noqa: E402
 from models.pocket.tokens import make_tokenizer  # noqa: E402
 from shared.errors import Permanent  # noqa: E402
 from tests.unit.renderer_world import SPEC, Listener, drawn  # noqa: E402
@@ -39,8 +41,9 @@ def pipe(recipe: Recipe) -> PocketPipeline:
         torch.manual_seed(1)
         autoencoder = PocketAutoencoder(latent_channels=8, patch_size=16, widths=(16, 16, 8, 8))
         autoencoder.fit([torch.rand(4, 3, 5, 64, 64) * 2 - 1])
-        tokenizer = make_tokenizer(WORDS)
-        denoiser = Denoiser(recipe=recipe, vocabulary=len(tokenizer)).eval()
+        tokenizer = make_tokenizer(WORDS, tuple(ATTRIBUTES))
+        reader = Reader(recipe=recipe, vocabulary=len(tokenizer))
+        denoiser = Denoiser(recipe=recipe, text_encoder=reader.text_encoder).eval()
     return assembled(autoencoder=autoencoder, denoiser=denoiser, tokenizer=tokenizer, recipe=recipe)
 
 
@@ -137,5 +140,5 @@ def test_a_worker_draws_with_a_folder_of_our_own_class(pipe: PocketPipeline, tmp
     frames = drawn(renderer, spec)
     assert frames.shape == (5, 64, 64, 3)
     assert np.isfinite(frames).all()
-    with pytest.raises(Permanent, match="multiples of 16"):
+    with pytest.raises(Permanent, match="multiples of 32"):
         drawn(renderer, spec.model_copy(update={"width": 72}), watch=Listener())

@@ -22,8 +22,8 @@ FULL: dict[str, Any] = {
     "prompt": "a moth at the lamp, 猫",
     "theme": "rainy-night",
     "seed": 2**32 - 1,
-    "model": "untrained-tiny-wan",
-    "size": "256x144",
+    "model": "pocket",
+    "size": "128x128",
     "seconds": 1.0,
     "priority": "bulk",
 }

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from shared.documents import Stage
     from shared.requests import RenderSpec
 
-#: Half a second by the untrained model.
+#: Half a second by `tests.render.untrained_wan`.
 SPEC = a_spec().model_copy(
     update={
+        "model_source": "untrained-tiny-wan",
         "prompt": "a cat looks out of the window",
         "negative_prompt": "a dog",
         "seed": 7,

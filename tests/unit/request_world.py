@@ -9,7 +9,7 @@ from shared.errors import ErrorCode, Rejected
 from shared.requests import Offer, Request, parse_request
 from shared.testing import AN_OFFER
 
-TWO_MODELS = Offer(served=("wan2.1-t2v-1.3b", "untrained-tiny-wan"), seed_pool=8)
+TWO_MODELS = Offer(served=("wan2.1-t2v-1.3b", "pocket"), seed_pool=8)
 
 
 def parsed(*, offer: Offer = AN_OFFER, **fields: Any) -> Request:

@@ -26,10 +26,10 @@ def test_the_themes_are_shown(world: World) -> None:
 
 
 def test_only_models_that_are_served_are_shown_the_default_first() -> None:
-    world = World(SERVED_MODELS="wan2.1-t2v-1.3b,untrained-tiny-wan")
+    world = World(SERVED_MODELS="wan2.1-t2v-1.3b,pocket")
     shown = world.get("/models").body["models"]
-    assert [each["id"] for each in shown] == ["wan2.1-t2v-1.3b", "untrained-tiny-wan"]
-    assert [each["id"] for each in World().get("/models").body["models"]] == ["untrained-tiny-wan"]
+    assert [each["id"] for each in shown] == ["wan2.1-t2v-1.3b", "pocket"]
+    assert [each["id"] for each in World().get("/models").body["models"]] == ["pocket"]
     assert shown[0]["sizes"] == [str(size) for size in models()["wan2.1-t2v-1.3b"].sizes] == ["832x480", "480x832"]
     assert shown[0]["lengths"][0] == {"seconds": 5, "frames": 81}
 

@@ -35,7 +35,7 @@ def test_a_wish_becomes_a_job_of_its_source_and_goes_to_the_workers(world: World
     job = world.only_job
     assert (job.status, job.owner, job.render_key) == (Status.QUEUED, "system:newsletter", KEY)
     assert job.request
-    assert job.request.model == "untrained-tiny-wan"
+    assert job.request.model == "pocket"
     assert [render.state for render in world.renders] == [State.IDLE]
     assert len(world.publisher.published[RENDER_REQUESTS]) == 1
     assert world.events == []

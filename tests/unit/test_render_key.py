@@ -40,7 +40,7 @@ def test_priority_decides_no_pixel() -> None:
 
 
 def test_a_request_with_defaults_spelled_out_is_the_same_wish() -> None:
-    assert render_key(a_spec(model="untrained-tiny-wan", size="256x144", seconds=1)) == render_key(a_spec())
+    assert render_key(a_spec(model="pocket", size="128x128", seconds=1)) == render_key(a_spec())
 
 
 def test_the_seed_picks_the_scene() -> None:
@@ -56,7 +56,7 @@ def test_a_theme_adds_its_words() -> None:
 @pytest.mark.parametrize("perspective", perspectives())
 def test_every_spec_names_the_versions_that_it_was_made_from(perspective: str) -> None:
     spec = a_spec(perspective=perspective, theme="first-snow")
-    model = models()["untrained-tiny-wan"]
+    model = models()["pocket"]
     assert (spec.perspective_version, spec.theme_version) == (
         perspectives()[perspective].version,
         themes()["first-snow"].version,

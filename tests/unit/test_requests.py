@@ -34,13 +34,13 @@ def test_every_field_can_be_given() -> None:
         "prompt": "a mouse in the snow",
         "theme": "first-snow",
         "seed": 7,
-        "model": "untrained-tiny-wan",
-        "size": "64x64",
-        "seconds": 2,
+        "model": "wan2.1-t2v-1.3b",
+        "size": "480x832",
+        "seconds": 3,
         "priority": "bulk",
     }
     assert set(wish) == set(Request.model_fields)
-    assert parse_request(json.dumps(wish), offer=AN_OFFER).model_dump(mode="json") == wish
+    assert parse_request(json.dumps(wish), offer=TWO_MODELS).model_dump(mode="json") == wish
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -117,7 +117,7 @@ def test_a_seed_is_a_whole_number_of_32_bits_and_nothing_like_it(seed: object, c
 
 
 @pytest.mark.parametrize(
-    "size", ["", "832x480", "256X144", "256 x 144", "0256x144", 256, {"width": 256, "height": 144}]
+    "size", ["", "832x480", "128X128", "128 x 128", "0128x128", 128, {"width": 128, "height": 128}]
 )
 def test_a_size_that_the_model_cannot_do_is_refused(size: object) -> None:
     assert set(faults(size=size)) == {"size"}
@@ -135,15 +135,15 @@ def test_what_is_no_finite_number_is_refused(number: str, field: str) -> None:
     assert {fault.field for fault in rejected.faults} <= {field, ""}
 
 
-@pytest.mark.parametrize("model", ["wan2.1-t2v-1.3b", "sora", "", "untrained-tiny-wan "])
+@pytest.mark.parametrize("model", ["wan2.1-t2v-1.3b", "sora", "", "pocket "])
 def test_a_model_that_is_not_served_is_refused_even_when_the_catalogue_has_it(model: str) -> None:
     assert faults(model=model) == {"model": "model_not_served"}
 
 
 def test_sizes_and_lengths_are_those_of_the_chosen_model() -> None:
-    assert parsed(offer=TWO_MODELS, model="untrained-tiny-wan", size="64x64", seconds=2).size == "64x64"
+    assert parsed(offer=TWO_MODELS, model="pocket", size="128x128", seconds=1).size == "128x128"
     assert parsed(offer=TWO_MODELS, size="832x480", seconds=5).size == "832x480"
-    assert faults(offer=TWO_MODELS, size="64x64", seconds=2) == {
+    assert faults(offer=TWO_MODELS, size="128x128", seconds=1) == {
         "size": "unsupported_size",
         "seconds": "unsupported_seconds",
     }
@@ -215,7 +215,15 @@ def test_everything_but_prompt_and_theme_is_filled_in() -> None:
 
 
 def test_what_was_given_is_not_overwritten() -> None:
-    wish = parsed(seed=0, size="64x64", seconds=2, model="untrained-tiny-wan", priority="bulk", prompt="a moth")
+    given = {
+        "seed": 0,
+        "size": "480x832",
+        "seconds": 3,
+        "model": "wan2.1-t2v-1.3b",
+        "priority": "bulk",
+        "prompt": "a moth",
+    }
+    wish = parsed(offer=Offer(served=("pocket", "wan2.1-t2v-1.3b"), seed_pool=8), **given)
     assert fill_in(wish, job_id="any-job", offer=AN_OFFER) == wish
 
 

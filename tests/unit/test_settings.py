@@ -31,7 +31,7 @@ def test_the_defaults_of_the_api_are_these() -> None:
         "google_cloud_project": "life-as-not-me",
         "log_level": "INFO",
         "artifact_bucket": "videos",
-        "served_models": ("untrained-tiny-wan",),
+        "served_models": ("pocket",),
         "seed_pool": 8,
         "cors_origins": (),
         "signed_url_lifetime_s": 3600,
@@ -48,7 +48,7 @@ def test_every_setting_can_be_given() -> None:
         "GOOGLE_CLOUD_PROJECT": "life-as-not-me",
         "LOG_LEVEL": "DEBUG",
         "ARTIFACT_BUCKET": "videos",
-        "SERVED_MODELS": "wan2.1-t2v-1.3b, untrained-tiny-wan",
+        "SERVED_MODELS": "wan2.1-t2v-1.3b, pocket",
         "SEED_POOL": "3",
         "CORS_ORIGINS": "https://a.example,https://b.example",
         "SIGNED_URL_LIFETIME_S": "60",
@@ -63,7 +63,7 @@ def test_every_setting_can_be_given() -> None:
         "google_cloud_project": "life-as-not-me",
         "log_level": "DEBUG",
         "artifact_bucket": "videos",
-        "served_models": ("wan2.1-t2v-1.3b", "untrained-tiny-wan"),
+        "served_models": ("wan2.1-t2v-1.3b", "pocket"),
         "seed_pool": 3,
         "cors_origins": ("https://a.example", "https://b.example"),
         "signed_url_lifetime_s": 60,
@@ -77,7 +77,7 @@ def test_every_setting_can_be_given() -> None:
 
 def test_the_offer_is_what_the_settings_say() -> None:
     settings = read_settings(SubmitSettings, {**ENOUGH, "SEED_POOL": "3"})
-    assert settings.offer == Offer(served=("untrained-tiny-wan",), seed_pool=3)
+    assert settings.offer == Offer(served=("pocket",), seed_pool=3)
 
 
 def test_all_faults_are_told_together_each_by_its_variable() -> None:
@@ -130,7 +130,7 @@ def test_a_deployment_that_serves_no_model_is_refused() -> None:
 
 
 def test_a_model_that_is_not_in_the_catalogue_is_named() -> None:
-    told = fault({**ENOUGH, "SERVED_MODELS": "untrained-tiny-wan,sora,veo"})
+    told = fault({**ENOUGH, "SERVED_MODELS": "pocket,sora,veo"})
     assert "not in the catalogue of models: sora, veo" in told
 
 

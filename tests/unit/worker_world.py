@@ -155,7 +155,7 @@ class GreyRenderer:
 
 
 class World:
-    """One render of 64x64, the jobs that wait for it, and all that workers use."""
+    """One render of 128x128, the jobs that wait for it, and all that workers use."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
@@ -165,7 +165,7 @@ class World:
         self.source = MeddledSource(self.publisher)
         self.folder = folder
         self.inbox: Any = queue.SimpleQueue()
-        self.new_render = a_render(now=self.clock.now(), size="64x64")
+        self.new_render = a_render(now=self.clock.now(), size="128x128")
         self.key = self.new_render.render_key
 
     def wish(self, *job_ids: str, message: bool = True) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.pocket.scenes.attributes import Place, Scene, Thing, TimeOfDay, Weather
+from models.pocket.scenes.attributes import PLACES, Place, Scene, Thing, TimeOfDay, Weather
 from models.pocket.scenes.camera import VIEW, Path, plan
 from models.pocket.scenes.light import LIGHTS
 from models.pocket.scenes.places import furnish
@@ -32,6 +32,10 @@ CORNERS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in
 #: Pairs of corners that differ in one coordinate.
 EDGES = np.array([(i, j) for i in range(8) for j in range(i) if i ^ j in (1, 2, 4)])
 TINY = 1e-9
+#: Ways to furnish a place, where nothing else is said.
+LAYOUTS = 4
+#: Wings and tails begin anywhere in this part of their swing.
+PHASES = 0.15
 #: Solids are cut this far before the eye.
 CLOSE = 0.05
 NOTHING_NEAR = 1e8
@@ -39,25 +43,32 @@ NOTHING_NEAR = 1e8
 LEANING = np.array(((1.0, 0.0, 0.0), (0.0, 0.59, 0.81), (0.0, -0.81, 0.59)))
 
 
-def paint(scene: Scene, *, width: int, height: int, frames: int, fps: int, supersampling: int = 2) -> NDArray[np.uint8]:
+def paint(
+    scene: Scene, *, width: int, height: int, frames: int, fps: int, supersampling: int = 2, layouts: int = LAYOUTS
+) -> NDArray[np.uint8]:
     """The clip, ``(frames, height, width, 3)``; ``supersampling`` squared rays a pixel. Sizes are in pixels.
+
+    Each place is furnished in ``layouts`` ways, of which the seed picks one; who moves where is the seed's own. The
+    fewer there are, the sooner a small model has learned them.
 
     Raises:
         ValueError: a size, number or rate below 1.
     """
-    if min(width, height, frames, fps, supersampling) < 1:
-        raise ValueError("sizes, frames, fps and supersampling start at 1")
+    if min(width, height, frames, fps, supersampling, layouts) < 1:
+        raise ValueError("sizes, frames, fps, supersampling and layouts start at 1")
     rng = np.random.default_rng(scene.seed)
     path = plan(scene.place, scene.motion, scene.thing, rng, frames=frames, fps=fps)
-    phase = float(rng.random())
-    s, azimuth = surround(scene.place, scene.time_of_day, scene.weather, path, rng)
-    furniture = furnish(scene.place, scene.time_of_day, path.reach, rng)
+    phase = float(rng.uniform(0.0, PHASES))
+    layout = scene.seed % layouts
+    its_own = (layout, 1 + PLACES.index(scene.place))
+    s, azimuth = surround(scene.place, scene.time_of_day, scene.weather, path, np.random.default_rng(its_own))
+    furniture = furnish(scene.place, scene.time_of_day, path.reach, np.random.default_rng(its_own))
     rows, matrices = assemble(scene, path, phase, furniture)
     slope = tan(VIEW / 2)
     rows, origins, boxes, nearest = prepare(rows, matrices, path, slope, width=width, height=height)
     pixels = np.empty((frames, height, width, 3), np.float32)
     openings = np.empty((frames, height, width), np.float32)
-    blobs = clouds(scene.time_of_day, scene.weather, rng)
+    blobs = clouds(scene.time_of_day, scene.weather, np.random.default_rng(layout))
     dark = shadow(scene, s, path, azimuth)
     for f in range(frames):
         one = slice(f, f + 1)
@@ -77,7 +88,7 @@ def paint(scene: Scene, *, width: int, height: int, frames: int, fps: int, super
             s,
             supersampling,
         )
-    fall(scene, pixels, openings, path, slope=slope, rng=rng)
+    fall(scene, pixels, openings, path, slope=slope, rng=np.random.default_rng(layout))
     return np.asarray(np.clip(pixels * 255.0 + 0.5, 0.0, 255.0), dtype=np.uint8)
 
 
