@@ -101,13 +101,16 @@ class DenoiserRecipe(_Part):
 class StudentRecipe(_Part):
     """How the denoiser learns to need few steps."""
 
-    pairs: Positive
-    """Clips that the teacher draws."""
+    steps_to_draw: Positive
+    """That the student needs for a clip."""
     teacher_steps: Positive
+    """That the teacher takes for each of them."""
     teacher_guidance: float
     steps: Positive
     batch: Positive
     learning_rate: float
+    average: Annotated[float, Field(gt=0, lt=1)]
+    """See `DenoiserRecipe.average`."""
 
 
 class Recipe(_Part):

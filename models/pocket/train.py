@@ -2,8 +2,9 @@
 
     python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/weights/pocket
 
-It paints clips, finds principal components, trains decoder and denoiser, has the denoiser teach itself to need few
-steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in ``samples/``.
+It paints clips, finds principal components, trains text encoder, decoder and denoiser, has the denoiser teach itself to
+need few steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in
+``samples/``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from models.pocket.scenes.captions import caption
 from models.pocket.scenes.held_out import held_out_prompts
 from models.pocket.shards import paint_shards, read_shards
 from models.pocket.sheets import write_sheet
-from models.pocket.student_training import draw_pairs, train_student
+from models.pocket.student_training import train_student
 from models.pocket.text_training import train_text
 from models.pocket.tokens import make_tokenizer
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 #: Captions that the tokenizer takes its words from.
 TOKENIZER_CAPTIONS = 60_000
 #: Steps between two sheets of samples.
-SAMPLE_EVERY = 1000
+SAMPLE_EVERY = 500
 #: Clips of a sheet.
 SAMPLES = 12
 #: What can be trained, in this order.
@@ -83,9 +84,8 @@ class Training:
         if "paint" in self._parts:
             paint_shards(shards, autoencoder=autoencoder, recipe=self._recipe, device=self._device)
         denoiser, steps, guidance = self._denoiser(autoencoder), 16, 2.0
-        student = self._student(denoiser, autoencoder) if "student" in self._parts else None
-        if student is not None:
-            denoiser, steps, guidance = student, 4, 1.0
+        if "student" in self._parts:
+            denoiser, steps, guidance = self._student(denoiser), self._recipe.student.steps_to_draw, 1.0
         pipe = self._assembled(autoencoder, denoiser)
         self._write_samples(pipe, "latest", steps=steps, guidance=guidance)
         return pipe
@@ -147,15 +147,13 @@ class Training:
             sampled=sampled,
         )
 
-    def _student(self, teacher: Denoiser, autoencoder: PocketAutoencoder) -> Denoiser | None:
-        """What the denoiser teaches; None as long as it has not drawn all that it teaches with."""
-        pairs = self._work / "pairs"
-        pipe = self._assembled(autoencoder, teacher)
-        if not draw_pairs(pairs, teacher=pipe, recipe=self._recipe, is_over=self._is_over):
-            return None
+    def _student(self, teacher: Denoiser) -> Denoiser:
+        """What the denoiser teaches."""
+        latents, scenes = read_shards(self._work / "shards")
         return train_student(
             teacher,
-            pairs,
+            latents,
+            scenes,
             tokenizer=self.tokenizer,
             recipe=self._recipe,
             folder=self._work,

@@ -89,9 +89,9 @@ def test_the_video_has_the_frames_that_were_asked_for_and_the_poster_is_one_of_t
     file = tmp_path / "downloaded.mp4"
     file.write_bytes(world.artifacts.read(video_path(world.key)))
     frames = read_frames(file)
-    assert frames.shape == (17, 64, 64, 3)
+    assert frames.shape == (17, 128, 128, 3)
     poster = Image.open(io.BytesIO(world.artifacts.read(poster_path(world.key, ATTEMPT))))
-    assert (poster.format, poster.size) == ("JPEG", (64, 64))
+    assert (poster.format, poster.size) == ("JPEG", (128, 128))
 
 
 def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World) -> None:
@@ -99,7 +99,7 @@ def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World
 
     commit, video = committed(world)
     assert (commit.render_key, commit.attempt) == (world.key, ATTEMPT)
-    assert (video.width, video.height, video.frames, video.fps, video.duration_s) == (64, 64, 17, 16, 17 / 16)
+    assert (video.width, video.height, video.frames, video.fps, video.duration_s) == (128, 128, 17, 16, 17 / 16)
     assert video.poster_path == poster_path(world.key, ATTEMPT)
     assert video.size_bytes == len(world.artifacts.read(video_path(world.key)))
 
