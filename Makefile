@@ -12,7 +12,7 @@ export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline bench-batch chaos pocket pocket-evaluation clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline bench-batch chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,9 +60,13 @@ chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job i
 pocket: $(HEAVY) ## Train the pocket model here: hours on two cores; goes on where it was stopped (ARGS="--minutes 60")
 	@$(BIN)/python -W ignore -m models.pocket.train --work .pocket $(ARGS)
 
-pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen, and write its card
+pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen
 	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out .pocket/evaluation.json $(ARGS)
-	@$(BIN)/python -W ignore -m models.pocket.card --evaluation .pocket/evaluation.json
+	@test ! -d .pocket/teacher || $(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket \
+	  --model .pocket/teacher --steps 20 --guidance 2 --out .pocket/teacher.json $(ARGS)
+
+pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what pocket-evaluation found
+	@$(BIN)/python -W ignore -m models.pocket.card --evaluation .pocket/evaluation.json --teacher .pocket/teacher.json $(ARGS)
 
 pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	@$(PIP) pip-tools==7.6.2

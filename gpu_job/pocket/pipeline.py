@@ -104,8 +104,8 @@ class PocketPipeline(DiffusionPipeline):
         height: int | None = None,
         width: int | None = None,
         num_frames: int | None = None,
-        num_inference_steps: int = 16,
-        guidance_scale: float = 2.0,
+        num_inference_steps: int = 4,
+        guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
         latents: torch.Tensor | None = None,
         output_type: str = "pt",
@@ -119,8 +119,8 @@ class PocketPipeline(DiffusionPipeline):
             height: 128 and a like length and width are what it was trained on; multiples of 16 near it may do.
             width: see there.
             num_frames: one more than a multiple of 4.
-            num_inference_steps: more is finer, up to some twenty.
-            guidance_scale: how strictly the prompt is followed; 1 is off.
+            num_inference_steps: four are what the weights that ship were distilled to.
+            guidance_scale: how strictly the prompt is followed; 1 is off, and enough where distillation took it in.
             generator: the source of the noise.
             latents: noise to begin with, instead of the generator's.
             output_type: ``pt``, or ``latent`` for what is not decoded yet.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from models.pocket.denoiser import Denoiser
     from models.pocket.recipe import Recipe
 
+#: No file of weights is larger: some ways home from a lent machine take no more.
+SHARD_SIZE = "14MB"
+
 
 def assembled(
     *, autoencoder: PocketAutoencoder, denoiser: Denoiser, tokenizer: PreTrainedTokenizerFast, recipe: Recipe
@@ -49,7 +52,7 @@ def write_model(folder: Path, pipe: PocketPipeline) -> int:
     pipe.save_pretrained(draft)
     half = PocketPipeline.from_pretrained(draft, dtype=torch.float16, local_files_only=True)
     shutil.rmtree(draft)
-    half.save_pretrained(draft)
+    half.save_pretrained(draft, max_shard_size=SHARD_SIZE)
     if folder.exists():
         shutil.rmtree(folder)
     draft.rename(folder)

@@ -1,9 +1,9 @@
 """The model card: what the model is, how it was made, how good it is, what it can't do. Written by a command.
 
-    python -m models.pocket.card --model models/weights/pocket --evaluation FILE
+    python -m models.pocket.card --evaluation FILE --teacher FILE
 
-Enters: the model's folder and the JSON of `models.pocket.evaluation`. Leaves: ``README.md`` in that folder, and a
-contact sheet of every perspective beside it.
+Enters: the model's folder, and what `models.pocket.evaluation` found of it and of the model that taught it. Leaves:
+``README.md`` in that folder, and contact sheets beside it: one of all perspectives, one of each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from shared.perspectives import perspectives
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHEET = "perspectives.jpg"
+#: Of all perspectives, and of each: below the model's folder.
+SHEET, SHEETS = "perspectives.jpg", "sheets"
 SEED = 7
 
 TEMPLATE = """---
@@ -42,8 +43,8 @@ it was not taught count for nothing.
 
 ![One clip of each perspective]({sheet})
 
-| perspective | prompt of that row |
-|---|---|
+| perspective | prompt of that row | all its default scenes |
+|---|---|---|
 {prompts}
 
 ## How good it is
@@ -51,14 +52,14 @@ it was not taught count for nothing.
 {prompts_count} prompts that training has not seen (other templates; half of them with combinations of place, thing and
 colour that it has never seen), read by a probe that learned from painted scenes alone:
 
-| | drawn by the model | painted: the probe's own limit |
-|---|---|---|
+| | {steps} steps | teacher: {teacher_steps} steps, guidance {teacher_guidance} | painted clips: the probe's own limit |
+|---|---|---|---|
 {accuracy}
+| jerk (second difference in time), of painted clips' | {jerk:.2f} | {teacher_jerk:.2f} | 1 |
+| difference between seeds, of that between painted clips of one place | {variety:.2f} | {teacher_variety:.2f} | 1 |
+| seconds a clip | {seconds:.2f} | {teacher_seconds:.2f} | |
 
-Jerk (second difference in time) is {jerk:.2f} times that of painted clips; clips of one prompt and several seeds differ
-{variety:.2f} times as much as painted clips of one place.
-
-    python -m models.pocket.evaluation --model models/weights/pocket --work FOLDER --steps {steps} --guidance {guidance}
+    make pocket-evaluation
 
 ## How it was made
 
@@ -80,13 +81,19 @@ are in it. Recipe:
 """
 
 
-def write_card(folder: Path, *, found: dict[str, Any], recipe: str, made: str) -> None:
-    """Write the card and its sheet into a model's folder."""
+def write_card(folder: Path, *, found: dict[str, Any], teacher: dict[str, Any], recipe: str, made: str) -> None:
+    """Write the card and its sheets into a model's folder."""
     pipe = PocketPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
-    rows = [(each.id, each.prompt.replace("{scene}", each.scenes[0])) for each in perspectives().values()]
-    clips = drawn(pipe, [prompt for _, prompt in rows], seed=SEED, steps=found["steps"], guidance=found["guidance"])
-    write_sheet(folder / SHEET, [(prompt, clip) for (_, prompt), clip in zip(rows, clips, strict=True)])
+    (folder / SHEETS).mkdir(exist_ok=True)
+    overview, rows = [], []
+    for each in perspectives().values():
+        prompts = [each.prompt.replace("{scene}", scene) for scene in each.scenes]
+        clips = drawn(pipe, prompts, seed=SEED, steps=found["steps"], guidance=found["guidance"])
+        write_sheet(folder / SHEETS / f"{each.id}.jpg", list(zip(each.scenes, clips, strict=True)), title=each.name)
+        overview.append((f"{each.name}: {each.scenes[0]}", clips[0]))
+        rows.append((each.id, prompts[0], f"[{each.id}.jpg]({SHEETS}/{each.id}.jpg)"))
+    write_sheet(folder / SHEET, overview)
     size = sum(each.stat().st_size for each in folder.rglob("*.safetensors"))
     card = TEMPLATE.format(
         size_mb=size / 1e6,
@@ -94,19 +101,28 @@ def write_card(folder: Path, *, found: dict[str, Any], recipe: str, made: str) -
         height=pipe.config.height,
         frames=pipe.config.num_frames,
         steps=found["steps"],
-        guidance=found["guidance"],
         seconds=found["seconds_a_clip"],
         sheet=SHEET,
         prompts=_table(rows),
         prompts_count=found["prompts"],
         accuracy=_table(
             [
-                (name.replace("_", " "), f"{part:.1%}", f"{found['accuracy_on_painted'][name]:.1%}")
+                (
+                    name.replace("_", " "),
+                    f"{part:.1%}",
+                    f"{teacher['accuracy'][name]:.1%}",
+                    f"{found['accuracy_on_painted'][name]:.1%}",
+                )
                 for name, part in found["accuracy"].items()
             ]
         ),
         jerk=found["jerk_ratio"],
         variety=found["variety_ratio"],
+        teacher_steps=teacher["steps"],
+        teacher_guidance=teacher["guidance"],
+        teacher_jerk=teacher["jerk_ratio"],
+        teacher_variety=teacher["variety_ratio"],
+        teacher_seconds=teacher["seconds_a_clip"],
         recipe=recipe,
         made=made,
         recipe_text=(RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"),
@@ -125,11 +141,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.pocket.card", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--evaluation", type=Path, required=True, help="JSON of models.pocket.evaluation")
+    parser.add_argument("--teacher", type=Path, required=True, help="the same of the model that taught it")
     parser.add_argument("--recipe", default="cpu", help="that it was made by (default: cpu)")
     parser.add_argument("--made", default="", help="a sentence: on what, for how long")
     arguments = parser.parse_args()
-    found = json.loads(arguments.evaluation.read_text(encoding="utf-8"))
-    write_card(arguments.model, found=found, recipe=arguments.recipe, made=arguments.made)
+    found, teacher = (
+        json.loads(path.read_text(encoding="utf-8")) for path in (arguments.evaluation, arguments.teacher)
+    )
+    write_card(arguments.model, found=found, teacher=teacher, recipe=arguments.recipe, made=arguments.made)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from models.pocket.probe import CLIPS, accuracy, real_clips, train_probe
 from models.pocket.recipe import WEIGHTS, ClipShape
 from models.pocket.scenes.held_out import held_out_prompts
 from models.pocket.scenes.painter import LAYOUTS
+from shared.models import models
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,8 +121,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--work", type=Path, required=True, help="folder for the probe and its clips; about 2 GB")
     parser.add_argument("--prompts", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--guidance", type=float, default=2.0)
+    entry = models()["pocket"]
+    parser.add_argument("--steps", type=int, default=entry.steps, help="(default: the catalogue's)")
+    parser.add_argument("--guidance", type=float, default=entry.guidance, help="(default: the catalogue's)")
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
     pipe = PocketPipeline.from_pretrained(arguments.model, dtype=torch.float32, local_files_only=True)

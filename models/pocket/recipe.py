@@ -58,6 +58,8 @@ class AutoencoderRecipe(_Part):
 class TextRecipe(_Part):
     """How a prompt becomes what the denoiser reads."""
 
+    captions: Positive
+    """That the tokenizer takes its words from."""
     size: Positive
     """Width of the states."""
     layers: Positive

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from gpu_job.pocket.pipeline import PocketPipeline
     from models.pocket.denoiser import Denoiser
 
-#: Captions that the tokenizer takes its words from.
-TOKENIZER_CAPTIONS = 60_000
 #: Steps between two sheets of samples.
 SAMPLE_EVERY = 500
 #: Clips of a sheet.
@@ -85,6 +83,7 @@ class Training:
             paint_shards(shards, autoencoder=autoencoder, recipe=self._recipe, device=self._device)
         denoiser, steps, guidance = self._denoiser(autoencoder), 16, 2.0
         if "student" in self._parts:
+            write_model(self._work / "teacher", self._assembled(autoencoder, denoiser))
             denoiser, steps, guidance = self._student(denoiser), self._recipe.student.steps_to_draw, 1.0
         pipe = self._assembled(autoencoder, denoiser)
         self._write_samples(pipe, "latest", steps=steps, guidance=guidance)
@@ -94,8 +93,8 @@ class Training:
         """Of the words that captions use."""
         folder = self._work / "tokenizer"
         if not folder.exists():
-            rng = np.random.default_rng((self._recipe.seed, TOKENIZER_CAPTIONS))
-            scenes = (scene_of(self._recipe.seed, number) for number in range(TOKENIZER_CAPTIONS))
+            rng = np.random.default_rng((self._recipe.seed, self._recipe.text.captions))
+            scenes = (scene_of(self._recipe.seed, number) for number in range(self._recipe.text.captions))
             make_tokenizer((caption(scene, rng) for scene in scenes), tuple(ATTRIBUTES)).save_pretrained(folder)
         return PreTrainedTokenizerFast.from_pretrained(folder)
 
