@@ -58,15 +58,13 @@ chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job i
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
 pocket: $(HEAVY) ## Train the pocket model here: hours on two cores; goes on where it was stopped (ARGS="--minutes 60")
-	@$(BIN)/python -W ignore -m models.pocket.train --work .pocket $(ARGS)
+	@$(BIN)/python -W ignore -m models.pocket.train --work .pocket --out models/weights/pocket $(ARGS)
 
-pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen
-	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out .pocket/evaluation.json $(ARGS)
-	@test ! -d .pocket/teacher || $(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket \
-	  --model .pocket/teacher --steps 20 --guidance 2 --out .pocket/teacher.json $(ARGS)
+pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen (some minutes)
+	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out models/weights/pocket/evaluation.json $(ARGS)
 
-pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what pocket-evaluation found
-	@$(BIN)/python -W ignore -m models.pocket.card --evaluation .pocket/evaluation.json --teacher .pocket/teacher.json $(ARGS)
+pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what was measured
+	@$(BIN)/python -W ignore -m models.pocket.card $(ARGS)
 
 pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	@$(PIP) pip-tools==7.6.2

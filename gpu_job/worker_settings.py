@@ -15,7 +15,7 @@ class WorkerSettings(Settings):
 
     artifact_bucket: str
     """Bucket that the videos go to."""
-    models_dir: Path = Path("models")
+    models_dir: Path = Path("models/weights")
     """Folder with a folder for each model that does not come from the hub."""
     device: str | None = None
     """Torch device, such as ``cuda:0``; the best there is when empty."""

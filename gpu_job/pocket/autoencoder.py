@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
@@ -76,6 +77,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             getattr(self, f"{name}_components").copy_(components[:, kept].flip(1))
             getattr(self, f"{name}_scale").copy_(scale)
 
+    @apply_forward_hook
     def encode(self, video: torch.Tensor) -> torch.Tensor:
         """The latents ``(N, C, 1 + (T - 1) / 4, h, w)`` of a video ``(N, 3, T, H, W)`` in [-1, 1]."""
         first, groups = self._patches(video)
@@ -101,6 +103,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             )
         return torch.cat(parts, dim=2)
 
+    @apply_forward_hook
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
         video: torch.Tensor = self.project_back(latents) + self.decoder(latents)
@@ -108,7 +111,8 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """There and back."""
-        return self.decode(self.encode(video))
+        back: torch.Tensor = self.decode(self.encode(video))
+        return back
 
     def _patches(self, video: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Patches of the first frame ``(N, 1, h, w, 3 size²)``, and of groups of four ``(N, n, h, w, 12 size²)``."""

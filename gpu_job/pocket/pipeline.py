@@ -23,7 +23,7 @@ from gpu_job.pocket.autoencoder import GROUP_FRAMES, PocketAutoencoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Waves along each axis that say where a latent lies; each place of up to eight differs in them from every other.
+#: Waves along each axis that say where a latent lies; each place of up to nine differs in them from every other.
 WAVES = 7
 PLACE_CHANNELS = 3 * WAVES
 
@@ -45,9 +45,6 @@ class PocketPipeline(DiffusionPipeline):
         num_frames: of the clips it was trained on.
         text_length: tokens that the text encoder reads; of a longer prompt the middle is left out.
         questions: tokens that the tokenizer puts first, whose states the transformer reads.
-        guidance_from: guidance is on between these two noise levels of [0, 1]; elsewhere it costs variety, gives
-            nothing, and would take twice the time.
-        guidance_to: see there.
     """
 
     model_cpu_offload_seq = "text_encoder->transformer->vae"
@@ -65,8 +62,6 @@ class PocketPipeline(DiffusionPipeline):
         num_frames: int = 17,
         text_length: int = 64,
         questions: int = 6,
-        guidance_from: float = 0.0,
-        guidance_to: float = 1.0,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -78,8 +73,6 @@ class PocketPipeline(DiffusionPipeline):
             num_frames=num_frames,
             text_length=text_length,
             questions=questions,
-            guidance_from=guidance_from,
-            guidance_to=guidance_to,
         )
 
     def encode_prompt(self, prompts: Sequence[str]) -> torch.Tensor:
@@ -91,7 +84,7 @@ class PocketPipeline(DiffusionPipeline):
             row[: len(tokens)] = torch.tensor(tokens)
         return states_of(
             self.text_encoder,
-            ids.to(self.text_encoder.device),
+            ids.to(self._execution_device),
             pad_token_id=self.tokenizer.pad_token_id,
             count=self.config.questions,
         )
@@ -116,7 +109,7 @@ class PocketPipeline(DiffusionPipeline):
         Args:
             prompt: any text; words that training has not seen count for nothing.
             negative_prompt: what to stay away from, where there is guidance.
-            height: 128 and a like length and width are what it was trained on; multiples of 16 near it may do.
+            height: 128 and a like length and width are what it was trained on; multiples of 32 near it may do.
             width: see there.
             num_frames: one more than a multiple of 4.
             num_inference_steps: four are what the weights that ship were distilled to.
@@ -145,7 +138,7 @@ class PocketPipeline(DiffusionPipeline):
             texts = torch.cat([self.encode_prompt([negative_prompt or ""] * len(prompts)), texts])
 
         # 2. Begin with noise
-        device, dtype = self.transformer.device, self.transformer.dtype
+        device, dtype = self._execution_device, self.transformer.dtype
         shape = (
             len(prompts),
             self.vae.config.latent_channels,
@@ -161,15 +154,14 @@ class PocketPipeline(DiffusionPipeline):
         level = 1.0 / self.scheduler.config.num_train_timesteps
         with self.progress_bar(total=num_inference_steps) as bar:
             for number, time in enumerate(self.scheduler.timesteps):
-                guide = is_guided and self.config.guidance_from <= float(time) * level <= self.config.guidance_to
-                given = torch.cat([latents, latents]) if guide else latents
+                given = torch.cat([latents, latents]) if is_guided else latents
                 clean = self.transformer(
                     hidden_states=placed(given).to(dtype),
                     timestep=time.expand(len(given)),
-                    encoder_hidden_states=texts[-len(given) :].to(dtype),
+                    encoder_hidden_states=texts.to(dtype),
                     return_dict=False,
                 )[0].float()
-                if guide:
+                if is_guided:
                     without, with_text = clean.chunk(2)
                     clean = without + guidance_scale * (with_text - without)
                 velocity = (latents - clean) / (float(time) * level)

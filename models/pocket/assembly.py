@@ -6,9 +6,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 
 from gpu_job.pocket.pipeline import PocketPipeline
+from models.pocket.checkpoints import replaced
 from models.pocket.denoiser import TIME_SHIFT
 from models.pocket.labels import ATTRIBUTES
 
@@ -46,14 +47,19 @@ def assembled(
 
 
 def write_model(folder: Path, pipe: PocketPipeline) -> int:
-    """Write the folder anew, in half precision; its size in bytes. The pipeline itself stays as it is."""
-    draft = folder.with_name(f".{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    pipe.save_pretrained(draft)
-    half = PocketPipeline.from_pretrained(draft, dtype=torch.float16, local_files_only=True)
-    shutil.rmtree(draft)
-    half.save_pretrained(draft, max_shard_size=SHARD_SIZE)
-    if folder.exists():
-        shutil.rmtree(folder)
-    draft.rename(folder)
+    """Write the folder anew, in half precision; its size in bytes. The pipeline itself stays as it is.
+
+    What else lay in the folder, such as the card of earlier weights, is gone then.
+
+    Raises:
+        FileExistsError: the folder holds something else.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / DiffusionPipeline.config_name).is_file():
+        msg = f"{folder} holds something else than a model: name a new or an empty folder."
+        raise FileExistsError(msg)
+    with replaced(folder) as draft:
+        pipe.save_pretrained(draft / "whole")
+        half = PocketPipeline.from_pretrained(draft / "whole", dtype=torch.float16, local_files_only=True)
+        shutil.rmtree(draft / "whole")
+        half.save_pretrained(draft, max_shard_size=SHARD_SIZE)
     return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())

@@ -23,27 +23,33 @@ if TYPE_CHECKING:
 
 #: Clips whose patches are in memory at once while components are found: some 50 MB each at 128x128.
 FITTED_AT_ONCE = 25
+#: Clips in a file of pixels.
+SHARD_CLIPS = 200
 #: Steps between two checkpoints.
 SAVE_EVERY = 100
 
 
-def paint_pixels(path: Path, *, recipe: Recipe) -> NDArray[np.uint8]:
-    """The clips ``(N, T, H, W, 3)`` that the autoencoder learns from; painted where they are not there yet."""
-    part, clip = recipe.autoencoder, recipe.clip
+def paint_pixels(folder: Path, *, recipe: Recipe, is_over: Callable[[], bool]) -> NDArray[np.uint8] | None:
+    """The clips ``(N, T, H, W, 3)`` that the autoencoder learns from, painted as far as they are not there yet.
+
+    None: time was up before they were all there.
+    """
+    part = recipe.autoencoder
     count = max(part.fit_clips, part.train_clips)
-    shape = (count, clip.frames, clip.height, clip.width, 3)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"pixels-{start:06d}.npy" for start in range(0, count, SHARD_CLIPS)]
+    for number, path in enumerate(paths):
+        if path.exists():
+            continue
+        if is_over():
+            return None
+        start = number * SHARD_CLIPS
+        scenes = [scene_of(recipe.seed, each) for each in range(start, min(count, start + SHARD_CLIPS))]
         draft = path.with_suffix(".draft.npy")
-        pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
-        for number, each in enumerate(painted([scene_of(recipe.seed, n) for n in range(count)], clip)):
-            pixels[number] = each
-            if number % 100 == 0:
-                print(f"pixels: {number} of {count} clips painted", flush=True)
-        pixels.flush()
+        np.save(draft, np.stack(list(painted(scenes, recipe.clip))))
         draft.replace(path)
-    loaded: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return loaded
+        print(f"pixels: {start + len(scenes)} of {count} clips painted", flush=True)
+    return np.concatenate([np.load(path, mmap_mode="r") for path in paths])
 
 
 def fitted(pixels: NDArray[np.uint8], *, recipe: Recipe) -> PocketAutoencoder:
@@ -74,7 +80,7 @@ def train_decoder(
     autoencoder.to(device)
     decoder = autoencoder.decoder
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=part.learning_rate, weight_decay=1e-4)
-    path, step = folder / "decoder.pt", 0
+    path, step = folder / "decoder", 0
     if state := load(path):
         decoder.load_state_dict(state["decoder"])
         optimizer.load_state_dict(state["optimizer"])
@@ -86,7 +92,8 @@ def train_decoder(
         video = as_video(_crops(pixels, rng, recipe)).to(device)
         with torch.no_grad():
             latents = autoencoder.encode(video)
-            latents += part.noise * torch.rand(len(latents), 1, 1, 1, 1, device=device) * torch.randn_like(latents)
+            noise = rng.standard_normal(latents.shape, dtype=np.float32) * rng.random((len(latents), 1, 1, 1, 1))
+            latents += part.noise * torch.from_numpy(noise.astype(np.float32)).to(device)
             plain = autoencoder.project_back(latents)
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
@@ -100,8 +107,11 @@ def train_decoder(
         optimizer.step()
         step += 1
         progress.heard(step, loss.item())
-        if step % SAVE_EVERY == 0 or step == part.steps:
+        is_last = step == part.steps or is_over()
+        if step % SAVE_EVERY == 0 or is_last:
             save(path, {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
+        if is_last:
+            break
     decoder.eval()
 
 

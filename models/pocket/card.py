@@ -1,22 +1,24 @@
 """The model card: what the model is, how it was made, how good it is, what it can't do. Written by a command.
 
-    python -m models.pocket.card --evaluation FILE --teacher FILE
+    python -m models.pocket.card
 
-Enters: the model's folder, and what `models.pocket.evaluation` found of it and of the model that taught it. Leaves:
-``README.md`` in that folder, and contact sheets beside it: one of all perspectives, one of each.
+Enters: the model's folder, and in it what `models.pocket.evaluation` found of it and of the model that taught it, and
+how it was trained. Leaves: ``README.md`` there, and contact sheets: one of all perspectives, one of each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from gpu_job.pocket.pipeline import PocketPipeline
 from models.pocket.drawing import drawn
+from models.pocket.history import HISTORY, read_history
 from models.pocket.recipe import RECIPES, WEIGHTS
 from models.pocket.sheets import write_sheet
 from shared.perspectives import perspectives
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Of all perspectives, and of each: below the model's folder.
 SHEET, SHEETS = "perspectives.jpg", "sheets"
+#: What was found of the model, and of its teacher.
+FOUND, TEACHER = "evaluation.json", "teacher.json"
 SEED = 7
 
 TEMPLATE = """---
@@ -81,8 +85,12 @@ are in it. Recipe:
 """
 
 
-def write_card(folder: Path, *, found: dict[str, Any], teacher: dict[str, Any], recipe: str, made: str) -> None:
-    """Write the card and its sheets into a model's folder."""
+def write_card(folder: Path) -> None:
+    """Write the card and its sheets into a model's folder, from what `FOUND`, `TEACHER` and `HISTORY` in it tell."""
+    found, teacher, history = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in (FOUND, TEACHER, HISTORY)
+    )
+    recipe = history["recipe"]
     pipe = PocketPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     (folder / SHEETS).mkdir(exist_ok=True)
@@ -124,7 +132,7 @@ def write_card(folder: Path, *, found: dict[str, Any], teacher: dict[str, Any], 
         teacher_variety=teacher["variety_ratio"],
         teacher_seconds=teacher["seconds_a_clip"],
         recipe=recipe,
-        made=made,
+        made=read_history(folder / HISTORY),
         recipe_text=(RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"),
         channels=pipe.vae.config.latent_channels,
         patch=pipe.vae.config.patch_size,
@@ -140,15 +148,11 @@ def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m models.pocket.card", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", type=Path, default=WEIGHTS, help="folder of the model")
-    parser.add_argument("--evaluation", type=Path, required=True, help="JSON of models.pocket.evaluation")
-    parser.add_argument("--teacher", type=Path, required=True, help="the same of the model that taught it")
-    parser.add_argument("--recipe", default="cpu", help="that it was made by (default: cpu)")
-    parser.add_argument("--made", default="", help="a sentence: on what, for how long")
-    arguments = parser.parse_args()
-    found, teacher = (
-        json.loads(path.read_text(encoding="utf-8")) for path in (arguments.evaluation, arguments.teacher)
-    )
-    write_card(arguments.model, found=found, teacher=teacher, recipe=arguments.recipe, made=arguments.made)
+    folder = parser.parse_args().model
+    try:
+        write_card(folder)
+    except FileNotFoundError as exc:
+        sys.exit(f"{exc.filename} is missing: run `make pocket` and `make pocket-evaluation` first.")
 
 
 if __name__ == "__main__":

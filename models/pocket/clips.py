@@ -21,13 +21,16 @@ from models.pocket.scenes.painter import paint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.pocket.recipe import ClipShape
 
 #: Scenes of one use never come up in another.
-TRAINING, HELD_OUT = 0, 1
+TRAINING = 0
+#: Clips that are painted sooner here than in new processes, which compile the loops for ten seconds.
+FEW = 100
 
 
 def scene_of(seed: int, number: int, use: int = TRAINING) -> Scene:
@@ -37,9 +40,27 @@ def scene_of(seed: int, number: int, use: int = TRAINING) -> Scene:
 
 def painted(scenes: Sequence[Scene], shape: ClipShape) -> Iterator[NDArray[np.uint8]]:
     """The clips ``(T, H, W, 3)`` of scenes, in their order, painted by all cores."""
+    if len(scenes) <= FEW:
+        yield from (_paint(scene, shape) for scene in scenes)
+        return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn, initializer=_be_nice) as pool:
         yield from pool.map(partial(_paint, shape=shape), scenes, chunksize=4)
+
+
+def painted_once(path: Path, scenes: Sequence[Scene], shape: ClipShape) -> NDArray[np.uint8]:
+    """The clips ``(N, T, H, W, 3)`` of scenes; painted into that file where it is not there yet."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft.npy")
+        size = (len(scenes), shape.frames, shape.height, shape.width, 3)
+        clips = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=size)
+        for number, clip in enumerate(painted(scenes, shape)):
+            clips[number] = clip
+        clips.flush()
+        draft.replace(path)
+    found: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return found
 
 
 def as_video(clips: NDArray[np.uint8]) -> torch.Tensor:

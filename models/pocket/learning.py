@@ -21,7 +21,7 @@ SAVE_EVERY = 100
 
 
 def halves(device: torch.device) -> bool:
-    """Whether the device learns faster in bfloat16; a CPU without it takes twenty times as long as in single."""
+    """Whether the device learns faster in bfloat16; a CPU without it takes twenty times as long a step."""
     return device.type == "cuda"
 
 
@@ -38,6 +38,7 @@ def learn(
     device: torch.device,
     is_over: Callable[[], bool],
     saved: Callable[[Denoiser, int], None] = lambda _denoiser, _step: None,
+    began_as: int = 0,
 ) -> Denoiser:
     """Train, on from the last checkpoint.
 
@@ -54,19 +55,22 @@ def learn(
         device: to train on.
         is_over: whether time is up.
         saved: looks at the average of the weights, with each checkpoint.
+        began_as: what the weights began as; a checkpoint of another beginning is not gone on from.
 
     Returns:
         The average of the weights.
     """
     average = Average(denoiser, average_decay)
-    path, step = folder / f"{name}.pt", 0
-    if state := load(path):
+    path, step = folder / name, 0
+    state = load(path)
+    if state and state.get("began_as", 0) == began_as:
         denoiser.load_state_dict(state[name])
         average.denoiser.load_state_dict(state["average"])
         optimizers.load_state_dict(state["optimizers"])
         step = state["step"]
     progress = Progress(folder / f"{name}.jsonl", steps=steps)
     denoiser.train()
+    saved_at = step
     while step < steps and not is_over():
         clips, ids, noise, times = (each.to(device) for each in batch(step))
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
@@ -75,11 +79,20 @@ def learn(
         average.follow(denoiser, step)
         step += 1
         progress.heard(step, loss.item())
-        if step % SAVE_EVERY == 0 or step == steps:
-            found = {name: denoiser.state_dict(), "average": average.denoiser.state_dict()}
-            save(path, found | {"optimizers": optimizers.state_dict(), "step": step})
+        if step % SAVE_EVERY == 0:
+            _save(path, name, denoiser, average, optimizers, step=step, began_as=began_as)
+            saved_at = step
             saved(average.denoiser, step)
+    if step != saved_at:
+        _save(path, name, denoiser, average, optimizers, step=step, began_as=began_as)
     return average.denoiser
+
+
+def _save(
+    path: Path, name: str, denoiser: Denoiser, average: Average, optimizers: Optimizers, *, step: int, began_as: int
+) -> None:
+    weights = {name: denoiser.state_dict(), "average": average.denoiser.state_dict()}
+    save(path, weights | {"optimizers": optimizers.state_dict(), "step": step, "began_as": began_as})
 
 
 def rate_factor(step: int, steps: int, warm_up_steps: int, decay_from: float) -> float:

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from models.pocket.checkpoints import Progress, load, save
-from models.pocket.clips import HELD_OUT, painted, scene_of
+from models.pocket.clips import painted_once
 from models.pocket.labels import ATTRIBUTES, labels_of
+from models.pocket.scenes.held_out import draw_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SIZE: Final = 64
 #: And of the frames, every so many: motion shows in half of them.
 EVERY: Final = 2
-CLIPS, TEST_CLIPS = 5000, 500
+CLIPS = 5000
 STEPS, BATCH, RATE = 1500, 32, 2e-3
 SEED: Final = 99
 
@@ -90,36 +91,22 @@ def accuracy(read: Mapping[str, Sequence[str]], scenes: Sequence[Scene]) -> dict
     }
 
 
-def real_clips(path: Path, shape: ClipShape) -> tuple[NDArray[np.uint8], list[Scene]]:
-    """Small painted clips ``(N, T, 64, 64, 3)`` and their scenes; painted where they are not there yet."""
-    scenes = [scene_of(SEED, number, HELD_OUT) for number in range(CLIPS + TEST_CLIPS)]
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft.npy")
-        small = shape.model_copy(update={"width": SIZE, "height": SIZE, "supersampling": 1})
-        clips = np.lib.format.open_memmap(
-            draft, mode="w+", dtype=np.uint8, shape=(len(scenes), shape.frames, SIZE, SIZE, 3)
-        )
-        for number, clip in enumerate(painted(scenes, small)):
-            clips[number] = clip
-        clips.flush()
-        draft.replace(path)
-    return np.load(path, mmap_mode="r"), scenes
-
-
 def train_probe(folder: Path, shape: ClipShape, *, is_over: Callable[[], bool] = lambda: False) -> Probe:
-    """Train, on from the last checkpoint; says how well it reads painted scenes that it never saw."""
-    clips, scenes = real_clips(folder / "probe-clips.npy", shape)
+    """Train, on from the last checkpoint, for clips of that shape and with so many layouts a place."""
+    name = f"probe-{shape.width}x{shape.height}x{shape.frames}-{shape.layouts}"
+    scenes = [draw_any(np.random.default_rng((SEED, number)), number) for number in range(CLIPS)]
+    small = shape.model_copy(update={"width": SIZE, "height": SIZE, "supersampling": 1})
+    clips = painted_once(folder / f"{name}.npy", scenes, small)
     labels = labels_of(scenes)
     torch.manual_seed(SEED)
     probe = Probe()
     optimizer = torch.optim.AdamW(probe.parameters(), lr=RATE, weight_decay=0.02)
-    path, step = folder / "probe.pt", 0
+    path, step = folder / name, 0
     if state := load(path):
         probe.load_state_dict(state["probe"])
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
-    progress = Progress(folder / "probe.jsonl", steps=STEPS)
+    progress = Progress(folder / f"{name}.jsonl", steps=STEPS)
     probe.train()
     while step < STEPS and not is_over():
         rng = np.random.default_rng((SEED, step))
@@ -135,8 +122,11 @@ def train_probe(folder: Path, shape: ClipShape, *, is_over: Callable[[], bool] =
         optimizer.step()
         step += 1
         progress.heard(step, loss.item())
-        if step % 100 == 0 or step == STEPS:
+        is_last = step == STEPS or is_over()
+        if step % 100 == 0 or is_last:
             save(path, {"probe": probe.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
+        if is_last:
+            break
     return probe.eval()
 
 

@@ -1,17 +1,20 @@
-"""The recipe: every number that decides what training makes. Enters: a TOML file beside this one. Leaves: `Recipe`."""
+"""The recipe: what one training has other than another. Enters: a TOML file beside this one. Leaves: `Recipe`."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: Where the recipes lie.
 RECIPES = Path(__file__).parent / "recipes"
 #: Where the trained model lies.
 WEIGHTS = Path(__file__).parents[1] / "weights" / "pocket"
+
+#: Frames of every group of the autoencoder but the first.
+GROUP_FRAMES = 4
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -23,10 +26,9 @@ class _Part(BaseModel):
 class ClipShape(_Part):
     """What is painted and drawn."""
 
-    width: Annotated[int, Field(multiple_of=16)]
-    height: Annotated[int, Field(multiple_of=16)]
-    frames: int
-    """One more than a multiple of four."""
+    width: Positive
+    height: Positive
+    frames: Positive
     fps: Positive
     supersampling: Positive
     """Rays a pixel and direction."""
@@ -46,7 +48,7 @@ class AutoencoderRecipe(_Part):
     """Clips that the principal components are found on."""
     train_clips: Positive
     """Clips that the decoder learns from; kept as pixels."""
-    crop: Annotated[int, Field(multiple_of=16)]
+    crop: Positive
     """Edge of the squares that it learns from, in pixels."""
     batch: Positive
     steps: Positive
@@ -125,6 +127,22 @@ class Recipe(_Part):
     text: TextRecipe
     denoiser: DenoiserRecipe
     student: StudentRecipe
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Refuse geometry that would fail hours later."""
+        edge = self.autoencoder.patch_size
+        token = edge * self.denoiser.patch_size
+        if self.clip.width % token or self.clip.height % token:
+            msg = f"clip: width and height must be multiples of {token} (a patch of the autoencoder by one of latents)"
+            raise ValueError(msg)
+        if self.clip.frames % GROUP_FRAMES != 1:
+            msg = f"clip: frames must be one more than a multiple of {GROUP_FRAMES}"
+            raise ValueError(msg)
+        if self.autoencoder.crop % edge or 2 ** len(self.autoencoder.widths) != edge:
+            msg = f"autoencoder: crop must be a multiple of patch_size, and as many widths as lead from 1 to {edge}"
+            raise ValueError(msg)
+        return self
 
 
 def read_recipe(name: str) -> Recipe:

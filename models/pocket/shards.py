@@ -1,4 +1,4 @@
-"""Shards: what is painted once and learned from many times, in a folder, a thousand clips a file.
+"""Shards: what is painted once and learned from many times, in a folder, some clips a file.
 
 A shard is there wholly or not at all, so whoever was interrupted goes on with the next one.
 """
@@ -14,20 +14,22 @@ import torch
 from models.pocket.clips import as_video, painted, read, scene_of, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gpu_job.pocket.autoencoder import PocketAutoencoder
     from models.pocket.recipe import Recipe
     from models.pocket.scenes.attributes import Scene
 
-#: Clips in a file; 31 MB of latents of the CPU's recipe.
-SHARD_CLIPS = 1000
+#: Clips in a file; with their mirror images 25 MB of latents of the CPU's recipe.
+SHARD_CLIPS = 200
 #: Clips encoded at once.
 ENCODED_AT_ONCE = 16
 
 
-def paint_shards(folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe, device: torch.device) -> None:
+def paint_shards(
+    folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe, device: torch.device, is_over: Callable[[], bool]
+) -> None:
     """Paint and encode what the recipe's denoiser learns from, as far as it is not there yet.
 
     Each clip is kept as it was painted and as a mirror shows it: no caption tells left from right.
@@ -36,9 +38,11 @@ def paint_shards(folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe
     clips = recipe.denoiser.clips
     shape = recipe.clip.model_copy(update={"supersampling": recipe.denoiser.supersampling})
     for start in range(0, clips, SHARD_CLIPS):
-        path = folder / f"shard-{start // SHARD_CLIPS:04d}.npz"
+        path = folder / f"shard-{start:06d}.npz"
         if path.exists():
             continue
+        if is_over():
+            return
         scenes = [scene_of(recipe.seed, number) for number in range(start, min(clips, start + SHARD_CLIPS))]
         stream = painted(scenes, shape)
         latents: list[torch.Tensor] = []
@@ -55,7 +59,11 @@ def paint_shards(folder: Path, *, autoencoder: PocketAutoencoder, recipe: Recipe
 
 
 def read_shards(folder: Path) -> tuple[torch.Tensor, list[Scene]]:
-    """All latents ``(N, C, t, h, w) float16`` and their scenes."""
+    """All latents ``(N, C, t, h, w) float16`` and their scenes.
+
+    Raises:
+        FileNotFoundError: none is painted yet.
+    """
     latents, scenes = [], []
     for path in sorted(folder.glob("shard-[0-9]*.npz")):
         if path.name.endswith(".draft.npz"):
@@ -63,6 +71,9 @@ def read_shards(folder: Path) -> tuple[torch.Tensor, list[Scene]]:
         with np.load(path) as shard:
             latents.append(torch.from_numpy(shard["latents"]))
             scenes += [read(str(line)) for line in shard["scenes"]]
+    if not latents:
+        msg = f"{folder} holds no painted clips yet: train the part `paint` first."
+        raise FileNotFoundError(msg)
     return torch.cat(latents), scenes
 
 

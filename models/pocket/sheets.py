@@ -50,7 +50,8 @@ def write_sheet(
 
 def _cut(text: str, width_px: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     plain = text.encode("latin-1", "replace").decode("latin-1")
-    while font.getlength(plain) > width_px:
-        plain = plain[:-2].rstrip() + "…" if not plain.endswith("…") else plain[:-2].rstrip("…") + "…"
-        plain = plain.encode("latin-1", "ignore").decode("latin-1")
-    return plain
+    if font.getlength(plain) <= width_px:
+        return plain
+    while font.getlength(f"{plain} ...") > width_px:
+        plain = plain[:-1].rstrip()
+    return f"{plain} ..."

@@ -17,8 +17,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from gpu_job.pocket.pipeline import set_times
 from models.pocket.denoiser import TIME_SHIFT, Denoiser, Optimizers
 from models.pocket.learning import learn, rate_factor
-from models.pocket.scenes.captions import caption
-from models.pocket.text_training import tokens_of
+from models.pocket.text_training import said_of, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,13 +38,17 @@ def train_student(
     latents: torch.Tensor,
     scenes: Sequence[Scene],
     *,
+    teacher_step: int,
     tokenizer: PreTrainedTokenizerFast,
     recipe: Recipe,
     folder: Path,
     device: torch.device,
     is_over: Callable[[], bool],
 ) -> Denoiser:
-    """Train, on from the last checkpoint; see `models.pocket.denoiser_training.train_denoiser`."""
+    """Train, on from the last checkpoint of a student of this teacher.
+
+    ``teacher_step`` is how far the teacher is; for the rest see `models.pocket.denoiser_training.train_denoiser`.
+    """
     part = recipe.student
     student = Denoiser(recipe=recipe, text_encoder=teacher.text_encoder).to(device)
     student.transformer.load_state_dict(teacher.transformer.state_dict())
@@ -55,20 +58,21 @@ def train_student(
         rng = np.random.default_rng((recipe.seed, USE, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         chosen = rng.integers(len(scenes), size=part.batch)
-        ids = tokens_of(tokenizer, [caption(scenes[each], rng) for each in chosen], recipe.text.length)
-        nothing = tokens_of(tokenizer, [""] * part.batch, recipe.text.length)
+        said = [said_of(scenes[each], rng, recipe) for each in chosen]
+        ids = tokens_of(tokenizer, said, recipe.text.length).to(device)
+        nothing = tokens_of(tokenizer, [""] * part.batch, recipe.text.length).to(device)
         first = part.teacher_steps * torch.randint(part.steps_to_draw, (part.batch,), generator=generator)
-        start = times[first]
-        clips = latents[torch.from_numpy(chosen)].float()
-        noisy = mixed(clips, torch.randn(clips.shape, generator=generator), start)
+        start = times[first].to(device)
+        clips = latents[torch.from_numpy(chosen)].float().to(device)
+        noisy = mixed(clips, torch.randn(clips.shape, generator=generator).to(device), start)
         end = walked(
             teacher,
             noisy,
             (ids, nothing),
             guidance=part.teacher_guidance,
-            times=[times[first + number] for number in range(part.teacher_steps + 1)],
+            times=[times[first + number].to(device) for number in range(part.teacher_steps + 1)],
         )
-        target = led_to(noisy, end, start, times[first + part.teacher_steps])
+        target = led_to(noisy, end, start, times[first + part.teacher_steps].to(device))
         by_clip = start.view(-1, 1, 1, 1, 1)
         return target, ids, (noisy - (1 - by_clip) * target) / by_clip, start
 
@@ -83,6 +87,7 @@ def train_student(
         folder=folder,
         device=device,
         is_over=is_over,
+        began_as=teacher_step,
     )
 
 

@@ -86,7 +86,7 @@ def train_text(
     torch.manual_seed(recipe.seed)
     reader = Reader(recipe=recipe, vocabulary=len(tokenizer)).to(device)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=part.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    path, step = folder / "text.pt", 0
+    path, step = folder / "text", 0
     if state := load(path):
         reader.load_state_dict(state["reader"])
         optimizer.load_state_dict(state["optimizer"])
@@ -107,6 +107,9 @@ def train_text(
         optimizer.step()
         step += 1
         progress.heard(step, loss.item())
-        if step % SAVE_EVERY == 0 or step == part.steps:
+        is_last = step == part.steps or is_over()
+        if step % SAVE_EVERY == 0 or is_last:
             save(path, {"reader": reader.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
+        if is_last:
+            break
     return reader.text_encoder.eval().requires_grad_(requires_grad=False)

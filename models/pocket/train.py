@@ -10,6 +10,8 @@ need few steps, and writes the model as far as it is. The work folder keeps each
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +23,11 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from gpu_job.pocket.autoencoder import PocketAutoencoder
 from models.pocket.assembly import assembled, write_model
 from models.pocket.autoencoder_training import fitted, paint_pixels, train_decoder
+from models.pocket.checkpoints import progress_of, replaced
 from models.pocket.clips import scene_of
 from models.pocket.denoiser_training import train_denoiser
 from models.pocket.drawing import drawn
+from models.pocket.history import HISTORY, write_history
 from models.pocket.labels import ATTRIBUTES
 from models.pocket.recipe import RECIPES, Recipe, read_recipe
 from models.pocket.scenes.captions import caption
@@ -36,6 +40,8 @@ from models.pocket.tokens import make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from gpu_job.pocket.pipeline import PocketPipeline
     from models.pocket.denoiser import Denoiser
@@ -75,13 +81,42 @@ class Training:
         self._parts = parts
         self.tokenizer = self._tokenizer()
 
-    def run(self) -> PocketPipeline:
-        """Train what shall be trained; the pipeline as far as it is."""
-        autoencoder = self._autoencoder()
-        shards = self._work / "shards"
-        if "paint" in self._parts:
-            paint_shards(shards, autoencoder=autoencoder, recipe=self._recipe, device=self._device)
-        denoiser, steps, guidance = self._denoiser(autoencoder), 16, 2.0
+    def run(self) -> PocketPipeline | None:
+        """Train what shall be trained, in the order of `PARTS`; the pipeline as far as it is, None before there is one.
+
+        Raises:
+            ValueError: the folder was begun with a recipe that paints other clips.
+        """
+        self._remember_recipe()
+        pixels = paint_pixels(self._work / "pixels", recipe=self._recipe, is_over=self._over("paint"))
+        if pixels is None:
+            return None
+        autoencoder = self._fitted(pixels)
+        paint_shards(
+            self._work / "shards",
+            autoencoder=autoencoder,
+            recipe=self._recipe,
+            device=self._device,
+            is_over=self._over("paint"),
+        )
+        text_encoder = train_text(
+            tokenizer=self.tokenizer,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._over("text"),
+        )
+        train_decoder(
+            autoencoder,
+            pixels,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._over("decoder"),
+        )
+        if not any((self._work / "shards").glob("shard-*.npz")):
+            return None
+        denoiser, steps, guidance = self._denoiser(autoencoder, text_encoder), 16, 2.0
         if "student" in self._parts:
             write_model(self._work / "teacher", self._assembled(autoencoder, denoiser))
             denoiser, steps, guidance = self._student(denoiser), self._recipe.student.steps_to_draw, 1.0
@@ -89,43 +124,47 @@ class Training:
         self._write_samples(pipe, "latest", steps=steps, guidance=guidance)
         return pipe
 
+    def _over(self, part: str) -> Callable[[], bool]:
+        """Whether time is up for a part."""
+        return self._is_over if part in self._parts else lambda: True
+
+    def _remember_recipe(self) -> None:
+        """Refuse to mix clips of two recipes."""
+        path = self._work / "painted.json"
+        recipe = self._recipe
+        fixed = {"patch_size", "latent_channels", "whitening", "fit_clips"}
+        painted = {
+            "seed": recipe.seed,
+            "clip": recipe.clip.model_dump(),
+            "autoencoder": recipe.autoencoder.model_dump(include=fixed),
+        }
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(painted), encoding="utf-8")
+        elif json.loads(path.read_text(encoding="utf-8")) != painted:
+            msg = f"{self._work} holds clips of another recipe: name another folder."
+            raise ValueError(msg)
+
     def _tokenizer(self) -> PreTrainedTokenizerFast:
         """Of the words that captions use."""
         folder = self._work / "tokenizer"
         if not folder.exists():
             rng = np.random.default_rng((self._recipe.seed, self._recipe.text.captions))
             scenes = (scene_of(self._recipe.seed, number) for number in range(self._recipe.text.captions))
-            make_tokenizer((caption(scene, rng) for scene in scenes), tuple(ATTRIBUTES)).save_pretrained(folder)
+            with replaced(folder) as draft:
+                make_tokenizer((caption(scene, rng) for scene in scenes), tuple(ATTRIBUTES)).save_pretrained(draft)
         return PreTrainedTokenizerFast.from_pretrained(folder)
 
-    def _autoencoder(self) -> PocketAutoencoder:
-        """With the components found, and a decoder as far as it has learned."""
-        pixels = paint_pixels(self._work / "pixels.npy", recipe=self._recipe)
+    def _fitted(self, pixels: NDArray[np.uint8]) -> PocketAutoencoder:
+        """With the components found."""
         folder = self._work / "autoencoder"
         if not folder.exists():
-            fitted(pixels, recipe=self._recipe).save_pretrained(folder)
+            with replaced(folder) as draft:
+                fitted(pixels, recipe=self._recipe).save_pretrained(draft)
         autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(folder, low_cpu_mem_usage=False)
-        train_decoder(
-            autoencoder,
-            pixels,
-            recipe=self._recipe,
-            folder=self._work,
-            device=self._device,
-            is_over=self._is_over if "decoder" in self._parts else lambda: True,
-        )
         return autoencoder
 
-    def _text_encoder(self) -> T5EncoderModel:
-        """As far as it has learned."""
-        return train_text(
-            tokenizer=self.tokenizer,
-            recipe=self._recipe,
-            folder=self._work,
-            device=self._device,
-            is_over=self._is_over if "text" in self._parts else lambda: True,
-        )
-
-    def _denoiser(self, autoencoder: PocketAutoencoder) -> Denoiser:
+    def _denoiser(self, autoencoder: PocketAutoencoder, text_encoder: T5EncoderModel) -> Denoiser:
         """The average of the weights, as far as they have learned."""
 
         def sampled(denoiser: Denoiser, step: int) -> None:
@@ -138,11 +177,11 @@ class Training:
             latents,
             scenes,
             tokenizer=self.tokenizer,
-            text_encoder=self._text_encoder(),
+            text_encoder=text_encoder,
             recipe=self._recipe,
             folder=self._work,
             device=self._device,
-            is_over=self._is_over if "denoiser" in self._parts else lambda: True,
+            is_over=self._over("denoiser"),
             sampled=sampled,
         )
 
@@ -153,6 +192,7 @@ class Training:
             teacher,
             latents,
             scenes,
+            teacher_step=progress_of(self._work / "denoiser.jsonl").step,
             tokenizer=self.tokenizer,
             recipe=self._recipe,
             folder=self._work,
@@ -191,9 +231,15 @@ def main() -> None:
         is_over=lambda: time.monotonic() > end_at,
         parts=tuple(arguments.parts),
     )
-    pipe = training.run()
-    if arguments.out:
-        print(f"{arguments.out}: {write_model(arguments.out, pipe) / 1e6:.1f} MB")
+    try:
+        pipe = training.run()
+        if arguments.out and pipe:
+            print(f"{arguments.out}: {write_model(arguments.out, pipe) / 1e6:.1f} MB")
+            write_history(arguments.out / HISTORY, arguments.work, recipe=arguments.recipe, device=arguments.device)
+    except (ValueError, FileExistsError) as exc:
+        sys.exit(str(exc))
+    if arguments.out and not pipe:
+        print("There is no model yet: run it again, it goes on.")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_submit_shows_progress_and_saves_the_video(stack: LocalStack, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert "100 %  completed" in done.stdout
     assert "Saved fish.mp4" in done.stdout
-    assert read_frames(tmp_path / "fish.mp4").shape == (17, 144, 256, 3)
+    assert read_frames(tmp_path / "fish.mp4").shape == (17, 128, 128, 3)
 
 
 def test_a_job_can_be_left_and_come_back_to(stack: LocalStack, tmp_path: Path) -> None:

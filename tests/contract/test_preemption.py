@@ -84,15 +84,14 @@ def test_a_worker_that_is_told_to_go_while_it_waits_for_work_takes_no_more(site:
 
 @pytest.mark.render
 @pytest.mark.parametrize(
-    ("part", "frames"),
-    [pytest.param("WanTransformer3DModel", 81, id="denoising"), pytest.param("Decoder", 81, id="decoding")],
+    "part", [pytest.param("WanTransformer3DModel", id="denoising"), pytest.param("Decoder", id="decoding")]
 )
 def test_a_worker_that_is_told_to_go_in_the_middle_of_real_work_gives_everything_back_in_time(
-    site: Site, tmp_path: Path, part: str, frames: int
+    site: Site, tmp_path: Path, part: str
 ) -> None:
     pytest.importorskip("torch")
     # At this size one call of either part takes more than a second on two cores, even of the pocket model.
-    wish = site.wish(frames=frames, width=832, height=480, steps=1)
+    wish = site.wish(frames=81, width=832, height=480, steps=1)
     entered, left = tmp_path / "entered", tmp_path / "left"
     where = {"MODELS_DIR": str(MODELS_DIR), "DEVICE": "cpu", "PART": part, "ENTERED": str(entered), "LEFT": str(left)}
     worker = site.start_worker("-m", "tests.contract.watched_worker", **where)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 torch = pytest.importorskip("torch")
 
+from gpu_job.pocket.autoencoder import PocketAutoencoder  # noqa: E402
 from gpu_job.pocket.pipeline import PLACE_CHANNELS, placed  # noqa: E402
+from models.pocket.checkpoints import load, save  # noqa: E402
 from models.pocket.denoiser import ALL_NOISE, Denoiser, Optimizers, drawn_times  # noqa: E402
 from models.pocket.labels import ATTRIBUTES  # noqa: E402
 from models.pocket.learning import learn  # noqa: E402
 from models.pocket.muon import Muon, orthogonal  # noqa: E402
-from models.pocket.recipe import read_recipe  # noqa: E402
+from models.pocket.recipe import RECIPES, Recipe, read_recipe  # noqa: E402
 from models.pocket.student_training import led_to, mixed, times_of, walked  # noqa: E402
 from models.pocket.text_training import Reader  # noqa: E402
 
@@ -42,12 +45,12 @@ def a_batch(step: int) -> Batch:
     return clips, ids, torch.randn(clips.shape, generator=generator), drawn_times(4, generator)
 
 
-def learned(folder: Path, *, is_over: Callable[[], bool] = lambda: False, steps: int = 6) -> Denoiser:
+def learned(folder: Path, *, is_over: Callable[[], bool] = lambda: False, began_as: int = 0) -> Denoiser:
     denoiser = a_denoiser()
     return learn(
         denoiser,
         name="toy",
-        steps=steps,
+        steps=6,
         optimizers=Optimizers.of(denoiser, muon_rate=1e-2, adam_rate=1e-3),
         average_decay=0.5,
         rate=lambda _step: 1.0,
@@ -55,6 +58,7 @@ def learned(folder: Path, *, is_over: Callable[[], bool] = lambda: False, steps:
         folder=folder,
         device=torch.device("cpu"),
         is_over=is_over,
+        began_as=began_as,
     )
 
 
@@ -79,17 +83,75 @@ def test_muon_finds_what_a_matrix_should_be() -> None:
     assert loss < 0.01
 
 
-def test_who_goes_on_after_a_break_learns_what_it_would_have_learned_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("models.pocket.learning.SAVE_EVERY", 3)
+def test_who_goes_on_after_a_break_learns_what_it_would_have_learned_without(tmp_path: Path) -> None:
     whole = learned(tmp_path / "whole")
-    asked: list[int] = []
-    learned(tmp_path / "broken", is_over=lambda: asked.append(1) or len(asked) > 5)  # type: ignore[func-returns-value]
-    assert len(asked) == 6  # five steps, of which the first three are kept
+    steps = iter(range(5))
+    learned(tmp_path / "broken", is_over=lambda: next(steps, None) is None)
+    kept = load(tmp_path / "broken" / "toy")
+    assert kept
+    assert kept["step"] == 5
     again = learned(tmp_path / "broken")
     for name, weight in whole.transformer.state_dict().items():
         assert torch.equal(weight, again.transformer.state_dict()[name]), name
+
+
+def test_a_checkpoint_comes_in_pieces_and_is_replaced_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pocket.checkpoints.PIECE_BYTES", 1000)
+    save(tmp_path / "part", {"weights": torch.arange(1000.0)})
+    save(tmp_path / "part", {"weights": torch.arange(500.0), "step": 2})
+    pieces = list((tmp_path / "part").iterdir())
+    assert len(pieces) > 1
+    assert max(piece.stat().st_size for piece in pieces) == 1000
+    found = load(tmp_path / "part")
+    assert found
+    assert torch.equal(found["weights"], torch.arange(500.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["part"]
+    assert load(tmp_path / "other") is None
+
+
+def test_a_student_of_another_teacher_begins_anew(tmp_path: Path) -> None:
+    learned(tmp_path, began_as=1)
+    kept = load(tmp_path / "toy")
+    assert kept
+    assert (kept["step"], kept["began_as"]) == (6, 1)
+    steps = iter(range(2))
+    learned(tmp_path, began_as=2, is_over=lambda: next(steps, None) is None)
+    kept = load(tmp_path / "toy")
+    assert kept
+    assert (kept["step"], kept["began_as"]) == (2, 2)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_what_every_recipe_makes_is_small_enough_to_ship(path: Path) -> None:
+    recipe = read_recipe(path.stem)
+    part = recipe.autoencoder
+    with torch.device("meta"):
+        text_encoder = Reader(recipe=recipe, vocabulary=600).text_encoder
+        models = (
+            Denoiser(recipe=recipe, text_encoder=text_encoder),
+            PocketAutoencoder(latent_channels=part.latent_channels, patch_size=part.patch_size, widths=part.widths),
+        )
+    numbers = sum(each.numel() for model in models for each in (*model.parameters(), *model.buffers()))
+    assert 2 * numbers < 60e6
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("clip", {"width": 80}),
+        ("clip", {"frames": 16}),
+        ("autoencoder", {"crop": 40}),
+        ("autoencoder", {"widths": (8, 8)}),
+        ("denoiser", {"patch_size": 3}),
+    ],
+)
+def test_a_recipe_whose_sizes_do_not_fit_together_is_refused(part: str, change: dict[str, Any]) -> None:
+    numbers = RECIPE.model_dump()
+    numbers[part] |= change
+    with pytest.raises(ValidationError, match="must be"):
+        Recipe.model_validate(numbers)
 
 
 def test_the_text_encoder_stays_as_it_was_when_the_denoiser_learns(tmp_path: Path) -> None:
@@ -115,7 +177,8 @@ def test_every_patch_can_tell_where_it_lies() -> None:
 def test_the_few_times_are_among_the_many() -> None:
     few, many = times_of(4), times_of(16)
     assert torch.equal(few, many[::4])
-    assert (few[0], few[-1]) == (1, 0)
+    assert float(few[0]) == 1
+    assert float(few[-1]) == 0
 
 
 def test_one_step_with_what_the_student_shall_say_ends_where_the_teacher_ended() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +54,11 @@ def test_the_weights_are_small_and_in_pieces() -> None:
     assert max(sizes) <= 15e6
 
 
-def test_the_catalogue_says_what_the_model_was_made_for(renderer: DiffusersRenderer) -> None:
+def test_the_catalogue_says_what_the_model_was_made_for() -> None:
     entry = models()["pocket"]
-    clip = clip_of(renderer)
-    assert clip.shape == (entry.lengths[0].frames, entry.sizes[0].height, entry.sizes[0].width, 3)
-    assert 0 <= clip.min() < clip.max() <= 1
+    made_for = json.loads((WEIGHTS / "model_index.json").read_text(encoding="utf-8"))
+    assert [(each.width, each.height) for each in entry.sizes] == [(made_for["width"], made_for["height"])]
+    assert [each.frames for each in entry.lengths] == [made_for["num_frames"]]
 
 
 def test_the_same_wish_gives_the_same_frames_and_another_seed_visibly_others(renderer: DiffusersRenderer) -> None:
@@ -102,5 +103,12 @@ def test_what_moves_moves(renderer: DiffusersRenderer) -> None:
 @pytest.mark.parametrize("words", ODD_PROMPTS)
 def test_any_words_give_a_clip_of_the_creatures_world(renderer: DiffusersRenderer, words: str) -> None:
     usual = [clip_of(renderer, perspective=each).mean(axis=0) for each in ("curious-cat", "drifting-goldfish")]
-    clip = clip_of(renderer, words or "…", perspective="drifting-goldfish").mean(axis=0)
+    spec = a_spec(perspective="drifting-goldfish", prompt="…")
+    whole = spec.prompt.replace("…", words)
+    clip = drawn(renderer, spec.model_copy(update={"prompt": whole})).mean(axis=0)
     assert apart(clip, usual[1]) < apart(clip, usual[0])
+
+
+def test_no_words_at_all_give_a_clip_too(renderer: DiffusersRenderer) -> None:
+    clip = drawn(renderer, a_spec().model_copy(update={"prompt": ""}))
+    assert clip.std() > 0.05

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from submit_settings import SubmitSettings
 
+from gpu_job.worker_settings import WorkerSettings
 from shared.catalogue import HERE, BrokenCatalogueError, Entry, load
 from shared.models import Model, models
 from shared.perspectives import Perspective, perspectives
@@ -103,9 +105,10 @@ def test_the_lengths_of_a_model_are_what_its_frames_take(model: Model) -> None:
 
 
 def test_one_model_lies_in_the_repository() -> None:
-    root = Path(__file__).parents[2]
-    there = [model.id for model in models().values() if (root / "models" / "weights" / model.source).is_dir()]
+    folder = Path(__file__).parents[2] / WorkerSettings.model_fields["models_dir"].default
+    there = [model.id for model in models().values() if (folder / model.source / "model_index.json").is_file()]
     assert there == ["pocket"]
+    assert SubmitSettings.model_fields["served_models"].default == ("pocket",)
 
 
 def test_a_catalogue_cannot_be_changed_by_who_reads_it() -> None:

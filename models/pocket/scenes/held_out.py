@@ -60,20 +60,24 @@ def held_out_prompts(count: int, seed: int) -> list[tuple[str, Scene]]:
     return prompts
 
 
-def _draw(rng: np.random.Generator, number: int, *, held_out: bool) -> Scene:
+def draw_any(rng: np.random.Generator, number: int) -> Scene:
+    """A scene of the places in turn, every other attribute as likely as each other, held out or not."""
     place = PLACES[number % len(PLACES)]
-    while True:
-        scene = Scene(
-            place=place,
-            time_of_day=pick(rng, TIMES),
-            weather=Weather.CLEAR if place in SHELTERED else pick(rng, WEATHERS),
-            thing=pick(rng, THINGS),
-            colour=pick(rng, COLOURS),
-            motion=pick(rng, MOTIONS_OF[place]),
-            seed=int(rng.integers(2**31)),
-        )
-        if is_held_out(scene) is held_out:
-            return scene
+    return Scene(
+        place=place,
+        time_of_day=pick(rng, TIMES),
+        weather=Weather.CLEAR if place in SHELTERED else pick(rng, WEATHERS),
+        thing=pick(rng, THINGS),
+        colour=pick(rng, COLOURS),
+        motion=pick(rng, MOTIONS_OF[place]),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _draw(rng: np.random.Generator, number: int, *, held_out: bool) -> Scene:
+    while is_held_out(scene := draw_any(rng, number)) is not held_out:
+        pass
+    return scene
 
 
 def _prompt(scene: Scene, rng: np.random.Generator) -> str:

@@ -96,8 +96,3 @@ def fill(template: str, said: Mapping[str, str]) -> str | None:
     if any(gap not in said for gap in GAP.findall(text)):
         return None
     return text.format_map(said)
-
-
-def says(template: str, gaps: frozenset[str]) -> bool:
-    """Whether one of the gaps occurs in the template at all."""
-    return any(gap in gaps for gap in GAP.findall(template))
