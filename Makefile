@@ -62,6 +62,8 @@ pocket: $(HEAVY) ## Train the pocket model here: hours on two cores; goes on whe
 
 pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen (some minutes)
 	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out models/weights/pocket/evaluation.json $(ARGS)
+	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out models/weights/pocket/evaluation-20.json \
+	  --steps 20 --guidance 2 $(ARGS)
 
 pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what was measured
 	@$(BIN)/python -W ignore -m models.pocket.card $(ARGS)

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Of all perspectives, and of each: below the model's folder.
 SHEET, SHEETS = "perspectives.jpg", "sheets"
-#: What was found of the model, and of its teacher.
-FOUND, TEACHER = "evaluation.json", "teacher.json"
+#: What was found of the model as it is used; others of that pattern are for comparison.
+FOUND, OTHERS = "evaluation.json", "evaluation-*.json"
 SEED = 7
 
 TEMPLATE = """---
@@ -56,12 +56,7 @@ it was not taught count for nothing.
 {prompts_count} prompts that training has not seen (other templates; half of them with combinations of place, thing and
 colour that it has never seen), read by a probe that learned from painted scenes alone:
 
-| | {steps} steps | teacher: {teacher_steps} steps, guidance {teacher_guidance} | painted clips: the probe's own limit |
-|---|---|---|---|
-{accuracy}
-| jerk (second difference in time), of painted clips' | {jerk:.2f} | {teacher_jerk:.2f} | 1 |
-| difference between seeds, of that between painted clips of one place | {variety:.2f} | {teacher_variety:.2f} | 1 |
-| seconds a clip | {seconds:.2f} | {teacher_seconds:.2f} | |
+{found}
 
     make pocket-evaluation
 
@@ -86,10 +81,9 @@ are in it. Recipe:
 
 
 def write_card(folder: Path) -> None:
-    """Write the card and its sheets into a model's folder, from what `FOUND`, `TEACHER` and `HISTORY` in it tell."""
-    found, teacher, history = (
-        json.loads((folder / name).read_text(encoding="utf-8")) for name in (FOUND, TEACHER, HISTORY)
-    )
+    """Write the card and its sheets into a model's folder, from what `FOUND`, `OTHERS` and `HISTORY` in it tell."""
+    found, history = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (FOUND, HISTORY))
+    others = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(OTHERS))]
     recipe = history["recipe"]
     pipe = PocketPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
@@ -113,24 +107,7 @@ def write_card(folder: Path) -> None:
         sheet=SHEET,
         prompts=_table(rows),
         prompts_count=found["prompts"],
-        accuracy=_table(
-            [
-                (
-                    name.replace("_", " "),
-                    f"{part:.1%}",
-                    f"{teacher['accuracy'][name]:.1%}",
-                    f"{found['accuracy_on_painted'][name]:.1%}",
-                )
-                for name, part in found["accuracy"].items()
-            ]
-        ),
-        jerk=found["jerk_ratio"],
-        variety=found["variety_ratio"],
-        teacher_steps=teacher["steps"],
-        teacher_guidance=teacher["guidance"],
-        teacher_jerk=teacher["jerk_ratio"],
-        teacher_variety=teacher["variety_ratio"],
-        teacher_seconds=teacher["seconds_a_clip"],
+        found=_comparison([found, *others]),
         recipe=recipe,
         made=read_history(folder / HISTORY),
         recipe_text=(RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"),
@@ -138,6 +115,23 @@ def write_card(folder: Path) -> None:
         patch=pipe.vae.config.patch_size,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _comparison(columns: Sequence[dict[str, Any]]) -> str:
+    """A column for each of some evaluations, and one for what can be read of painted clips."""
+    head = ["", *(f"{each['steps']} steps, guidance {each['guidance']:g}" for each in columns), "painted clips"]
+    painted = columns[0]["accuracy_on_painted"]
+    rows = [head, ["---"] * len(head)]
+    for name in painted:
+        read = [each["accuracy"][name] for each in columns]
+        rows.append([name.replace("_", " "), *(f"{part:.1%}" for part in (*read, painted[name]))])
+    for name, label in (
+        ("jerk_ratio", "jerk (second difference in time), of painted clips'"),
+        ("variety_ratio", "difference between seeds, of that between painted clips of a scene"),
+    ):
+        rows.append([label, *(f"{each[name]:.2f}" for each in columns), "1"])
+    rows.append(["seconds a clip", *(f"{each['seconds_a_clip']:.2f}" for each in columns), ""])
+    return _table(rows)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

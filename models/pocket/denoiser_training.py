@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from diffusers import WanTransformer3DModel
 
 from models.pocket.denoiser import Denoiser, Optimizers, drawn_times
 from models.pocket.learning import learn, rate_factor
@@ -28,6 +29,7 @@ def train_denoiser(
     *,
     tokenizer: PreTrainedTokenizerFast,
     text_encoder: T5EncoderModel,
+    beginning: Path,
     recipe: Recipe,
     folder: Path,
     device: torch.device,
@@ -41,6 +43,7 @@ def train_denoiser(
         scenes: that they show.
         tokenizer: of the captions.
         text_encoder: that has learned to read them.
+        beginning: folder of a transformer whose weights to begin with, where there is one.
         recipe: the numbers.
         folder: of the checkpoints and the log.
         device: to train on.
@@ -53,6 +56,9 @@ def train_denoiser(
     part = recipe.denoiser
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe=recipe, text_encoder=text_encoder).to(device)
+    if beginning.exists():
+        begun = WanTransformer3DModel.from_pretrained(beginning, dtype=torch.float32)
+        denoiser.transformer.load_state_dict(begun.state_dict())
 
     def batch(step: int) -> Batch:
         rng = np.random.default_rng((recipe.seed, step))

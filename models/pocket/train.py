@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -63,6 +64,11 @@ class Training:
         device: to train on.
         is_over: whether time is up; asked between steps.
         parts: of `PARTS`, those that learn in this run; the others are taken as far as they are.
+        begin_with: folder of an earlier model of this recipe's sizes, whose weights all parts begin with. Its text
+            encoder stays as it is.
+
+    Raises:
+        ValueError: the work folder has begun with something else.
     """
 
     def __init__(
@@ -73,12 +79,15 @@ class Training:
         device: torch.device,
         is_over: Callable[[], bool],
         parts: tuple[str, ...] = PARTS,
+        begin_with: Path | None = None,
     ) -> None:
         self._recipe = recipe
         self._work = work
         self._device = device
         self._is_over = is_over
         self._parts = parts
+        if begin_with:
+            self._begin_with(begin_with)
         self.tokenizer = self._tokenizer()
 
     def run(self) -> PocketPipeline | None:
@@ -99,13 +108,7 @@ class Training:
             device=self._device,
             is_over=self._over("paint"),
         )
-        text_encoder = train_text(
-            tokenizer=self.tokenizer,
-            recipe=self._recipe,
-            folder=self._work,
-            device=self._device,
-            is_over=self._over("text"),
-        )
+        text_encoder = self._text_encoder()
         train_decoder(
             autoencoder,
             pixels,
@@ -123,6 +126,28 @@ class Training:
         pipe = self._assembled(autoencoder, denoiser)
         self._write_samples(pipe, "latest", steps=steps, guidance=guidance)
         return pipe
+
+    def _begin_with(self, folder: Path) -> None:
+        if (self._work / "tokenizer").exists():
+            msg = f"{self._work} has begun already: name a new folder, or go on without other weights."
+            raise ValueError(msg)
+        for part, name in (("tokenizer", "tokenizer"), ("vae", "autoencoder"), ("text_encoder", "text_encoder")):
+            shutil.copytree(folder / part, self._work / name)
+        shutil.copytree(folder / "transformer", self._work / "beginning")
+
+    def _text_encoder(self) -> T5EncoderModel:
+        """As far as it has learned, or as it was begun with."""
+        folder = self._work / "text_encoder"
+        if folder.exists():
+            begun: T5EncoderModel = T5EncoderModel.from_pretrained(folder, dtype=torch.float32)
+            return begun.eval().requires_grad_(requires_grad=False).to(self._device)
+        return train_text(
+            tokenizer=self.tokenizer,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=self._over("text"),
+        )
 
     def _over(self, part: str) -> Callable[[], bool]:
         """Whether time is up for a part."""
@@ -161,7 +186,9 @@ class Training:
         if not folder.exists():
             with replaced(folder) as draft:
                 fitted(pixels, recipe=self._recipe).save_pretrained(draft)
-        autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(folder, low_cpu_mem_usage=False)
+        autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(
+            folder, dtype=torch.float32, low_cpu_mem_usage=False
+        )
         return autoencoder
 
     def _denoiser(self, autoencoder: PocketAutoencoder, text_encoder: T5EncoderModel) -> Denoiser:
@@ -178,6 +205,7 @@ class Training:
             scenes,
             tokenizer=self.tokenizer,
             text_encoder=text_encoder,
+            beginning=self._work / "beginning",
             recipe=self._recipe,
             folder=self._work,
             device=self._device,
@@ -222,16 +250,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long; the next run goes on")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="train these alone (default: all)")
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="MODEL", help="folder of a model whose weights to begin with"
+    )
     arguments = parser.parse_args()
     end_at = time.monotonic() + 60 * arguments.minutes
-    training = Training(
-        read_recipe(arguments.recipe),
-        arguments.work,
-        device=torch.device(arguments.device),
-        is_over=lambda: time.monotonic() > end_at,
-        parts=tuple(arguments.parts),
-    )
     try:
+        training = Training(
+            read_recipe(arguments.recipe),
+            arguments.work,
+            device=torch.device(arguments.device),
+            is_over=lambda: time.monotonic() > end_at,
+            parts=tuple(arguments.parts),
+            begin_with=arguments.begin_with,
+        )
         pipe = training.run()
         if arguments.out and pipe:
             print(f"{arguments.out}: {write_model(arguments.out, pipe) / 1e6:.1f} MB")

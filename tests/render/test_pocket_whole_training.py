@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from gpu_job.pocket.pipeline import PocketPipeline  # noqa: E402
 from models.pocket.assembly import write_model  # noqa: E402
-from models.pocket.card import FOUND, TEACHER, write_card  # noqa: E402
+from models.pocket.card import FOUND, write_card  # noqa: E402
 from models.pocket.checkpoints import load  # noqa: E402
 from models.pocket.evaluation import evaluate  # noqa: E402
 from models.pocket.history import HISTORY, write_history  # noqa: E402
@@ -66,6 +67,23 @@ def test_who_comes_when_all_is_done_has_nothing_to_do(work: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in work.rglob("piece-*")} == before
 
 
+def test_another_training_may_begin_with_the_weights_of_this_one(work: Path, tmp_path: Path) -> None:
+    shutil.copytree(work / "pixels", tmp_path / "pixels")
+    shutil.copytree(work / "shards", tmp_path / "shards")
+    again = Training(
+        RECIPE, tmp_path, device=torch.device("cpu"), is_over=lambda: True, parts=(), begin_with=work / "model"
+    )
+    pipe = again.run()
+    assert pipe
+    before = PocketPipeline.from_pretrained(work / "model", dtype=torch.float32, local_files_only=True)
+    for part in ("text_encoder", "transformer", "vae"):
+        weights = getattr(pipe, part).state_dict()
+        for name, weight in getattr(before, part).state_dict().items():
+            assert torch.equal(weights[name], weight), name
+    with pytest.raises(ValueError, match="has begun already"):
+        Training(RECIPE, tmp_path, device=torch.device("cpu"), is_over=lambda: True, begin_with=work / "model")
+
+
 def test_clips_of_another_recipe_are_not_mixed_in(work: Path) -> None:
     other = RECIPE.model_copy(update={"seed": 2})
     with pytest.raises(ValueError, match="another recipe"):
@@ -93,12 +111,13 @@ def test_the_model_is_measured_and_its_card_tells_what_was_found(work: Path, mon
     assert set(found.accuracy) == {"place", "time_of_day", "weather", "thing", "colour", "motion"}
     assert all(0 <= part <= 1 for part in (*found.accuracy.values(), *found.accuracy_on_painted.values()))
     assert min(found.jerk_ratio, found.variety_ratio, found.seconds_a_clip) > 0
-    for name in (FOUND, TEACHER):
+    for name in (FOUND, "evaluation-20.json"):
         (folder / name).write_text(json.dumps(asdict(found)), encoding="utf-8")
     write_history(folder / HISTORY, work, recipe="tiny", device="cpu")
     write_card(folder)
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert f"{found.accuracy['colour']:.1%}" in card
+    assert card.count("2 steps, guidance 1") == 2
     assert "denoiser 6 steps" in card
     assert "no GPU" in card
     assert {path.stem for path in (folder / "sheets").iterdir()} == set(perspectives())
