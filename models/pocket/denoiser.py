@@ -35,7 +35,7 @@ LEAST_TIME = 0.5
 #: Of the scheduler that draws: most of its steps lie where there is little but noise. The first components spread four
 #: times as far as noise, and neighbours have much the same: that is where a clip's contents are decided.
 TIME_SHIFT = 10.0
-#: Of the logarithm of signal to noise that training draws, mean and deviation. With 30 000 numbers a clip, what it
+#: Of the logarithm of signal to noise that training draws, mean and deviation. With 15 000 numbers a clip, what it
 #: shows can be told from one part of signal in a hundred of noise: a denoiser that hardly saw less learned no captions,
 #: since a wrong one cost it 0.1 % at any time.
 LOG_RATIO = (-2.6, 1.6)

@@ -34,10 +34,11 @@ def write_history(path: Path, work: Path, *, recipe: str, device: str) -> None:
 
 
 def read_history(path: Path) -> str:
-    """A sentence or two for people."""
+    """A sentence or two for people; what the commands can't know may have been added by hand as ``remark``."""
     told = json.loads(path.read_text(encoding="utf-8"))
     parts = [f"{name} {each['steps']} steps in {each['minutes']:.0f} min" for name, each in told["parts"].items()]
-    return f"Trained on {told['device']}, torch {told['torch']}: {', '.join(parts)}."
+    made = f"Trained on {told['device']}, torch {told['torch']}: {', '.join(parts)}."
+    return f"{made} {told['remark']}" if "remark" in told else made
 
 
 def _device_name(device: str) -> str:
