@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,11 @@ def renderer() -> DiffusersRenderer:
     return DiffusersRenderer(MODELS_DIR, device="cpu", threads=2)
 
 
+@cache
 def clip_of(
     renderer: DiffusersRenderer, words: str = "a red ball", *, seed: int = 1, **wish: Any
 ) -> NDArray[np.float32]:
-    """``(T, H, W, 3)`` in [0, 1] of a perspective's full prompt."""
+    """``(T, H, W, 3)`` in [0, 1] of a perspective's full prompt; drawn once."""
     return drawn(renderer, a_spec(prompt=words, seed=seed, **wish))
 
 
@@ -62,7 +64,7 @@ def test_the_catalogue_says_what_the_model_was_made_for() -> None:
 
 
 def test_the_same_wish_gives_the_same_frames_and_another_seed_visibly_others(renderer: DiffusersRenderer) -> None:
-    assert np.array_equal(clip_of(renderer), clip_of(renderer))
+    assert np.array_equal(clip_of(renderer), drawn(renderer, a_spec(prompt="a red ball", seed=1)))
     assert apart(clip_of(renderer), clip_of(renderer, seed=2)) > 0.02
 
 
@@ -95,9 +97,9 @@ def test_night_is_darker_than_day_and_evening_warmer(renderer: DiffusersRenderer
 
 
 def test_what_moves_moves(renderer: DiffusersRenderer) -> None:
-    chase = clip_of(renderer, "chasing a blue bird", perspective="loyal-dog")
+    turn = clip_of(renderer, "turning around, a blue flower", perspective="loyal-dog")
     hover = clip_of(renderer, "a blue flower, hovering in place", perspective="loyal-dog")
-    assert np.abs(np.diff(chase, axis=0)).mean() > 1.3 * np.abs(np.diff(hover, axis=0)).mean() > 0.001
+    assert np.abs(np.diff(turn, axis=0)).mean() > 1.3 * np.abs(np.diff(hover, axis=0)).mean() > 0.001
 
 
 @pytest.mark.parametrize("words", ODD_PROMPTS)
