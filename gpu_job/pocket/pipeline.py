@@ -97,8 +97,8 @@ class PocketPipeline(DiffusionPipeline):
         height: int | None = None,
         width: int | None = None,
         num_frames: int | None = None,
-        num_inference_steps: int = 4,
-        guidance_scale: float = 1.0,
+        num_inference_steps: int = 8,
+        guidance_scale: float = 3.0,
         generator: torch.Generator | None = None,
         latents: torch.Tensor | None = None,
         output_type: str = "pt",
@@ -112,7 +112,7 @@ class PocketPipeline(DiffusionPipeline):
             height: 128 and a like length and width are what it was trained on; multiples of 32 near it may do.
             width: see there.
             num_frames: one more than a multiple of 4.
-            num_inference_steps: four are what the weights that ship were distilled to.
+            num_inference_steps: more is finer, up to some twenty; a distilled model needs its own number.
             guidance_scale: how strictly the prompt is followed; 1 is off, and enough where distillation took it in.
             generator: the source of the noise.
             latents: noise to begin with, instead of the generator's.
