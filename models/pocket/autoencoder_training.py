@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from gpu_job.pocket.autoencoder import GROUP_FRAMES, PocketAutoencoder
-from models.pocket.checkpoints import Progress, load, save
 from models.pocket.clips import as_video, painted, scene_of
 from models.pocket.learning import halves
+from models.pocket.lessons import take_lessons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 FITTED_AT_ONCE = 25
 #: Clips in a file of pixels.
 SHARD_CLIPS = 200
-#: Steps between two checkpoints.
-SAVE_EVERY = 100
 
 
 def paint_pixels(folder: Path, *, recipe: Recipe, is_over: Callable[[], bool]) -> NDArray[np.uint8] | None:
@@ -80,14 +78,8 @@ def train_decoder(
     autoencoder.to(device)
     decoder = autoencoder.decoder
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=part.learning_rate, weight_decay=1e-4)
-    path, step = folder / "decoder", 0
-    if state := load(path):
-        decoder.load_state_dict(state["decoder"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    progress = Progress(folder / "decoder.jsonl", steps=part.steps)
-    decoder.train()
-    while step < part.steps and not is_over():
+
+    def loss_at(step: int) -> torch.Tensor:
         rng = np.random.default_rng((recipe.seed, step))
         video = as_video(_crops(pixels, rng, recipe)).to(device)
         with torch.no_grad():
@@ -98,21 +90,19 @@ def train_decoder(
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
         drawn = plain + added.float()
-        loss = F.l1_loss(drawn, video) + 0.5 * _edge_loss(drawn, video)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = part.learning_rate * _warm_up_and_decay(step / part.steps)
-        optimizer.step()
-        step += 1
-        progress.heard(step, loss.item())
-        is_last = step == part.steps or is_over()
-        if step % SAVE_EVERY == 0 or is_last:
-            save(path, {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
-        if is_last:
-            break
-    decoder.eval()
+        return F.l1_loss(drawn, video) + 0.5 * _edge_loss(drawn, video)
+
+    take_lessons(
+        decoder,
+        optimizer,
+        key="decoder",
+        path=folder / "decoder",
+        steps=part.steps,
+        rate=lambda step: part.learning_rate * _warm_up_and_decay(step / part.steps),
+        loss_at=loss_at,
+        is_over=is_over,
+        longest_gradient=1.0,
+    )
 
 
 @torch.no_grad()

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from models.pocket.checkpoints import Progress, load, save
 from models.pocket.clips import painted_once
 from models.pocket.labels import ATTRIBUTES, labels_of
+from models.pocket.lessons import take_lessons
 from models.pocket.scenes.held_out import draw_any
 
 if TYPE_CHECKING:
@@ -101,33 +101,25 @@ def train_probe(folder: Path, shape: ClipShape, *, is_over: Callable[[], bool] =
     torch.manual_seed(SEED)
     probe = Probe()
     optimizer = torch.optim.AdamW(probe.parameters(), lr=RATE, weight_decay=0.02)
-    path, step = folder / name, 0
-    if state := load(path):
-        probe.load_state_dict(state["probe"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    progress = Progress(folder / f"{name}.jsonl", steps=STEPS)
-    probe.train()
-    while step < STEPS and not is_over():
+
+    def loss_at(step: int) -> torch.Tensor:
         rng = np.random.default_rng((SEED, step))
-        chosen = rng.integers(CLIPS, size=BATCH)
-        video = _disturbed(small_video(clips[np.sort(chosen)]), rng)
-        index = torch.from_numpy(np.sort(chosen))
-        scores = probe(video)
-        loss = torch.stack([F.cross_entropy(scores[name], labels[name][index]) for name in ATTRIBUTES]).sum()
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 100) * (1 - step / STEPS)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        step += 1
-        progress.heard(step, loss.item())
-        is_last = step == STEPS or is_over()
-        if step % 100 == 0 or is_last:
-            save(path, {"probe": probe.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
-        if is_last:
-            break
-    return probe.eval()
+        chosen = np.sort(rng.integers(CLIPS, size=BATCH))
+        scores = probe(_disturbed(small_video(clips[chosen]), rng))
+        index = torch.from_numpy(chosen)
+        return torch.stack([F.cross_entropy(scores[each], labels[each][index]) for each in ATTRIBUTES]).sum()
+
+    take_lessons(
+        probe,
+        optimizer,
+        key="probe",
+        path=folder / name,
+        steps=STEPS,
+        rate=lambda step: RATE * min(1.0, (step + 1) / 100) * (1 - step / STEPS),
+        loss_at=loss_at,
+        is_over=is_over,
+    )
+    return probe
 
 
 def _disturbed(video: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -15,9 +15,9 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from gpu_job.pocket.pipeline import shortened, states_of
-from models.pocket.checkpoints import Progress, load, save
 from models.pocket.clips import scene_of
 from models.pocket.labels import ATTRIBUTES, labels_of
+from models.pocket.lessons import take_lessons
 from models.pocket.scenes.captions import caption, keywords
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from models.pocket.recipe import Recipe
     from models.pocket.scenes.attributes import Scene
 
-#: Steps between two checkpoints.
-SAVE_EVERY = 200
 #: Of the scenes that captions are made of: none that is painted.
 CAPTIONS = 8
 
@@ -86,30 +84,24 @@ def train_text(
     torch.manual_seed(recipe.seed)
     reader = Reader(recipe=recipe, vocabulary=len(tokenizer)).to(device)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=part.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    path, step = folder / "text", 0
-    if state := load(path):
-        reader.load_state_dict(state["reader"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    progress = Progress(folder / "text.jsonl", steps=part.steps)
-    while step < part.steps and not is_over():
+
+    def loss_at(step: int) -> torch.Tensor:
         rng = np.random.default_rng((recipe.seed, CAPTIONS, step))
         scenes = [scene_of(recipe.seed, step * part.batch + number, CAPTIONS) for number in range(part.batch)]
         ids = tokens_of(tokenizer, [said_of(each, rng, recipe) for each in scenes], part.length)
         labels = labels_of(scenes)
         scores = reader(ids.to(device))
-        loss = torch.stack([F.cross_entropy(scores[name], labels[name].to(device)) for name in ATTRIBUTES]).sum()
-        for group in optimizer.param_groups:
-            group["lr"] = part.learning_rate * min(1.0, (step + 1) / 100) * (1 - step / part.steps)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        progress.heard(step, loss.item())
-        is_last = step == part.steps or is_over()
-        if step % SAVE_EVERY == 0 or is_last:
-            save(path, {"reader": reader.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
-        if is_last:
-            break
-    return reader.text_encoder.eval().requires_grad_(requires_grad=False)
+        return torch.stack([F.cross_entropy(scores[name], labels[name].to(device)) for name in ATTRIBUTES]).sum()
+
+    take_lessons(
+        reader,
+        optimizer,
+        key="reader",
+        path=folder / "text",
+        steps=part.steps,
+        rate=lambda step: part.learning_rate * min(1.0, (step + 1) / 100) * (1 - step / part.steps),
+        loss_at=loss_at,
+        is_over=is_over,
+        longest_gradient=1.0,
+    )
+    return reader.text_encoder.requires_grad_(requires_grad=False)
