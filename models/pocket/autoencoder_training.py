@@ -14,7 +14,7 @@ from models.pocket.learning import halves
 from models.pocket.lessons import take_lessons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -84,8 +84,8 @@ def train_decoder(
         video = as_video(_crops(pixels, rng, recipe)).to(device)
         with torch.no_grad():
             latents = autoencoder.encode(video)
-            noise = rng.standard_normal(latents.shape, dtype=np.float32) * rng.random((len(latents), 1, 1, 1, 1))
-            latents += part.noise * torch.from_numpy(noise.astype(np.float32)).to(device)
+            errors = _errors(latents.shape, rng, token=recipe.denoiser.patch_size)
+            latents += part.noise * torch.from_numpy(errors).to(device)
             plain = autoencoder.project_back(latents)
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
@@ -130,6 +130,20 @@ def _crops(pixels: NDArray[np.uint8], rng: np.random.Generator, recipe: Recipe) 
         crop = crop[:, top : top + part.crop, left : left + part.crop]
         crops.append(crop[:, :, ::-1] if rng.integers(2) else crop)
     return np.stack(crops)
+
+
+def _errors(shape: Sequence[int], rng: np.random.Generator, *, token: int) -> NDArray[np.float32]:
+    """What drawn latents ``(N, C, t, h, w)`` are wrong by: each of its own, and the squares of a token as one.
+
+    Up to 1 in standard deviation, each clip's its own. The denoiser says a token at a time: where a decoder had not
+    learned that neighbours may be wrong together, its clips had seams.
+    """
+    clips, channels, groups, height, width = shape
+    own = rng.standard_normal(shape)
+    tokens = rng.standard_normal((clips, channels, groups, -(-height // token), -(-width // token)))
+    tokens = tokens.repeat(token, axis=3).repeat(token, axis=4)[..., :height, :width]
+    errors: NDArray[np.float32] = (rng.random((clips, 1, 1, 1, 1)) * (own + tokens) / np.sqrt(2)).astype(np.float32)
+    return errors
 
 
 def _edge_loss(drawn: torch.Tensor, video: torch.Tensor) -> torch.Tensor:

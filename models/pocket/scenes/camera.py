@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 #: Vertical angle of view.
 VIEW = radians(72.0)
 #: From viewer to thing, at which its size is meant.
-DISTANCE = 4.0
-#: Share of the picture's height that a thing of height 1 fills there.
-FILLS = 0.32
+DISTANCE = 3.0
+#: Share of the picture's height that a thing of height 1 fills there: it must be known by few pixels.
+FILLS = 0.43
 #: A thing that stands beside the path is nearer or farther by these factors at the ends of a clip.
 APPROACH = (1.10, 0.92)
 STEPS_PER_S = 2.0
@@ -112,10 +112,10 @@ def plan(place: Place, motion: Motion, thing: Thing, rng: np.random.Generator, *
     moments = np.arange(frames) / fps
     duration = frames / fps
     side = float(rng.choice((-1.0, 1.0)))
-    phase = pi * float(rng.integers(2)) + float(rng.uniform(-0.5, 0.5))
+    phase = float(rng.uniform(-0.5, 0.5))
     speed = SPEED[motion] * stand.haste
-    aside = float(rng.uniform(-0.55, 0.55))
-    above = float(rng.uniform(-0.25, 0.3))
+    aside = float(rng.uniform(-0.42, 0.42))
+    above = float(rng.uniform(-0.2, 0.25))
     sweep = radians(45.0) * min(duration, 1.25)
     skew = float(rng.uniform(-0.25, 0.25))
     looks_right = bool(rng.random() < 0.5)  # noqa: PLR2004 - a coin
@@ -158,7 +158,7 @@ def _sway(motion: Motion, t: float, done: float, phase: float, side: float, swee
     if motion is Motion.WALK:
         step, tilt = sin(tau * STEPS_PER_S * t + phase), sin(pi * STEPS_PER_S * t + phase / 2)
         gap = APPROACH[0] + (APPROACH[1] - APPROACH[0]) * done
-        return Sway(right=0.10 * tilt, up=0.14 * step, pitch=radians(2.4) * step, roll=radians(2.0) * tilt, gap=gap)
+        return Sway(right=0.10 * tilt, up=0.17 * step, pitch=radians(3.2) * step, roll=radians(2.0) * tilt, gap=gap)
     if motion is Motion.GLIDE:
         bank = side * sin(pi * (done - 0.5))
         gap = APPROACH[0] + (APPROACH[1] - APPROACH[0]) * done
@@ -171,11 +171,11 @@ def _sway(motion: Motion, t: float, done: float, phase: float, side: float, swee
             right=0.75 * sin(swing),
             yaw=radians(7.0) * cos(swing),
             roll=radians(-9.0) * cos(swing),
-            dodge=1.35 * sin(swing + 0.9),
+            dodge=1.1 * sin(swing + 0.9),
             away=cos(swing + 0.9),
         )
     swing = tau * 0.95 * t + phase
-    return Sway(right=0.16 * cos(swing / 2), up=0.34 * sin(swing), roll=radians(1.5) * cos(swing / 2))
+    return Sway(right=0.16 * cos(swing / 2), up=0.45 * sin(swing), roll=radians(1.5) * cos(swing / 2))
 
 
 def _heading(motion: Motion, thing: Thing, away: float, skew: float, *, looks_right: bool) -> float:
