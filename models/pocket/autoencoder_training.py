@@ -14,7 +14,7 @@ from models.pocket.learning import halves
 from models.pocket.lessons import take_lessons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -67,13 +67,17 @@ def fitted(pixels: NDArray[np.uint8], *, recipe: Recipe) -> PocketAutoencoder:
 def train_decoder(
     autoencoder: PocketAutoencoder,
     pixels: NDArray[np.uint8],
+    redrawn: torch.Tensor,
     *,
     recipe: Recipe,
     folder: Path,
     device: torch.device,
     is_over: Callable[[], bool],
 ) -> None:
-    """Train the decoder, on from the last checkpoint."""
+    """Train the decoder, on from the last checkpoint: every other step from painted clips, from redrawn ones.
+
+    ``redrawn`` are latents ``(N, C, t, h, w)`` of the first of the ``pixels``; see `models.pocket.redrawing`.
+    """
     part = recipe.autoencoder
     autoencoder.to(device)
     decoder = autoencoder.decoder
@@ -81,12 +85,14 @@ def train_decoder(
 
     def loss_at(step: int) -> torch.Tensor:
         rng = np.random.default_rng((recipe.seed, step))
-        video = as_video(_crops(pixels, rng, recipe)).to(device)
-        with torch.no_grad():
+        if step % 2:
+            latents, video = (each.to(device) for each in _redrawn_crops(pixels, redrawn, rng, recipe))
+        else:
+            video = as_video(_crops(pixels, rng, recipe)).to(device)
             latents = autoencoder.encode(video)
-            errors = _errors(latents.shape, rng, token=recipe.denoiser.patch_size)
-            latents += part.noise * torch.from_numpy(errors).to(device)
-            plain = autoencoder.project_back(latents)
+            noise = rng.standard_normal(latents.shape, dtype=np.float32) * rng.random((len(latents), 1, 1, 1, 1))
+            latents += part.noise * torch.from_numpy(noise.astype(np.float32)).to(device)
+        plain = autoencoder.project_back(latents)
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
         drawn = plain + added.float()
@@ -132,18 +138,21 @@ def _crops(pixels: NDArray[np.uint8], rng: np.random.Generator, recipe: Recipe) 
     return np.stack(crops)
 
 
-def _errors(shape: Sequence[int], rng: np.random.Generator, *, token: int) -> NDArray[np.float32]:
-    """What drawn latents ``(N, C, t, h, w)`` are wrong by: each of its own, and the squares of a token as one.
-
-    Up to 1 in standard deviation, each clip's its own. The denoiser says a token at a time: where a decoder had not
-    learned that neighbours may be wrong together, its clips had seams.
-    """
-    clips, channels, groups, height, width = shape
-    own = rng.standard_normal(shape)
-    tokens = rng.standard_normal((clips, channels, groups, -(-height // token), -(-width // token)))
-    tokens = tokens.repeat(token, axis=3).repeat(token, axis=4)[..., :height, :width]
-    errors: NDArray[np.float32] = (rng.random((clips, 1, 1, 1, 1)) * (own + tokens) / np.sqrt(2)).astype(np.float32)
-    return errors
+def _redrawn_crops(
+    pixels: NDArray[np.uint8], redrawn: torch.Tensor, rng: np.random.Generator, recipe: Recipe
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents and video of the same squares; whole in time, so half as many."""
+    part, clip = recipe.autoencoder, recipe.clip
+    size, cells = part.patch_size, part.crop // part.patch_size
+    latents, videos = [], []
+    for _ in range(max(1, part.batch // 2)):
+        number = int(rng.integers(len(redrawn)))
+        row = int(rng.integers((clip.height - part.crop) // size + 1))
+        column = int(rng.integers((clip.width - part.crop) // size + 1))
+        latents.append(redrawn[number, :, :, row : row + cells, column : column + cells])
+        top, left = row * size, column * size
+        videos.append(pixels[number, :, top : top + part.crop, left : left + part.crop])
+    return torch.stack(latents).float(), as_video(np.stack(videos))
 
 
 def _edge_loss(drawn: torch.Tensor, video: torch.Tensor) -> torch.Tensor:

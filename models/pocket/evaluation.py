@@ -3,7 +3,7 @@
     python -m models.pocket.evaluation --model FOLDER --work FOLDER
 
 Prints what it finds as JSON, and writes it where ``--out`` says. The first run paints and trains the probe
-(ten minutes on two cores).
+(twenty minutes on two cores).
 """
 
 from __future__ import annotations

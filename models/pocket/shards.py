@@ -37,25 +37,27 @@ def paint_shards(
     folder.mkdir(parents=True, exist_ok=True)
     clips = recipe.denoiser.clips
     shape = recipe.clip.model_copy(update={"supersampling": recipe.denoiser.supersampling})
-    for start in range(0, clips, SHARD_CLIPS):
-        path = folder / f"shard-{start:06d}.npz"
-        if path.exists():
-            continue
+    missing = {
+        path: range(start, min(clips, start + SHARD_CLIPS))
+        for start in range(0, clips, SHARD_CLIPS)
+        if not (path := folder / f"shard-{start:06d}.npz").exists()
+    }
+    # One stream for all shards: the painting processes take ten seconds to start.
+    stream = painted([scene_of(recipe.seed, number) for numbers in missing.values() for number in numbers], shape)
+    for path, numbers in missing.items():
         if is_over():
             return
-        scenes = [scene_of(recipe.seed, number) for number in range(start, min(clips, start + SHARD_CLIPS))]
-        stream = painted(scenes, shape)
         latents: list[torch.Tensor] = []
         mirrored: list[torch.Tensor] = []
-        for batch in _batches(stream, ENCODED_AT_ONCE):
+        for batch in _batches(islice(stream, len(numbers)), ENCODED_AT_ONCE):
             video = as_video(np.stack(batch)).to(device)
             latents.append(autoencoder.encode(video).half().cpu())
             mirrored.append(autoencoder.encode(video.flip(-1)).half().cpu())
         draft = path.with_suffix(".draft.npz")
-        lines = [written(each) for each in scenes]
+        lines = [written(scene_of(recipe.seed, number)) for number in numbers]
         np.savez(draft, latents=torch.cat(latents + mirrored).numpy(), scenes=np.array(lines + lines))
         draft.replace(path)
-        print(f"latents: {start + len(scenes)} of {clips} clips painted", flush=True)
+        print(f"latents: {numbers.stop} of {clips} clips painted", flush=True)
 
 
 def read_shards(folder: Path) -> tuple[torch.Tensor, list[Scene]]:

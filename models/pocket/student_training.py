@@ -7,17 +7,15 @@ must say there is the clip that leads it to the same end at once.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 
-from gpu_job.pocket.pipeline import set_times
-from models.pocket.denoiser import TIME_SHIFT, Denoiser, Optimizers
+from models.pocket.denoiser import Denoiser, Optimizers
 from models.pocket.learning import learn, rate_factor
 from models.pocket.text_training import said_of, tokens_of
+from models.pocket.walks import mixed, times_of, walked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,40 +87,6 @@ def train_student(
         is_over=is_over,
         began_as=teacher_step,
     )
-
-
-def times_of(steps: int) -> torch.Tensor:
-    """The times ``(steps + 1,)`` that drawing with so many steps visits, from all noise to none."""
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=TIME_SHIFT)
-    set_times(scheduler, steps)
-    times: torch.Tensor = scheduler.sigmas
-    return times
-
-
-def mixed(clips: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-    """Clips with their part of noise at times ``(N,)``."""
-    by_clip = times.view(-1, 1, 1, 1, 1)
-    return (1 - by_clip) * clips + by_clip * noise
-
-
-@torch.no_grad()
-def walked(
-    teacher: Denoiser,
-    noisy: torch.Tensor,
-    said: tuple[torch.Tensor, torch.Tensor],
-    *,
-    guidance: float,
-    times: Sequence[torch.Tensor],
-) -> torch.Tensor:
-    """Where a guided walk through ``times``, each ``(N,)``, leads from noisy latents."""
-    ids, nothing = said
-    for now, then in pairwise(times):
-        clean = teacher.clean(noisy, now, ids)
-        if guidance > 1:
-            without = teacher.clean(noisy, now, nothing)
-            clean = without + guidance * (clean - without)
-        noisy = noisy + ((then - now) / now).view(-1, 1, 1, 1, 1) * (noisy - clean)
-    return noisy
 
 
 def led_to(noisy: torch.Tensor, end: torch.Tensor, start: torch.Tensor, then: torch.Tensor) -> torch.Tensor:

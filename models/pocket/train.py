@@ -2,7 +2,7 @@
 
     python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/weights/pocket
 
-It paints clips, finds principal components, trains text encoder, decoder and denoiser, has the denoiser teach itself to
+It paints clips, finds principal components, trains text encoder, denoiser and decoder, has the denoiser teach itself to
 need few steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in
 ``samples/``.
 """
@@ -31,6 +31,7 @@ from models.pocket.drawing import drawn
 from models.pocket.history import HISTORY, write_history
 from models.pocket.labels import ATTRIBUTES
 from models.pocket.recipe import RECIPES, Recipe, read_recipe
+from models.pocket.redrawing import redrawn_once
 from models.pocket.scenes.captions import caption
 from models.pocket.scenes.held_out import held_out_prompts
 from models.pocket.shards import paint_shards, read_shards
@@ -52,7 +53,7 @@ SAMPLE_EVERY = 500
 #: Clips of a sheet.
 SAMPLES = 12
 #: What can be trained, in this order.
-PARTS = ("paint", "text", "decoder", "denoiser", "student")
+PARTS = ("paint", "text", "denoiser", "decoder", "student")
 
 
 class Training:
@@ -109,17 +110,10 @@ class Training:
             is_over=self._over("paint"),
         )
         text_encoder = self._text_encoder()
-        train_decoder(
-            autoencoder,
-            pixels,
-            recipe=self._recipe,
-            folder=self._work,
-            device=self._device,
-            is_over=self._over("decoder"),
-        )
         if not any((self._work / "shards").glob("shard-*.npz")):
             return None
         denoiser, steps, guidance = self._denoiser(autoencoder, text_encoder), 16, 2.0
+        self._train_decoder(autoencoder, pixels, denoiser)
         if "student" in self._parts:
             write_model(self._work / "teacher", self._assembled(autoencoder, denoiser))
             denoiser, steps, guidance = self._student(denoiser), self._recipe.student.steps_to_draw, 1.0
@@ -211,6 +205,31 @@ class Training:
             device=self._device,
             is_over=self._over("denoiser"),
             sampled=sampled,
+        )
+
+    def _train_decoder(self, autoencoder: PocketAutoencoder, pixels: NDArray[np.uint8], denoiser: Denoiser) -> None:
+        """As far as time allows; from what the denoiser draws, too."""
+        is_over = self._over("decoder")
+        if is_over() and not (self._work / "decoder").exists():
+            return
+        redrawn = redrawn_once(
+            self._work / "redrawn.npy",
+            pixels,
+            [scene_of(self._recipe.seed, number) for number in range(self._recipe.autoencoder.train_clips)],
+            autoencoder=autoencoder,
+            denoiser=denoiser,
+            tokenizer=self.tokenizer,
+            recipe=self._recipe,
+            device=self._device,
+        )
+        train_decoder(
+            autoencoder,
+            pixels,
+            redrawn,
+            recipe=self._recipe,
+            folder=self._work,
+            device=self._device,
+            is_over=is_over,
         )
 
     def _student(self, teacher: Denoiser) -> Denoiser:

@@ -17,8 +17,9 @@ from models.pocket.labels import ATTRIBUTES  # noqa: E402
 from models.pocket.learning import learn  # noqa: E402
 from models.pocket.muon import Muon, orthogonal  # noqa: E402
 from models.pocket.recipe import RECIPES, Recipe, read_recipe  # noqa: E402
-from models.pocket.student_training import led_to, mixed, times_of, walked  # noqa: E402
+from models.pocket.student_training import led_to  # noqa: E402
 from models.pocket.text_training import Reader  # noqa: E402
+from models.pocket.walks import mixed, times_of, walked  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -59,6 +60,14 @@ def test_every_part_is_trained_to_its_end(work: Path) -> None:
         assert found
         assert found["step"] == count, name
     assert (work / "samples" / "latest.png").stat().st_size > 10_000
+
+
+def test_the_decoder_learns_from_clips_that_show_what_was_painted_as_the_denoiser_draws_it(work: Path) -> None:
+    redrawn, painted = np.load(work / "redrawn.npy"), np.load(work / "shards" / "shard-000000.npz")["latents"]
+    assert len(redrawn) == RECIPE.autoencoder.train_clips
+    painted = painted[: len(redrawn)]
+    to_own, to_next = (np.abs(redrawn - np.roll(painted, shift, axis=0)).mean() for shift in (0, 1))
+    assert 0 < to_own < to_next
 
 
 def test_who_comes_when_all_is_done_has_nothing_to_do(work: Path) -> None:
