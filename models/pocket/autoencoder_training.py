@@ -112,12 +112,12 @@ def train_decoder(
 
 
 @torch.no_grad()
-def quality_db(autoencoder: PocketAutoencoder, clips: NDArray[np.uint8], device: torch.device) -> tuple[float, float]:
+def quality_db(autoencoder: PocketAutoencoder, clips: NDArray[np.uint8]) -> tuple[float, float]:
     """Peak signal-to-noise ratio in dB of clips ``(N, T, H, W, 3)`` there and back: by the components alone; whole."""
     plain: list[float] = []
     whole: list[float] = []
     for clip in clips:
-        video = as_video(clip[None]).to(device)
+        video = as_video(clip[None]).to(autoencoder.device)
         latents = autoencoder.encode(video)
         for errors, back in ((plain, autoencoder.project_back(latents)), (whole, autoencoder.decode(latents))):
             errors.append(float(((back.clamp(-1, 1) - video) / 2).square().mean()))

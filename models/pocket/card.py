@@ -64,7 +64,7 @@ colour that it has never seen), read by a probe that learned from painted scenes
 
     python -m models.pocket.train --recipe {recipe} --work FOLDER --out models/weights/pocket
 
-{made}
+It was {made}
 
 All scenes are painted by code of this repository (`models/pocket/scenes`): there is no data set, and nobody's pictures
 are in it. Recipe:
@@ -130,6 +130,8 @@ def _comparison(columns: Sequence[dict[str, Any]]) -> str:
         ("variety_ratio", "difference between seeds, of that between painted clips of a scene"),
     ):
         rows.append([label, *(f"{each[name]:.2f}" for each in columns), "1"])
+    decibels = (f"{columns[0]['components_db']:.1f} dB", f"{columns[0]['autoencoder_db']:.1f} dB")
+    rows.append(["there and back: components, with the decoder", *[""] * len(columns), ", ".join(decibels)])
     rows.append(["seconds a clip", *(f"{each['seconds_a_clip']:.2f}" for each in columns), ""])
     return _table(rows)
 

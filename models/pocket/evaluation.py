@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from gpu_job.pocket.pipeline import PocketPipeline
+from models.pocket.autoencoder_training import quality_db
 from models.pocket.clips import painted, painted_once
 from models.pocket.drawing import drawn
 from models.pocket.probe import accuracy, train_probe
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 SEED = 2024
 #: Prompts that each get several seeds, and how many.
 VARIED_PROMPTS, VARIETIES = 20, 4
+#: Painted clips that go through the autoencoder and back.
+RETURNED = 40
 #: Prompts that are drawn one by one against the clock.
 TIMED = 5
 
@@ -51,6 +54,9 @@ class Evaluation:
     accuracy: dict[str, float]
     #: The same of painted clips of the same scenes, which the probe has not seen: more can't be read.
     accuracy_on_painted: dict[str, float]
+    #: Peak signal-to-noise ratio of painted clips, there and back by the autoencoder's components alone, and whole.
+    components_db: float
+    autoencoder_db: float
     #: Mean absolute second difference in time of drawn clips by that of painted ones: 1 is as smooth as painted.
     jerk_ratio: float
     #: Mean absolute difference between clips of one prompt and several seeds, by that of painted ones of that scene.
@@ -74,6 +80,7 @@ def evaluate(
     ]
     others = [replace(each, seed=each.seed + n) for each in scenes[:VARIED_PROMPTS] for n in range(VARIETIES)]
     repainted = np.stack(list(painted(others, shape))).reshape(-1, VARIETIES, *real.shape[1:])
+    components_db, autoencoder_db = quality_db(pipe.vae, real[:RETURNED])
     begun = time.perf_counter()
     for prompt, _ in asked[:TIMED]:
         drawn(pipe, [prompt], seed=SEED, steps=steps, guidance=guidance)
@@ -84,6 +91,8 @@ def evaluate(
         guidance=guidance,
         accuracy=accuracy(probe.read(clips), scenes),
         accuracy_on_painted=accuracy(probe.read(real), scenes),
+        components_db=components_db,
+        autoencoder_db=autoencoder_db,
         jerk_ratio=_jerk(clips) / _jerk(real),
         variety_ratio=float(np.mean([_difference(each) for each in varied]))
         / float(np.mean([_difference(each) for each in repainted])),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 #: Name of the file.
 HISTORY = "training.json"
+#: In the work folder: the history of the model whose weights it began with, where there is one.
+BEFORE = "began-with.json"
 #: What is trained, in this order; each keeps a log of that name.
-TRAINED = ("text", "decoder", "denoiser", "student")
+TRAINED = ("text", "denoiser", "decoder", "student")
 
 
 def write_history(path: Path, work: Path, *, recipe: str, device: str) -> None:
@@ -29,15 +31,27 @@ def write_history(path: Path, work: Path, *, recipe: str, device: str) -> None:
         done = progress_of(work / f"{part}.jsonl")
         if done.step:
             parts[part] = {"steps": done.step, "minutes": round(done.minutes, 1), "loss": done.loss}
-    told = {"recipe": recipe, "device": _device_name(device), "torch": torch.__version__, "parts": parts}
+    told: dict[str, object] = {
+        "recipe": recipe,
+        "device": _device_name(device),
+        "torch": torch.__version__,
+        "parts": parts,
+    }
+    if (work / BEFORE).exists():
+        told["began_with"] = json.loads((work / BEFORE).read_text(encoding="utf-8"))
     path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 def read_history(path: Path) -> str:
-    """A sentence or two for people; what the commands can't know may have been added by hand as ``remark``."""
-    told = json.loads(path.read_text(encoding="utf-8"))
+    """Some sentences for people, of the weights that it began with, too."""
+    return _told(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _told(told: dict[str, Any]) -> str:
     parts = [f"{name} {each['steps']} steps in {each['minutes']:.0f} min" for name, each in told["parts"].items()]
-    made = f"Trained on {told['device']}, torch {told['torch']}: {', '.join(parts)}."
+    made = f"trained on {told['device']}, torch {told['torch']}: {', '.join(parts)}."
+    if "began_with" in told:
+        made += f" It began with weights that were {_told(told['began_with'])}"
     return f"{made} {told['remark']}" if "remark" in told else made
 
 

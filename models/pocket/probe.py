@@ -31,7 +31,7 @@ SIZE: Final = 64
 #: And of the frames, every so many: motion shows in half of them.
 EVERY: Final = 2
 CLIPS = 5000
-STEPS, BATCH, RATE = 1500, 32, 2e-3
+STEPS, BATCH, RATE = 1200, 32, 2e-3
 SEED: Final = 99
 
 

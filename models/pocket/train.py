@@ -28,7 +28,7 @@ from models.pocket.checkpoints import progress_of, replaced
 from models.pocket.clips import scene_of
 from models.pocket.denoiser_training import train_denoiser
 from models.pocket.drawing import drawn
-from models.pocket.history import HISTORY, write_history
+from models.pocket.history import BEFORE, HISTORY, write_history
 from models.pocket.labels import ATTRIBUTES
 from models.pocket.recipe import RECIPES, Recipe, read_recipe
 from models.pocket.redrawing import redrawn_once
@@ -128,6 +128,8 @@ class Training:
         for part, name in (("tokenizer", "tokenizer"), ("vae", "autoencoder"), ("text_encoder", "text_encoder")):
             shutil.copytree(folder / part, self._work / name)
         shutil.copytree(folder / "transformer", self._work / "beginning")
+        if (folder / HISTORY).exists():
+            shutil.copy(folder / HISTORY, self._work / BEFORE)
 
     def _text_encoder(self) -> T5EncoderModel:
         """As far as it has learned, or as it was begun with."""

@@ -119,6 +119,8 @@ def test_the_model_is_measured_and_its_card_tells_what_was_found(work: Path, mon
 
     assert set(found.accuracy) == {"place", "time_of_day", "weather", "thing", "colour", "motion"}
     assert all(0 <= part <= 1 for part in (*found.accuracy.values(), *found.accuracy_on_painted.values()))
+    assert found.components_db > 5
+    assert found.autoencoder_db > 5
     assert min(found.jerk_ratio, found.variety_ratio, found.seconds_a_clip) > 0
     for name in (FOUND, "evaluation-20.json"):
         (folder / name).write_text(json.dumps(asdict(found)), encoding="utf-8")
