@@ -146,6 +146,32 @@ def _wait_for_ctrl_c(fault: Callable[[], str | None]) -> None:
 
 @main.command()
 @click.argument("perspective")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", type=OUTPUT, callback=_in_a_folder, help="Default: beside this, with its name.")
+def see(perspective: str, file: Path, output: Path | None) -> None:
+    """Show your own picture or video, FILE, as PERSPECTIVE would see it. Nothing leaves this machine."""
+    from rich.progress import Progress  # noqa: PLC0415 - as all of this, only needed here
+
+    try:
+        from cli.see import NotSeenError, is_picture, see_file  # noqa: PLC0415 - brings torch
+    except ImportError as exc:
+        raise click.ClickException(f"{exc.name} is missing: run `make setup` first.") from exc
+    if perspective not in (known := catalogue()):
+        raise click.BadParameter(f"must be one of {', '.join(known)}", param_hint="PERSPECTIVE")
+    path = output or Path(f"{file.stem}-{perspective}.{'png' if is_picture(file) else 'mp4'}")
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"{known[perspective].name} looks at {file.name}", total=None)
+        try:
+            see_file(
+                file, path, known[perspective], seen=lambda done, of: progress.update(task, completed=done, total=of)
+            )
+        except NotSeenError as exc:
+            raise click.ClickException(str(exc)) from exc
+    console.print(f"Saved {path}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("perspective")
 @click.option("--prompt", help="What happens in front of the eyes. Default: a scene that suits the creature.")
 @click.option("--theme", help="Light and weather; see `lifeasnotme themes`.")
 @click.option("--seed", type=int, help="The same seed and wish give the same video. Default: one of a few.")
