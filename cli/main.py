@@ -23,6 +23,8 @@ from cli.here import announced, announced_url
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
+from shared.catalogue import BrokenCatalogueError
+from shared.catalogues import read_catalogues
 from shared.documents import Status
 from shared.perspectives import perspectives as catalogue
 from shared.requests import Priority
@@ -80,6 +82,10 @@ def _in_a_folder(_context: click.Context, _parameter: click.Parameter, path: Pat
 def main() -> None:
     """See the world through someone else's eyes: short videos from another creature's perspective."""
     signal.signal(signal.SIGTERM, _as_ctrl_c)
+    try:
+        read_catalogues()
+    except BrokenCatalogueError as exc:
+        raise click.ClickException(str(exc)) from exc
 
 
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:

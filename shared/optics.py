@@ -5,16 +5,19 @@ Nothing here computes: `gpu_job.vision` does. What is absent is off: an eye with
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+#: Raised when `gpu_job.vision` makes other pixels of the same numbers than before; 0 is none at all.
+OPTICS_VERSION: Final = 1
 
 Degrees = Annotated[float, Field(gt=0, le=360)]
 Part = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Fixed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Sourced(_Fixed):
@@ -36,7 +39,7 @@ class Sourced(_Fixed):
 class Figure(Sourced):
     """A number."""
 
-    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    value: Annotated[float, Field(gt=0)]
 
 
 class Peaks(Sourced):
@@ -121,3 +124,9 @@ class Optics(_Fixed):
     def figures(self) -> dict[str, Sourced]:
         """Every number that says where it comes from, by its field."""
         return {name: found for name in type(self).model_fields if isinstance(found := getattr(self, name), Sourced)}
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """All that decides pixels: what is on, without the words that say where it comes from. Ready for JSON."""
+        words = {name: set(Sourced.model_fields) for name in self.figures}
+        return self.model_dump(mode="json", exclude_none=True, exclude=words)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Camera(BaseModel):
     """Where a creature's eyes are."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     height_m: Annotated[float, Field(gt=0)]
     """Above the ground, in metres."""
