@@ -96,7 +96,7 @@ def encode(
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             container.metadata.update(metadata)
-            stream = _stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
+            stream = h264_stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
             reformatter = VideoReformatter()
             for chunk in chunks:
                 if chunk.shape[1:] != (height, width, 3) or count + len(chunk) > frames:
@@ -105,7 +105,7 @@ def encode(
                     picture = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
                     if count == frames // 2:
                         middle_frame = picture
-                    container.mux(stream.encode(_video_frame(picture, reformatter, index=count)))
+                    container.mux(stream.encode(yuv_frame(picture, reformatter, index=count)))
                     count += 1
                 if watch is not None:
                     watch.moved(Stage.ENCODING, count, frames)
@@ -129,7 +129,8 @@ def encode(
     )
 
 
-def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
+def h264_stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
+    """The stream, set up for what every browser and phone decodes."""
     context = stream.codec_context
     context.width, context.height = width, height
     context.pix_fmt = "yuv420p"
@@ -141,7 +142,7 @@ def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
     return stream
 
 
-def _video_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
+def yuv_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
     """Convert ``(H, W, 3) uint8`` to BT.709, limited range."""
     frame = reformatter.reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"),
