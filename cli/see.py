@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from fractions import Fraction
-from itertools import islice
+from itertools import chain
+from math import atan, degrees, radians, tan
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gpu_job.encoder import encode
+from cli.own_files import NotSeenError
+from cli.own_pictures import WRITTEN, opened_picture, pixels, write_picture
+from cli.own_videos import see_video
 from gpu_job.vision.eye import through
 
 if TYPE_CHECKING:
@@ -21,117 +20,77 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.optics import Optics
     from shared.perspectives import Perspective
 
-#: Frames in work at a time.
-CHUNK = 4
-#: Longest edge in pixels; larger pictures are made smaller, since an eye needs no more.
-MAX_EDGE = 1920
-#: Longest video, in frames: two minutes at 60 a second.
-MAX_FRAMES = 7200
+#: A file that claims more frames a second would make the eye hold hundreds, to let their flicker run together.
+MAX_FPS = 240.0
 
 
-class NotSeenError(Exception):
-    """The file can't be seen; the message says why, for people."""
+def ending_for(path: Path) -> str:
+    """Of the name that the seen file gets: ``.jpg``, ``.png`` or ``.mp4``.
+
+    Raises:
+        NotSeenError: a picture with far too many pixels.
+    """
+    with opened_picture(path) as image:
+        if image is None:
+            return ".mp4"
+        return ".jpg" if image.format in {"JPEG", "MPO"} else ".png"
 
 
-def see_file(path: Path, output: Path, perspective: Perspective, *, seen: Callable[[int, int], None]) -> None:
+def see_file(
+    path: Path,
+    output: Path,
+    perspective: Perspective,
+    *,
+    seen: Callable[[int, int | None], None],
+    say: Callable[[str], None],
+) -> None:
     """Write what a perspective makes of a picture or video.
 
     Args:
-        path: any picture that Pillow reads, any video that FFmpeg reads.
-        output: a picture for a picture, an ``.mp4`` for a video.
+        path: a picture that Pillow reads, or a video that FFmpeg reads.
+        output: a picture for a picture, an ``.mp4`` for a video; replaced if it exists.
         perspective: whose eye.
-        seen: hears how many of how many frames are done.
+        seen: hears how many of how many frames are done, where the file says how many it has.
+        say: hears what is not as it was in the file, a sentence each.
 
     Raises:
-        NotSeenError: it is neither, too long, or the output can't be written.
+        NotSeenError: it can't be read, this eye can't see it, or the output can't be written.
     """
-    picture = _picture(path)
+
+    def eye(chunks: Iterator[NDArray[np.uint8]], fps: float) -> Iterator[NDArray[np.uint8]]:
+        first = next(chunks)
+        optics = _held(perspective.optics, width=first.shape[2], height=first.shape[1])
+        frames = (torch.from_numpy(chunk.astype(np.float32)) / 255 for chunk in chain([first], chunks))
+        for chunk in through(frames, optics, fps=min(fps, MAX_FPS)):
+            yield (chunk * 255).round().to(torch.uint8).numpy()
+
+    if output.resolve() == path.resolve():
+        raise NotSeenError(f"{output} is the file itself; name another one.")
     try:
-        if picture is not None:
-            (chunk,) = _through(iter([picture[None]]), perspective, fps=1.0)
-            Image.fromarray(np.rint(chunk[0] * 255).astype(np.uint8)).save(output)
-            seen(1, 1)
-        else:
-            _see_video(path, output, perspective, seen=seen)
-    except (OSError, ValueError) as exc:
-        raise NotSeenError(f"{output} can't be written: {exc}") from exc
+        with opened_picture(path) as image:
+            endings = WRITTEN if image else (".mp4",)
+            if output.suffix.lower() not in endings:
+                kind = "picture" if image else "video"
+                raise NotSeenError(f"{path} is a {kind}: the name of what is seen must end in {' or '.join(endings)}.")
+            if image:
+                (picture,) = eye(iter([pixels(image, path, say=say)[None]]), 1.0)
+                write_picture(picture[0], output)
+                seen(1, 1)
+            else:
+                title = f"Life As Not Me: {perspective.name}"
+                see_video(path, output, title=title, through=eye, seen=seen, say=say)
+    except OSError as exc:  # FFmpeg's errors are OSErrors too; those of reading are NotSeenErrors by now
+        raise NotSeenError(f"{output} can't be written: {exc.strerror or exc}.") from exc
+    except ValueError as exc:
+        raise NotSeenError(f"{path} can't be seen by this eye. {exc}") from exc
 
 
-def is_picture(path: Path) -> bool:
-    """Whether it is a picture, and no video."""
-    try:
-        with Image.open(path):
-            return True
-    except UnidentifiedImageError:
-        return False
-
-
-def _picture(path: Path) -> NDArray[np.uint8] | None:
-    """``(H, W, 3)``, turned as the camera was held; None where it is no picture."""
-    with suppress(UnidentifiedImageError), Image.open(path) as image:
-        image.thumbnail((MAX_EDGE, MAX_EDGE))
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    return None
-
-
-def _see_video(path: Path, output: Path, perspective: Perspective, *, seen: Callable[[int, int], None]) -> None:
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise NotSeenError(f"{path} holds no picture.")
-            stream = container.streams.video[0]
-            fps = Fraction(stream.average_rate or 25)
-            width, height = _size(stream.codec_context.width, stream.codec_context.height)
-            count = stream.frames or sum(1 for _ in container.decode(video=0))
-    except av.FFmpegError as exc:
-        raise NotSeenError(f"{path} is no picture and no video that can be read: {exc.strerror}.") from exc
-    if not 0 < count <= MAX_FRAMES:
-        raise NotSeenError(f"{path} has {count} frames; {MAX_FRAMES} are the most.")
-
-    def counted() -> Iterator[NDArray[np.float32]]:
-        done = 0
-        for chunk in _through(_frames(path, count, width=width, height=height), perspective, fps=float(fps)):
-            done += len(chunk)
-            seen(done, count)
-            yield chunk
-
-    encode(
-        counted(),
-        output,
-        width=width,
-        height=height,
-        fps=round(fps),
-        frames=count,
-        metadata={"title": f"Life As Not Me: {perspective.name}"},
-        watch=None,
-    )
-
-
-def _frames(path: Path, count: int, *, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
-    """So many frames ``(n, height, width, 3)``, some at a time; the last one again where the file promised more."""
-    with av.open(str(path)) as container:
-        shown = (
-            frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-            for frame in container.decode(video=0)
-        )
-        done, last = 0, np.zeros((height, width, 3), np.uint8)
-        while done < count:
-            chunk = list(islice(shown, min(CHUNK, count - done))) or [last]
-            done, last = done + len(chunk), chunk[-1]
-            yield np.stack(chunk)
-
-
-def _through(
-    chunks: Iterator[NDArray[np.uint8]], perspective: Perspective, *, fps: float
-) -> Iterator[NDArray[np.float32]]:
-    frames = (torch.from_numpy(chunk.astype(np.float32) / 255) for chunk in chunks)
-    for chunk in through(frames, perspective.optics, fps=fps):
-        yield chunk.numpy()
-
-
-def _size(width: int, height: int) -> tuple[int, int]:
-    """Even, and no edge longer than `MAX_EDGE`."""
-    scale = min(1.0, MAX_EDGE / max(width, height))
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+def _held(optics: Optics, *, width: int, height: int) -> Optics:
+    """An eye's optics for a picture that was held upright: its longer edge spans what is declared of the width."""
+    if width >= height:
+        return optics
+    narrower = degrees(2 * atan(tan(radians(optics.frame_deg) / 2) * width / height))
+    return optics.model_copy(update={"frame_deg": narrower})

@@ -119,7 +119,7 @@ def writing(
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             container.metadata.update(metadata)
-            stream = _stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
+            stream = h264_stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
             writer = Writer(container, stream, frames=frames)
             yield writer
             writer.finish()
@@ -150,7 +150,7 @@ class Writer:
             picture = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
             if self.count == self._frames // 2:
                 self.middle_frame = picture
-            self._container.mux(self._stream.encode(_video_frame(picture, self._reformatter, index=self.count)))
+            self._container.mux(self._stream.encode(yuv_frame(picture, self._reformatter, index=self.count)))
             self.count += 1
 
     def finish(self) -> None:
@@ -160,7 +160,8 @@ class Writer:
         self._container.mux(self._stream.encode(None))
 
 
-def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
+def h264_stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
+    """The stream, set up for what every browser and phone decodes."""
     context = stream.codec_context
     context.width, context.height = width, height
     context.pix_fmt = "yuv420p"
@@ -172,7 +173,7 @@ def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
     return stream
 
 
-def _video_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
+def yuv_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
     """Convert ``(H, W, 3) uint8`` to BT.709, limited range."""
     frame = reformatter.reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"),
