@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from gpu_job.vision.receptors import recoloured
+from gpu_job.vision.light import recoloured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ TABLE: Final[Mapping[str, tuple[tuple[float, ...], ...]]] = {
 
 
 def confuse(light: torch.Tensor, *, kind: str, severity: float) -> torch.Tensor:
-    """Frames ``(..., 3)`` in linear light as somebody with that deficiency tells their colours apart.
+    """Frames ``(T, 3, H, W)`` in linear light as somebody with that deficiency tells their colours apart.
 
     Args:
         light: linear sRGB.
