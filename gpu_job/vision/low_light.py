@@ -53,7 +53,7 @@ def grain(light: torch.Tensor, *, threshold: float, first: int) -> torch.Tensor:
 
 def _noise(light: torch.Tensor, first: int) -> torch.Tensor:
     """``(T, 1, H, W)``, normal; the same on every device, and for a frame whatever comes before it."""
-    frames, _, height, width = light.shape
-    numbers = range(first, first + frames)
-    drawn = [torch.randn(1, height, width, generator=torch.Generator().manual_seed(each)) for each in numbers]
-    return torch.stack(drawn).to(light)
+    drawn = torch.empty(len(light), 1, *light.shape[2:])
+    for number, frame in enumerate(drawn, start=first):
+        frame.normal_(generator=torch.Generator().manual_seed(number))
+    return drawn.to(light)
