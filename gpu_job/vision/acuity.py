@@ -2,25 +2,34 @@
 
 The spectrum of the picture is multiplied by ``MTF(f) = exp(-3.56 (MRA f)²)``, f in cycles per degree and MRA = 1 /
 acuity in degrees: Caves & Johnsen 2018, "AcuityView" (Methods Ecol. Evol. 9:793). That is a Gaussian, so it is applied
-to rows and columns one after the other: as weights of neighbours where it is narrow, on the lowest cosines alone where
-it is wide. Beyond its edges a picture goes on as its mirror image.
+to rows and columns one after the other, in the way that is fastest for its width: neighbours are added, or a matrix
+does it, or the lowest cosines are all that is left. Beyond its edges a picture goes on as its mirror image.
+
+The contrast of waves of four pixels and longer is off by `SLIP` of itself at most. Finer ones keep more than the
+formula says where the eye resolves about a pixel: weights that followed it there would be negative, and draw halos
+along edges.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
+from itertools import count
 from math import ceil, log, pi, sqrt
 
 import torch
 
+from gpu_job.vision.bands import Bands, across, banded, down
+
 #: Of the formula.
 FALL = 3.56
-#: Weights are cut off so many standard deviations from the middle: 5e-7 of the whole is lost.
-REACH = 5.0
-#: A Gaussian narrower than a pixel has weights that fall but slowly.
-LEAST_REACH = 12
+#: Part of its contrast by which a wave may be off; of those that keep less than `FAINT`, part of that.
+SLIP, FAINT = 0.005, 0.02
+#: Finest waves that this holds for, in cycles a pixel; pixels hold none above 0.5.
+FINEST = 0.25
+#: Neighbours at a side, up to which adding them is faster than a matrix.
+FEW = 7
 #: Wider than this, in pixels, the cosines are faster.
-WIDE_PX = 4.0
+WIDE_PX = 8.0
 #: Contrast below which a cosine is left out.
 NOTHING = 1e-5
 
@@ -29,78 +38,101 @@ def blur(light: torch.Tensor, *, acuity_cpd: float, field_deg: float) -> torch.T
     """Frames as an eye of that acuity sees them.
 
     Args:
-        light: ``(T, H, W, 3)``, linear.
+        light: ``(T, C, H, W)``, linear.
         acuity_cpd: cycles per degree.
         field_deg: that the frame spans horizontally.
 
     Raises:
         ValueError: an acuity or a field that is not above 0.
     """
-    if acuity_cpd <= 0 or field_deg <= 0:
+    if not (acuity_cpd > 0 and field_deg > 0):
         msg = f"Acuity ({acuity_cpd}) and field ({field_deg}) must be above 0."
         raise ValueError(msg)
-    sigma_px = sqrt(FALL / 2) / pi / acuity_cpd * light.shape[2] / field_deg
-    return gaussian(light, sigma_px=sigma_px)
+    return gaussian(light, sigma_px=deviation(acuity_cpd) * light.shape[3] / field_deg)
+
+
+def deviation(cutoff: float) -> float:
+    """Standard deviation of the Gaussian whose transform is the MTF, in 1 / the unit of the cut-off."""
+    return sqrt(FALL / 2) / pi / cutoff
 
 
 def gaussian(light: torch.Tensor, *, sigma_px: float) -> torch.Tensor:
-    """Frames ``(T, H, W, 3)`` blurred by a Gaussian of that standard deviation."""
-    frames, height, width, channels = light.shape
+    """Frames ``(T, C, H, W)`` blurred by a Gaussian of that standard deviation."""
+    height, width = light.shape[2:]
     if sigma_px >= WIDE_PX:
-        rows = _wide(height, sigma_px, light)
-        columns = _wide(width, sigma_px, light)
-        low = torch.einsum("kh,thwc->tkwc", rows[1], light)
-        low = torch.einsum("lw,tkwc->tklc", columns[1], low)
-        back = torch.einsum("wl,tklc->tkwc", columns[0], low)
-        return torch.einsum("hk,tkwc->thwc", rows[0], back)
-    weights = _weights(sigma_px, light)
-    if len(weights) == 1:
-        return light
-    planes = light.permute(0, 3, 1, 2).reshape(frames * channels, 1, height, width)
-    for axis, size in ((2, height), (3, width)):
-        reach = len(weights) // 2
-        padded = planes.index_select(axis, _mirrored(size, reach, light.device))
-        shape = (1, 1, len(weights), 1) if axis == 2 else (1, 1, 1, len(weights))  # noqa: PLR2004 - rows
-        planes = torch.nn.functional.conv2d(padded, weights.view(shape))
-    return planes.view(frames, channels, height, width).permute(0, 2, 3, 1)
-
-
-def _weights(sigma_px: float, like: torch.Tensor) -> torch.Tensor:
-    """Of neighbours, ``(2 n + 1,)``: the transform of the MTF itself.
-
-    A wave of any frequency keeps exactly the Gaussian's part of its contrast. It would not by sampled weights: narrower
-    than a pixel, they miss what lies between.
-    """
-    reach = max(ceil(REACH * sigma_px), LEAST_REACH) if sigma_px > 0.05 else 0  # noqa: PLR2004 - no pixel would change
-    if not reach:
-        return torch.ones(1, dtype=like.dtype, device=like.device)
-    size = 8 * reach + 1
-    frequencies = torch.arange(size, dtype=torch.float64)
-    frequencies = torch.minimum(frequencies, size - frequencies) / size
-    whole = torch.fft.ifft(torch.exp(-2 * (pi * sigma_px * frequencies) ** 2)).real
-    weights = torch.cat([whole[-reach:], whole[: reach + 1]])
-    return (weights / weights.sum()).to(like)
-
-
-def _mirrored(size: int, reach: int, device: torch.device) -> torch.Tensor:
-    """Indices of a row with its mirror image beyond both ends."""
-    index = torch.arange(-reach, size + reach, device=device) % (2 * size)
-    return torch.where(index < size, index, 2 * size - 1 - index)
-
-
-def _wide(size: int, sigma_px: float, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Matrices from the lowest cosines to pixels ``(size, K)`` and, contrast taken off, back ``(K, size)``."""
-    to_pixels, to_cosines = _cosines(size, sigma_px)
-    return to_pixels.to(like), to_cosines.to(like)
+        (rows, from_rows), (columns, from_columns) = _cosines(height, sigma_px), _cosines(width, sigma_px)
+        low = from_rows.to(light) @ light @ from_columns.to(light).T  # (T, C, K, L)
+        return rows.to(light) @ (low @ columns.to(light).T)
+    near = weights(sigma_px).tolist()
+    if len(near) > 2 * FEW + 1:
+        return across(down(light, _matrix(height, sigma_px)), _matrix(width, sigma_px))
+    return _added(_added(light, near, axis=2), near, axis=3)
 
 
 @cache
+def weights(sigma: float) -> torch.Tensor:
+    """Of neighbours, ``(2 n + 1,)``, for a Gaussian of that standard deviation, in neighbours: as few as do.
+
+    They are fitted to the MTF. Sampled from the Gaussian itself, where it is narrower than a neighbour, they would miss
+    what lies between.
+    """
+    waves = torch.linspace(0, 0.5, 129, dtype=torch.float64)  # cycles a neighbour
+    wanted = _kept(sigma, waves)
+    matters = 1 / wanted.clamp(min=FAINT)
+    matters[waves > FINEST] *= 0.02
+    matters[0] *= 100  # what is even stays as it is
+    for reach in count():
+        cosines = torch.cos(2 * pi * waves[:, None] * torch.arange(reach + 1))
+        found = torch.linalg.lstsq(cosines * matters[:, None], (wanted * matters)[:, None]).solution.squeeze(1)
+        off = (cosines @ found - wanted).abs() / wanted.clamp(min=FAINT)
+        if off[waves <= FINEST].max() <= SLIP:
+            break
+    side = found[1:] / 2
+    near = torch.cat([side.flip(0), found[:1], side])
+    return (near / near.sum()).float()
+
+
+def _kept(sigma: float, waves: torch.Tensor) -> torch.Tensor:
+    """Contrast of waves of so many cycles a neighbour."""
+    return torch.exp(-2 * (pi * sigma * waves) ** 2)
+
+
+def _added(light: torch.Tensor, near: list[float], *, axis: int) -> torch.Tensor:
+    """Neighbours along an axis, each by its weight."""
+    reach, size = len(near) // 2, light.shape[axis]
+    if not reach:
+        return light
+    seen = light * near[reach]
+    for step in range(1, min(reach, size) + 1):
+        rest, weight = size - step, near[reach + step]
+        ahead, behind = light.narrow(axis, step, rest), light.narrow(axis, 0, rest)
+        seen.narrow(axis, 0, rest).add_(ahead, alpha=weight)
+        seen.narrow(axis, step, rest).add_(behind, alpha=weight)
+        for edge in (0, rest):
+            mirrored = light.narrow(axis, edge, step).flip(axis)
+            seen.narrow(axis, edge, step).add_(mirrored, alpha=weight)
+    return seen
+
+
+@lru_cache(maxsize=64)
+def _matrix(size: int, sigma_px: float) -> Bands:
+    """The blur of a row of that size, mirrored at both ends."""
+    near = weights(sigma_px)
+    reach = len(near) // 2
+    looked_at = torch.arange(size).unsqueeze(1) + torch.arange(-reach, reach + 1)
+    looked_at %= 2 * size
+    looked_at = torch.where(looked_at < size, looked_at, 2 * size - 1 - looked_at)
+    return banded(torch.zeros(size, size).scatter_add_(1, looked_at, near.expand(size, -1)))
+
+
+@lru_cache(maxsize=64)
 def _cosines(size: int, sigma_px: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Matrices from the lowest cosines to pixels ``(size, K)`` and, contrast taken off, back ``(K, size)``."""
     # cosine k of a row of n pixels has k / 2n cycles a pixel
-    count = min(size, ceil(2 * size * sqrt(-log(NOTHING) / 2) / pi / sigma_px) + 1)
-    order = torch.arange(count, dtype=torch.float64)
+    few = min(size, ceil(2 * size * sqrt(-log(NOTHING) / 2) / pi / sigma_px) + 1)
+    order = torch.arange(few, dtype=torch.float64)
     middles = torch.arange(size, dtype=torch.float64) + 0.5
     waves = torch.cos(pi * middles[:, None] * order / size) * (2 / size) ** 0.5
     waves[:, 0] /= sqrt(2)
-    kept = torch.exp(-2 * (pi * sigma_px * order / (2 * size)) ** 2)
-    return waves, kept[:, None] * waves.T
+    kept = _kept(sigma_px, order / (2 * size))
+    return waves.float(), (kept[:, None] * waves.T).float()

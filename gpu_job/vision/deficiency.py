@@ -1,7 +1,8 @@
 """Colour deficiency: what people see whose cones are other ones, or missing. Enters: frames. Leaves: frames.
 
 Machado, Oliveira & Fernandes 2009 (IEEE Trans. Vis. Comput. Graph. 15:1283): one matrix for linear sRGB a kind and
-severity. The table is theirs, in tenths; between two tenths it is interpolated, as they advise.
+severity. The table is theirs, in tenths; between two tenths it is interpolated, as they advise. For tritan their model,
+cones whose peak has shifted, is an approximation only: nobody's short cones have, they are missing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from gpu_job.vision.receptors import recoloured
+from gpu_job.vision.light import recoloured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ TABLE: Final[Mapping[str, tuple[tuple[float, ...], ...]]] = {
 
 
 def confuse(light: torch.Tensor, *, kind: str, severity: float) -> torch.Tensor:
-    """Frames ``(..., 3)`` in linear light as somebody with that deficiency tells their colours apart.
+    """Frames ``(T, 3, H, W)`` in linear light as somebody with that deficiency tells their colours apart.
 
     Args:
         light: linear sRGB.

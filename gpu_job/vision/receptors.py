@@ -3,7 +3,8 @@
 1. Light: a picture shows on a display of three Gaussian bands (`BANDS`), mixed so that a person sees the picture's own
    colours. Colour matching functions: Wyman, Sloan & Shirley 2013 (JCGT 2(2):1), of CIE 1931.
 2. Receptors: the visual pigment template of Govardovskii et al. 2000 (Vis. Neurosci. 17:509), A1, alpha and beta band,
-   from each cone's peak. Each is scaled so that white excites all alike: neutrals stay neutral.
+   from each cone's peak. Each is scaled so that white excites all alike: neutrals stay neutral. What lies before the
+   pigment, lens and oil droplets, is left out, and fish with A2 pigments have A1 ones of the same peaks here.
 3. Display: the colour by which a person's cones are excited as the creature's are, the longest for the longest. With
    two cones it is a mix of blue and yellow: blue such that a person's S cones, yellow such that L and M together are
    excited as the creature's short and long ones (after Viénot, Brettel & Mollon 1999, Color Res. Appl. 24:243, for
@@ -20,6 +21,8 @@ from math import exp
 from typing import TYPE_CHECKING
 
 import torch
+
+from gpu_job.vision.light import recoloured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,17 +43,12 @@ SRGB_TO_XYZ = torch.tensor(
 
 
 def project(light: torch.Tensor, *, peaks_nm: Sequence[float]) -> torch.Tensor:
-    """Frames ``(..., 3)`` in linear light as an eye with cones of these peaks tells their colours apart.
+    """Frames ``(T, 3, H, W)`` in linear light as an eye with cones of these peaks tells their colours apart.
 
     Raises:
         ValueError: no cone sees anything of a picture.
     """
     return recoloured(light, matrix(tuple(peaks_nm)))
-
-
-def recoloured(light: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-    """``(..., 3)`` times a matrix ``(3, 3)``; what a display can't show is cut off."""
-    return (light @ by.T.to(light)).clamp(0, 1)
 
 
 @cache
@@ -63,12 +61,13 @@ def matrix(peaks_nm: tuple[float, ...]) -> torch.Tensor:
     excited = excitations(tuple(seen))  # (n, 3)
     person = excitations(HUMAN_NM)
     if len(seen) == 3:  # noqa: PLR2004 - as a person has
-        return torch.linalg.solve(person, excited)
+        alike: torch.Tensor = torch.linalg.solve(person, excited)
+        return alike
     if len(seen) == 1:
         return excited.expand(3, 3)
     short, long = person[0], person[1:].mean(dim=0)
     yellow_and_blue = torch.stack([torch.stack([cone[:2].sum(), cone[2]]) for cone in (short, long)])
-    mixed = torch.linalg.solve(yellow_and_blue, excited)  # (yellow and blue, 3)
+    mixed: torch.Tensor = torch.linalg.solve(yellow_and_blue, excited)  # (yellow and blue, 3)
     return mixed[[0, 0, 1]]
 
 
@@ -92,7 +91,8 @@ def template(peak_nm: float) -> torch.Tensor:
 def _display() -> torch.Tensor:
     """Spectra ``(wavelengths, 3)`` of linear sRGB's red, green and blue on the display."""
     bands = torch.stack([torch.exp(-0.5 * ((WAVELENGTHS - peak) / width) ** 2) for peak, width in BANDS], dim=1)
-    return bands @ torch.linalg.solve(_matching() @ bands, SRGB_TO_XYZ)
+    mix: torch.Tensor = torch.linalg.solve(_matching() @ bands, SRGB_TO_XYZ)
+    return bands @ mix
 
 
 def _matching() -> torch.Tensor:
