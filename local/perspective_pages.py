@@ -57,10 +57,13 @@ MEANING = {
         "horizontal field of both eyes together",
         "Field: columns and rows are angles, as for an eye, not as for a camera.",
     ),
-    "eyes": ("part of its field that both eyes see", "Field: two pictures, one of each eye, that overlap in front."),
+    "eyes": (
+        "part of its field that both eyes see",
+        "Field: two pictures, one of each eye. Both show as large a part of the frame as both see of the whole field.",
+    ),
     "facets_deg": (
         "angle between two neighbouring facets",
-        "Facets: a raster of hexagons, each in one colour.",
+        "Facets: a raster of hexagons, each in the colour of what lies within its angle. Nothing finer is seen.",
     ),
     "fusion_hz": (
         "frequency at which flicker runs together",
@@ -137,7 +140,7 @@ def _page(perspective: Perspective) -> str:
         "",
         "## Simulated",
         "",
-        *(f"- {MEANING[name][1]}" for name in optics.figures),
+        *(f"- {MEANING[name][1]}" for name in optics.figures if not (name == "acuity_cpd" and optics.facets_deg)),
         "",
         "## Not simulated",
         "",
@@ -190,6 +193,8 @@ def _limits(perspective: Perspective) -> Iterator[str]:
         yield f"Its detail to somebody who resolves {PERSON_CPD} cycles per degree: one has to go nearer to the screen."
     if optics.field_deg and optics.field_deg.value > optics.frame_deg:
         yield f"Its whole field: a frame shows {optics.frame_deg:g}° of {optics.field_deg.value:g}°."
+    if optics.eyes:
+        yield "Where its eyes really look: a frame spans less than they see, and stands for all of it."
     if optics.facets_deg:
         yield "A facet's own size: over a real eye it varies."
     if optics.fusion_hz:

@@ -49,7 +49,7 @@ class Peaks(Sourced):
 
 
 class Deficiency(Sourced):
-    """A person's colour deficiency, as Machado, Oliveira & Fernandes 2009 (IEEE TVCG 15:1283) have it."""
+    """A person's colour deficiency, as Machado, Oliveira & Fernandes 2009 (IEEE TVCG 15:1291) have it."""
 
     kind: Literal["protan", "deutan", "tritan"]
     """Of the long, middle, short cones."""

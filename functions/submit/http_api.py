@@ -184,9 +184,10 @@ class Api:
         return _json(batches_api.cancel(batch_id, caller=who_is_calling(request), desk=self.desk), status=202)
 
     def list_perspectives(self, request: HttpRequest) -> Response:
-        """``GET /perspectives``: whose eyes there are."""
-        shown = {"id", "version", "name", "kind", "summary", "sight", "scenes"}
-        return _catalogue(request, "perspectives", [each.model_dump(include=shown) for each in perspectives().values()])
+        """``GET /perspectives``: whose eyes there are, and how they see; each number with its source."""
+        hidden = {"prompt"}
+        shown = [each.model_dump(mode="json", exclude=hidden, exclude_none=True) for each in perspectives().values()]
+        return _catalogue(request, "perspectives", shown)
 
     def list_themes(self, request: HttpRequest) -> Response:
         """``GET /themes``: light and weather."""

@@ -1,6 +1,6 @@
 """Colour deficiency: what people see whose cones are other ones, or missing. Enters: frames. Leaves: frames.
 
-Machado, Oliveira & Fernandes 2009 (IEEE Trans. Vis. Comput. Graph. 15:1283): one matrix for linear sRGB a kind and
+Machado, Oliveira & Fernandes 2009 (IEEE Trans. Vis. Comput. Graph. 15:1291): one matrix for linear sRGB a kind and
 severity. The table is theirs, in tenths; between two tenths it is interpolated, as they advise. For tritan their model,
 cones whose peak has shifted, is an approximation only: nobody's short cones have, they are missing.
 """

@@ -34,6 +34,8 @@ PIECE_PX, PIECE_PX_GPU = 2**19, 2**23
 #: Linux's C library gives large pieces of memory back to the system at once and gets them anew page by page, which
 #: takes as long as the work. It keeps what is no larger than a piece that was freed before, if that had below 32 MiB.
 FREED_BYTES = 31 * 2**20
+#: Whole field of eyes that look sideways, where none is said.
+FULL_CIRCLE_DEG = 360.0
 #: A stage with noise draws it for each frame anew, from the frame's number and this.
 NOISE_SEED = 20_260
 #: Of the veil: so blurred, in degrees, that no shape is left.
@@ -140,7 +142,8 @@ def _focused(frames: torch.Tensor, optics: Optics) -> torch.Tensor:
     elif optics.acuity_cpd:
         light = acuity.blur(light, acuity_cpd=optics.acuity_cpd.value, field_deg=optics.frame_deg)
     if optics.eyes:
-        light = field.sideways(light, overlap=min(1.0, optics.eyes.binocular_deg / optics.frame_deg))
+        whole = optics.field_deg.value if optics.field_deg else FULL_CIRCLE_DEG
+        light = field.sideways(light, overlap=min(1.0, optics.eyes.binocular_deg / whole))
     return light
 
 

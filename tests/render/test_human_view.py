@@ -265,7 +265,7 @@ def test_no_more_than_some_frames_wait_between_renderer_and_file(world: World) -
 
     waiting = [4 * chunk - encoded for chunk, encoded in enumerate(renderer.encoded)]
     assert len(waiting) == 21
-    assert max(waiting) <= 2 * eye.CHUNK
+    assert max(waiting) <= 16
 
 
 # --- memory that runs out ---
