@@ -12,7 +12,7 @@ export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs bundle pin bench-pipeline bench-batch chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle pin bench-pipeline bench-batch bench-optics chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +42,11 @@ fix: $(LIGHT) ## Repair what can be repaired: lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas
+docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/perspectives
 	@$(BIN)/python -m local.reference
+
+plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
+	@$(BIN)/python -W ignore -m local.plate
 
 bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
 	@$(BIN)/python -m local.bundles
@@ -53,6 +56,9 @@ bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the 
 
 bench-batch: $(LIGHT) ## Measure how fast 10 000 wishes by one manifest are queued, and the floor beside it
 	@$(BIN)/python -m bench.batch $(ARGS)
+
+bench-optics: $(HEAVY) ## Measure frames a second and memory of every perspective's eye, and the floor beside it
+	@$(BIN)/python -m bench.optics $(ARGS)
 
 chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice
 	@$(BIN)/python -m bench.chaos $(ARGS)

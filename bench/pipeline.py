@@ -29,7 +29,7 @@ from gpu_job.message_source.pubsub import PubSubMessageSource
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
 from local.stack import BUCKET, PROJECT, LocalStack, StackOptions
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.documents import Stage as WorkStage
 from shared.documents import Status
@@ -92,7 +92,8 @@ def one_after_the_other(services: Services, jobs: int) -> list[float]:
         render = services.store.render(job["render_key"])
         assert render is not None
         assert render.value.usage is not None
-        overheads_s.append(took_s - render.value.usage.render_s - render.value.usage.encode_s)
+        usage = render.value.usage
+        overheads_s.append(took_s - usage.render_s - usage.see_s - usage.encode_s)
     return overheads_s
 
 
@@ -153,6 +154,7 @@ def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> floa
     # and uploads.
     artifacts.create(poster_path(key, "1"), b"poster", content_type="image/jpeg")
     artifacts.create(receipt_path(key, "1"), b"receipt", content_type="application/json")
+    artifacts.create(human_view_path(key, "1"), VIDEO_BYTES, content_type="video/mp4")
     # Under a name that `notify` does not care for: its event comes by hand, so that it can be waited for.
     artifacts.create(f"floor/{key}.mp4", VIDEO_BYTES, content_type="video/mp4", metadata={"result": "x" * 500})
     # The event reaches a function,

@@ -80,14 +80,15 @@ def _where_the_time_went(job: Job, usage: dict[str, Any]) -> Table:
     assert job.finished_at is not None
     queued_s = (job.started_at - job.created_at).total_seconds()
     whole_s = (job.finished_at - job.created_at).total_seconds()
-    known_s = queued_s + usage["load_s"] + usage["render_s"] + usage["encode_s"]
+    known_s = queued_s + usage["load_s"] + usage["render_s"] + usage["see_s"] + usage["encode_s"]
     table = Table("stage", "seconds", title=f"Where the time went, on {usage['device']}", title_justify="left")
     table.columns[1].justify = "right"
     for stage, seconds in (
         ("waiting for a worker to start", queued_s),
         ("loading the model", usage["load_s"]),
         ("rendering: denoise and decode", usage["render_s"]),
-        ("encoding H.264", usage["encode_s"]),
+        ("the creature's eye", usage["see_s"]),
+        ("encoding H.264, as seen and as drawn", usage["encode_s"]),
         ("imports, upload, event, notify", max(0.0, whole_s - known_s)),
         ("from wish to video", whole_s),
     ):

@@ -10,12 +10,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.api_client import ApiClient, ApiError
@@ -23,6 +25,8 @@ from cli.here import announced, announced_url
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
+from shared.catalogue import BrokenCatalogueError
+from shared.catalogues import read_catalogues
 from shared.documents import Status
 from shared.perspectives import perspectives as catalogue
 from shared.requests import Priority
@@ -30,6 +34,8 @@ from shared.requests import Priority
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+    from shared.perspectives import Perspective
 
 F = TypeVar("F", bound="Callable[..., None]")
 
@@ -39,6 +45,8 @@ for _stream in (sys.stdout, sys.stderr):
 console = Console(highlight=False)
 #: What people type to get here.
 COMMAND = sys.argv[0] if os.sep in sys.argv[0] else "lifeasnotme"
+#: Alike enough to be what somebody meant.
+NEAR = 0.7
 #: How often `up` looks whether all is well.
 LOOK_S = 0.5
 #: A folder that is there, so that a video that took minutes can be saved.
@@ -80,6 +88,19 @@ def _in_a_folder(_context: click.Context, _parameter: click.Parameter, path: Pat
 def main() -> None:
     """See the world through someone else's eyes: short videos from another creature's perspective."""
     signal.signal(signal.SIGTERM, _as_ctrl_c)
+    try:
+        read_catalogues()
+    except BrokenCatalogueError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _known(perspective: str) -> Perspective:
+    if perspective in (known := catalogue()):
+        return known[perspective]
+    near = get_close_matches(perspective.lower(), known, cutoff=NEAR)
+    near += [name for name in known if perspective.lower() in name.split("-") and name not in near]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
+    raise click.BadParameter(f"there is no {perspective}; {hint}", param_hint="PERSPECTIVE")
 
 
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
@@ -95,8 +116,7 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool) -> None:
     """Start the system, make one video, show where the time went, and stop."""
     from cli.demo import run_demo  # noqa: PLC0415 - brings the whole system
 
-    if perspective not in (known := catalogue()):
-        raise click.BadParameter(f"must be one of {', '.join(known)}", param_hint="PERSPECTIVE")
+    _known(perspective)
     try:
         run_demo(perspective=perspective, prompt=prompt, embedded=embedded, console=console)
     except (LocalStackError, ApiError) as exc:
@@ -142,6 +162,46 @@ def _wait_for_ctrl_c(fault: Callable[[], str | None]) -> None:
                 console.print(f"No more videos are made: {found}", style="red", markup=False)
                 told = found
             time.sleep(LOOK_S)
+
+
+@main.command()
+@click.argument("perspective")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "--out", "-o", type=OUTPUT, callback=_in_a_folder, help="Default: a name like FILE's, here.")
+def see(perspective: str, file: Path, output: Path | None) -> None:
+    """Show your own picture or video, FILE, as PERSPECTIVE would see it.
+
+    A picture becomes a picture, a video an MP4 with its sound. Nothing leaves this machine.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    who = _known(perspective)
+    try:
+        from cli.own_files import NotSeenError  # noqa: PLC0415
+        from cli.see import ending_for, see_file  # noqa: PLC0415 - brings torch
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(f"`see` needs {exc.name}, which is not installed: run `make setup` first.") from exc
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    said: list[str] = []
+    try:
+        path = output or Path(f"{file.stem}-{perspective}{ending_for(file)}")
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(escape(f"{who.name} looks at {file.name}"), total=None)
+            see_file(
+                file,
+                path,
+                who,
+                seen=lambda done, total: progress.update(task, completed=done, total=total),
+                say=said.append,
+            )
+    except NotSeenError as exc:
+        raise click.ClickException(str(exc)) from exc
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing was written.")
+        sys.exit(130)
+    for sentence in said:
+        console.print(sentence, soft_wrap=True, markup=False)
+    console.print(f"Saved {path}", soft_wrap=True, markup=False)
 
 
 @main.command()

@@ -1,11 +1,13 @@
 """Frames become a video file. Enters: chunks of frames. Leaves: an MP4 that plays while it loads, and its middle frame.
 
 H.264 in yuv420p, converted to and tagged as BT.709 with limited range: what every browser and phone decodes in the
-right colours. One frame is in work at a time, whatever the length of the clip.
+right colours. One frame is in work at a time, whatever the length of the clip. `encode` takes the frames by itself;
+into `writing` they are put, by who makes two videos of one clip.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from av.container import OutputContainer
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
@@ -85,38 +88,11 @@ def encode(
         Retryable: the file can't be written.
         ValueError: a tag that the file can't hold.
     """
-    if width % 2 or height % 2:
-        raise Permanent(f"{width}x{height}: width and height must be even.")
-    if unknown := metadata.keys() - TAGS:
-        msg = f"An MP4 holds no tag {', '.join(sorted(unknown))}."
-        raise ValueError(msg)
-    part = path.with_name(f".{path.name}.part")
-    middle_frame = np.zeros((height, width, 3), np.uint8)
-    count = 0
-    try:
-        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            container.metadata.update(metadata)
-            stream = _stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
-            reformatter = VideoReformatter()
-            for chunk in chunks:
-                if chunk.shape[1:] != (height, width, 3) or count + len(chunk) > frames:
-                    raise Permanent(f"Frames {chunk.shape} after {count} of {frames} at {width}x{height}.")
-                for frame in chunk:
-                    picture = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
-                    if count == frames // 2:
-                        middle_frame = picture
-                    container.mux(stream.encode(_video_frame(picture, reformatter, index=count)))
-                    count += 1
-                if watch is not None:
-                    watch.moved(Stage.ENCODING, count, frames)
-            if count != frames:
-                raise Permanent(f"{count} frames instead of {frames}.")
-            container.mux(stream.encode(None))
-        part.replace(path)
-    except OSError as exc:  # FFmpeg's errors are OSErrors too
-        raise Retryable(f"The video can't be written: {exc.strerror}.") from exc
-    finally:
-        part.unlink(missing_ok=True)
+    with writing(path, width=width, height=height, fps=fps, frames=frames, metadata=metadata) as writer:
+        for chunk in chunks:
+            writer.write(chunk)
+            if watch is not None:
+                watch.moved(Stage.ENCODING, writer.count, frames)
     return Encoded(
         path=path,
         frames=frames,
@@ -125,11 +101,67 @@ def encode(
         fps=fps,
         duration_s=frames / fps,
         size_bytes=path.stat().st_size,
-        middle_frame=middle_frame,
+        middle_frame=writer.middle_frame,
     )
 
 
-def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
+@contextmanager
+def writing(
+    path: Path, *, width: int, height: int, fps: int, frames: int, metadata: Mapping[str, str]
+) -> Iterator[Writer]:
+    """A video that frames are written to; in place once it is left and whole. Arguments and errors as of `encode`."""
+    if width % 2 or height % 2:
+        raise Permanent(f"{width}x{height}: width and height must be even.")
+    if unknown := metadata.keys() - TAGS:
+        msg = f"An MP4 holds no tag {', '.join(sorted(unknown))}."
+        raise ValueError(msg)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            container.metadata.update(metadata)
+            stream = h264_stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
+            writer = Writer(container, stream, frames=frames)
+            yield writer
+            writer.finish()
+        part.replace(path)
+    except OSError as exc:  # FFmpeg's errors are OSErrors too
+        raise Retryable(f"The video can't be written: {exc.strerror}.") from exc
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class Writer:
+    """Encodes frames into an open file; see `writing`."""
+
+    def __init__(self, container: OutputContainer, stream: VideoStream, *, frames: int) -> None:
+        self._container, self._stream, self._frames = container, stream, frames
+        self._reformatter = VideoReformatter()
+        #: Frames that were written.
+        self.count = 0
+        #: ``(H, W, 3) uint8``.
+        self.middle_frame = np.zeros((stream.codec_context.height, stream.codec_context.width, 3), np.uint8)
+
+    def write(self, chunk: NDArray[np.float32]) -> None:
+        """Write frames ``(n, H, W, 3)``. Raises `Permanent` where they are not what was said."""
+        height, width = self.middle_frame.shape[:2]
+        if chunk.shape[1:] != (height, width, 3) or self.count + len(chunk) > self._frames:
+            raise Permanent(f"Frames {chunk.shape} after {self.count} of {self._frames} at {width}x{height}.")
+        for frame in chunk:
+            picture = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
+            if self.count == self._frames // 2:
+                self.middle_frame = picture
+            self._container.mux(self._stream.encode(yuv_frame(picture, self._reformatter, index=self.count)))
+            self.count += 1
+
+    def finish(self) -> None:
+        """Write what the encoder still holds. Raises `Permanent` where frames are missing."""
+        if self.count != self._frames:
+            raise Permanent(f"{self.count} frames instead of {self._frames}.")
+        self._container.mux(self._stream.encode(None))
+
+
+def h264_stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
+    """The stream, set up for what every browser and phone decodes."""
     context = stream.codec_context
     context.width, context.height = width, height
     context.pix_fmt = "yuv420p"
@@ -141,7 +173,7 @@ def _stream(stream: VideoStream, *, width: int, height: int) -> VideoStream:
     return stream
 
 
-def _video_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
+def yuv_frame(picture: NDArray[np.uint8], reformatter: VideoReformatter, *, index: int) -> av.VideoFrame:
     """Convert ``(H, W, 3) uint8`` to BT.709, limited range."""
     frame = reformatter.reformat(
         av.VideoFrame.from_ndarray(picture, format="rgb24"),

@@ -37,7 +37,7 @@ BEAT_S: Final = 2.0
 #: 20 GB.
 LIMIT_S: Final = {Stage.LOADING: 1800.0, Stage.RENDERING: 600.0, Stage.ENCODING: 300.0, Stage.UPLOADING: 300.0}
 #: Where each stage begins and ends in percent of the whole. Measured on few-step video models, whose decoding (part of
-#: encoding, since frames are encoded as they are decoded) costs about as much as their denoising.
+#: encoding, since frames are seen and encoded as they are decoded) costs about as much as their denoising.
 PERCENT: Final = {
     Stage.LOADING: (0, 5),
     Stage.RENDERING: (5, 70),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
 from shared.documents import Job, JobError, Render, Stage, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Contest, JobStore, Replace, Stored
@@ -255,8 +255,8 @@ class Lease:
             Retryable: a service does not answer.
         """
         key, attempt = self.render.render_key, self.attempt
-        names = [video_path(key), poster_path(key, attempt), receipt_path(key, attempt)]
-        sweep(key, names, store=self._by.store, artifacts=self._by.artifacts)
+        beside = [path(key, attempt) for path in (poster_path, human_view_path, receipt_path)]
+        sweep(key, [video_path(key), *beside], store=self._by.store, artifacts=self._by.artifacts)
 
     def _write(self, after: Render, jobs: Sequence[Stored[Job]], contest: Contest) -> bool:
         """Write the render, and the jobs as they follow it, in one batch. False: read again and write again."""

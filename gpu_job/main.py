@@ -76,6 +76,7 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
             source=PubSubMessageSource(project=project),
             renderer=cache(lambda: renderer_of(settings)),
             folder=Path(folder),
+            device=settings.device,
             inbox=inbox,
             retry_backoff_s=settings.retry_backoff_s,
         )

@@ -44,6 +44,8 @@ class Workshop:
     renderer: Callable[[], Renderer]
     #: Where a video lies until it is uploaded.
     folder: Path
+    #: Of torch, for the eye; the best there is when absent.
+    device: str | None = None
     inbox: Inbox
     #: Seconds before the second try; each further one waits twice as long.
     retry_backoff_s: float
@@ -102,6 +104,7 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
                 renderer=_renderer(workshop),
                 artifacts=claimant.artifacts,
                 folder=workshop.folder,
+                device=workshop.device,
                 watch=watch,
                 now=claimant.now,
             ),

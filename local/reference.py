@@ -1,4 +1,4 @@
-"""What the documentation takes from the code: the settings of each room, and the schemas of what crosses its walls.
+"""What the documentation takes from the code: settings, schemas of what crosses its walls, pages about perspectives.
 
 Run as ``python -m local.reference`` to write it; a test says when it is out of date.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
 from local.bundles import ROOT
+from local.perspective_pages import pages
 from shared.batches import Batch
 from shared.documents import Job, Status
 from shared.messages import BatchChunk, JobEvent, JobRequested, PlanScheduled, RenderRequested
@@ -59,7 +60,7 @@ def reference() -> dict[str, str]:
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
     schemas = {f"docs/schemas/{name}.json": _schema(name) for name in SCHEMAS}
-    return {"docs/settings.md": _settings(), "docs/schemas/job-requested.avsc": _avro_schema()} | schemas
+    return {"docs/settings.md": _settings(), "docs/schemas/job-requested.avsc": _avro_schema()} | schemas | pages()
 
 
 def _schema(name: str) -> str:

@@ -26,6 +26,11 @@ def poster_path(render_key: str, attempt: str) -> str:
     return f"renders/{render_key}/attempts/{attempt}/poster.jpg"
 
 
+def human_view_path(render_key: str, attempt: str) -> str:
+    """The same clip as a person would see it."""
+    return f"renders/{render_key}/attempts/{attempt}/human-view.mp4"
+
+
 def receipt_path(render_key: str, attempt: str) -> str:
     """All that is needed to make the video again."""
     return f"renders/{render_key}/attempts/{attempt}/receipt.json"

@@ -27,6 +27,8 @@ class Commit(Document):
     attempt: str
     """Name of the attempt that made it."""
     poster_path: str
+    human_view_path: str | None = None
+    """See `Video.human_view_path`."""
     receipt_path: str
     width: int
     height: int
@@ -39,11 +41,17 @@ class Commit(Document):
         """For the object. Cloud Storage takes 8 KiB."""
         return {"render_key": self.render_key, "attempt": self.attempt, _RESULT: self.model_dump_json()}
 
+    @property
+    def companions(self) -> list[str]:
+        """Names of the objects that were uploaded before it, under the attempt's own prefix."""
+        return [name for name in (self.poster_path, self.human_view_path, self.receipt_path) if name]
+
     def video(self, artifact: Artifact) -> Video:
         """The video, once its object exists."""
         return Video(
             path=artifact.name,
             poster_path=self.poster_path,
+            human_view_path=self.human_view_path,
             receipt_path=self.receipt_path,
             generation=artifact.generation,
             width=self.width,

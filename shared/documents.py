@@ -73,6 +73,8 @@ class Video(Document):
 
     path: str
     poster_path: str
+    human_view_path: str | None = None
+    """The same clip as drawn, for a person's eye; null: the video is that, since no eye changed it."""
     receipt_path: str
     generation: int
     """Generation of the object at ``path``: the commit."""
@@ -92,7 +94,10 @@ class Usage(Document):
     """Seconds until the model was ready; 0 when it was warm."""
     render_s: float
     """Seconds of denoising and decoding: what a GPU is paid for."""
+    see_s: float = 0
+    """Seconds of the creature's eye."""
     encode_s: float
+    """Seconds of encoding; of both videos where there are two."""
     device: str
     """Name of the device that rendered."""
 

@@ -22,6 +22,8 @@ class Receipt(Document):
     render_key: Annotated[str, Field(pattern=RENDER_KEY_PATTERN)]
     attempt: str
     spec: RenderSpec
+    optics_version: int = 0
+    """Version of the optics pass that drew: the spec's, or a later one; 0: there was none."""
     usage: Usage
     software: dict[str, str]
     """Version of each package that decides pixels."""

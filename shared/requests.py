@@ -17,11 +17,12 @@ from pydantic_core import PydanticCustomError
 
 from shared.errors import ErrorCode, Rejected, faults_of
 from shared.models import Model, models
+from shared.optics import OPTICS_VERSION, Optics
 from shared.perspectives import perspectives
 from shared.themes import themes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 #: Longest free prompt in characters: what a 512-token text encoder can hold in most scripts.
 MAX_PROMPT_CHARS = 1000
@@ -31,8 +32,6 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_SEED = 2**32 - 1
 #: Raised when `render_key` itself changes.
 RENDER_KEY_SCHEMA = 1
-#: Raised when the optics pass draws other pixels than before; 0 means that there is none.
-OPTICS_VERSION = 0
 PUBLIC = "public"
 
 
@@ -127,7 +126,10 @@ class Offer:
 
 
 class RenderSpec(BaseModel):
-    """The request with every default filled in: all that decides the pixels, and nothing else."""
+    """The request with every default filled in: all that decides the pixels, and nothing else.
+
+    But for the eye, whose numbers say where they come from; the render key leaves that out.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -162,7 +164,10 @@ class RenderSpec(BaseModel):
     fps: int
     steps: int
     guidance: float
+    optics: Optics | None = None
+    """The eye that the frames pass through; null: as drawn."""
     optics_version: int = OPTICS_VERSION
+    """Version of that pass."""
 
 
 def parse_request(body: bytes | str, *, offer: Offer) -> Request:
@@ -227,12 +232,15 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
         fps=model.fps,
         steps=model.steps,
         guidance=model.guidance,
+        optics=perspective.optics,
     )
 
 
 def render_key(spec: RenderSpec) -> str:
-    """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8."""
-    canonical: Mapping[str, Any] = {"schema": RENDER_KEY_SCHEMA, **spec.model_dump(mode="json")}
+    """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8. Of an eye, its numbers."""
+    canonical: dict[str, Any] = {"schema": RENDER_KEY_SCHEMA, **spec.model_dump(mode="json", exclude={"optics"})}
+    if spec.optics is not None:
+        canonical["optics"] = spec.optics.numbers
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 

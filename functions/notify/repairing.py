@@ -101,8 +101,7 @@ class Repairer:
         if found is None:
             return False
         commit, video = found
-        names = [video.path, commit.poster_path, commit.receipt_path]
-        return sweep(render_key, names, store=self.store, artifacts=self.artifacts)
+        return sweep(render_key, [video.path, *commit.companions], store=self.store, artifacts=self.artifacts)
 
     def end(self, stored: Stored[Job], error: JobError) -> bool:
         """Fail a job whose time is up, or that waits for nothing. False: it has changed meanwhile."""

@@ -44,13 +44,17 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
 
+#: What a completed job has links to.
+ARTIFACTS = ("video", "poster", "human-view", "receipt")
+_ANY_ARTIFACT = ", ".join(f'"{each}"' for each in ARTIFACTS)
+
 ROUTES = Map(
     [
         Rule("/jobs", methods=["POST"], endpoint="create_job"),
         Rule("/jobs/<job_id>", methods=["GET"], endpoint="show_job"),
         Rule("/jobs/<job_id>", methods=["DELETE"], endpoint="delete_job"),
         Rule("/jobs/<job_id>:cancel", methods=["POST"], endpoint="cancel_job"),
-        Rule("/jobs/<job_id>/<any(video, poster, receipt):artifact>", methods=["GET"], endpoint="link_artifact"),
+        Rule(f"/jobs/<job_id>/<any({_ANY_ARTIFACT}):artifact>", methods=["GET"], endpoint="link_artifact"),
         Rule("/batches", methods=["POST"], endpoint="create_batch"),
         Rule("/batches/<batch_id>", methods=["GET"], endpoint="show_batch"),
         Rule("/batches/<batch_id>:cancel", methods=["POST"], endpoint="cancel_batch"),
@@ -148,16 +152,18 @@ class Api:
                 raise Rejected(f"The job is {job.status.value}.", code=ErrorCode.NO_VIDEO)
             raise Rejected(f"The job is {job.status.value}; ask again when it is completed.", code=ErrorCode.NOT_READY)
         path, ending = {
-            "video": (job.video.path, "mp4"),
-            "poster": (job.video.poster_path, "jpg"),
-            "receipt": (job.video.receipt_path, "json"),
+            "video": (job.video.path, ".mp4"),
+            "poster": (job.video.poster_path, ".jpg"),
+            "human-view": (job.video.human_view_path or job.video.path, "-human-view.mp4"),
+            "receipt": (job.video.receipt_path, ".json"),
         }[artifact]
         if self.artifacts.get(path) is None:  # it was kept for less long than the job, or somebody deleted it
-            raise Rejected(f"The {artifact} is not kept any more; wish for it again.", code=ErrorCode.NO_VIDEO)
+            what = artifact.replace("-", " ")
+            raise Rejected(f"The {what} is not kept any more; wish for it again.", code=ErrorCode.NO_VIDEO)
         link = self.artifacts.signed_url(
             path,
             lifetime_s=self.settings.signed_url_lifetime_s,
-            filename=f"{job.request.perspective}-{job.job_id[:8]}.{ending}",
+            filename=f"{job.request.perspective}-{job.job_id[:8]}{ending}",
         )
         return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
@@ -178,9 +184,10 @@ class Api:
         return _json(batches_api.cancel(batch_id, caller=who_is_calling(request), desk=self.desk), status=202)
 
     def list_perspectives(self, request: HttpRequest) -> Response:
-        """``GET /perspectives``: whose eyes there are."""
-        shown = {"id", "version", "name", "kind", "summary", "sight", "scenes"}
-        return _catalogue(request, "perspectives", [each.model_dump(include=shown) for each in perspectives().values()])
+        """``GET /perspectives``: whose eyes there are, and how they see; each number with its source."""
+        hidden = {"prompt"}
+        shown = [each.model_dump(mode="json", exclude=hidden, exclude_none=True) for each in perspectives().values()]
+        return _catalogue(request, "perspectives", shown)
 
     def list_themes(self, request: HttpRequest) -> Response:
         """``GET /themes``: light and weather."""
@@ -242,7 +249,7 @@ def _view(job: Job) -> dict[str, Any]:
     """The job's document as clients see it, and where to watch it."""
     links = {"self": f"/jobs/{job.job_id}", "firestore": f"jobs/{job.job_id}"}
     if job.video:
-        links |= {each: f"/jobs/{job.job_id}/{each}" for each in ("video", "poster", "receipt")}
+        links |= {each: f"/jobs/{job.job_id}/{each}" for each in ARTIFACTS}
     return {**job.model_dump(mode="json"), "links": links}
 
 

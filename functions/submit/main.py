@@ -24,6 +24,7 @@ from submit_settings import SubmitSettings
 
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
+from shared.catalogues import read_catalogues
 from shared.job_store.firestore import FirestoreJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -38,9 +39,14 @@ if TYPE_CHECKING:
 
 @cache
 def api() -> Api:
-    """The API over Google's services, as the environment says."""
+    """The API over Google's services, as the environment says.
+
+    Raises:
+        SettingsError, BrokenCatalogueError: it can't be; the message names every fault.
+    """
     settings = read_settings(SubmitSettings, os.environ)
     configure(service="submit", level=settings.log_level)
+    read_catalogues()
     project = settings.google_cloud_project
     database, objects = firestore.Client(project=project), storage.Client(project=project)
     desk = BatchDesk(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
 from shared.commits import Commit
 from shared.documents import Job, Render, Usage
 from shared.errors import Retryable
@@ -83,13 +83,14 @@ def a_commit(render_key: str, *, attempt: str = "1-worker-a") -> Commit:
         render_key=render_key,
         attempt=attempt,
         poster_path=poster_path(render_key, attempt),
+        human_view_path=human_view_path(render_key, attempt),
         receipt_path=receipt_path(render_key, attempt),
         width=128,
         height=128,
         frames=17,
         fps=16,
         duration_s=1.0625,
-        usage=Usage(load_s=0, render_s=4.5, encode_s=0.5, device="cpu"),
+        usage=Usage(load_s=0, render_s=4.5, see_s=0.1, encode_s=0.5, device="cpu"),
     )
 
 

@@ -17,10 +17,13 @@ from gpu_job.diffusers_renderer import DiffusersRenderer
 from gpu_job.pictures import read_frames
 from local.embedded import serve_embedded
 from shared.messages import JOB_EVENTS, JOB_REQUESTS, RENDER_REQUESTS, RENDER_REQUESTS_DEAD
+from shared.optics import OPTICS_VERSION
 from tests.acceptance.conftest import Observer, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.emulators, pytest.mark.render]
 
@@ -41,6 +44,11 @@ def fetch(observer: Observer, job_id: str, artifact: str) -> bytes:
     answer = requests.get(link, timeout=30)
     assert answer.status_code == 200
     return answer.content
+
+
+def saturation(frames: NDArray[np.float64]) -> float:
+    """Of the mean pixel: how far its channels are apart."""
+    return float(np.ptp(frames, axis=-1).mean())
 
 
 def test_a_wish_becomes_a_video_that_plays(observer: Observer, tmp_path: Path) -> None:
@@ -70,9 +78,17 @@ def test_a_wish_becomes_a_video_that_plays(observer: Observer, tmp_path: Path) -
     assert frames.shape == (17, 128, 128, 3)
     assert frames.std() > 5, "a picture, not one colour"
     assert np.abs(np.diff(frames, axis=0)).mean() > 0.5, "a video, not one picture"
+    human_path = tmp_path / "human-view.mp4"
+    human_path.write_bytes(fetch(observer, job_id, "human-view"))
+    human_view = read_frames(human_path).astype(float)
+    assert human_view.shape == frames.shape, "it plays, beside the video"
+    assert np.abs(human_view - frames).mean() > 2, "a cat sees something else"
+    assert saturation(frames) < 0.9 * saturation(human_view), "and less colour: two kinds of cones"
     assert fetch(observer, job_id, "poster").startswith(b"\xff\xd8\xff")
     receipt = json.loads(fetch(observer, job_id, "receipt"))
     assert receipt["spec"]["seed"] == 11
+    assert receipt["spec"]["optics"]["acuity_cpd"]["source"].startswith("Blake"), "where the numbers come from, too"
+    assert receipt["optics_version"] == receipt["spec"]["optics_version"] == OPTICS_VERSION
     assert receipt["software"]["torch"].startswith("2.")
 
 
@@ -212,7 +228,10 @@ def test_the_embedded_form_makes_the_same_frames_as_the_emulators(observer: Obse
     on_emulators = tmp_path / "emulators.mp4"
     on_emulators.write_bytes(fetch(observer, job_id, "video"))
 
-    embedded = tmp_path / "embedded.mp4"
+    human_view = tmp_path / "emulators-human-view.mp4"
+    human_view.write_bytes(fetch(observer, job_id, "human-view"))
+
+    embedded, embedded_human_view = tmp_path / "embedded.mp4", tmp_path / "embedded-human-view.mp4"
     renderer = DiffusersRenderer(MODELS_DIR)
     with serve_embedded(run_dir=tmp_path / "run", renderer=lambda: renderer) as system:
         answer = requests.post(f"{system.api_url}/jobs", json=wish, timeout=30)
@@ -222,8 +241,10 @@ def test_the_embedded_form_makes_the_same_frames_as_the_emulators(observer: Obse
             what="the embedded job is final",
         )
         assert (job["status"], job["error"]) == ("completed", None)
-        link = requests.get(f"{url}/video", timeout=30).json()["url"]
-        embedded.write_bytes(requests.get(link, timeout=30).content)
+        for artifact, path in (("video", embedded), ("human-view", embedded_human_view)):
+            link = requests.get(f"{url}/{artifact}", timeout=30).json()["url"]
+            path.write_bytes(requests.get(link, timeout=30).content)
         assert len(system.publisher.published[JOB_EVENTS]) == 1
 
     assert np.array_equal(read_frames(embedded), read_frames(on_emulators))
+    assert np.array_equal(read_frames(embedded_human_view), read_frames(human_view))

@@ -63,7 +63,7 @@ def run(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize(
     ("function", "target", "signature", "expected"),
     [
-        ("submit", "submit", "http", '{"status": 200, "served": 8, "outside": [], "heavy": []}'),
+        ("submit", "submit", "http", '{"status": 200, "served": 21, "outside": [], "heavy": []}'),
         ("notify", "notify", "cloudevent", '{"status": 200, "served": 0, "outside": [], "heavy": []}'),
     ],
 )
@@ -112,3 +112,16 @@ def test_make_bundle_leaves_nothing_of_an_earlier_bundle(tmp_path: Path) -> None
     make_bundles(tmp_path)
 
     assert not stale.exists()
+
+
+def test_a_broken_perspective_is_told_by_file_field_and_reason_when_the_function_starts(tmp_path: Path) -> None:
+    bundle = make_bundles(tmp_path)["submit"]
+    perspective = bundle / "shared/catalogue/perspectives/curious-cat.toml"
+    text = perspective.read_text("utf-8")
+    perspective.write_text(text.replace("value = 6, source =", "value = 6, sauce ="), "utf-8")
+    assert perspective.read_text("utf-8") != text
+
+    done = run(LOAD.replace("REPOSITORY", "'/'"), "submit", "http", cwd=bundle)
+
+    assert done.returncode == 1
+    assert "perspectives/curious-cat.toml: optics.acuity_cpd.sauce: Extra inputs are not permitted" in done.stderr

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from local.embedded import Embedded
 
+pytestmark = pytest.mark.render  # what is drawn is seen, and that takes torch
 PATIENCE_S = 30.0
 
 
@@ -54,8 +55,14 @@ def test_a_wish_becomes_a_video(system: Embedded) -> None:
     )
 
     assert job["status"] == "completed"
-    link = requests.get(f"{url}/video", timeout=10).json()["url"]
-    assert requests.get(link, timeout=10).content[4:8] == b"ftyp"
+
+    def fetched(artifact: str) -> bytes:
+        link = requests.get(f"{url}/{artifact}", timeout=10).json()["url"]
+        return requests.get(link, timeout=10).content
+
+    video, human_view = fetched("video"), fetched("human-view")
+    assert video[4:8] == human_view[4:8] == b"ftyp"
+    assert video != human_view, "a cat sees something else"
 
 
 def test_a_batch_becomes_videos(system: Embedded) -> None:

@@ -99,11 +99,14 @@ class Site:
         return HTTPStatus.NO_CONTENT
 
     def wish(self, **changes: object) -> Wish:
-        """A job, its render and its message; the render is another one at each call, its spec changed as told."""
+        """A job, its render and its message; the render is another one at each call, its spec changed as told.
+
+        As drawn, without an eye: torch would take longer to import than all the rest.
+        """
         self._wishes += 1
         now = datetime.now(UTC)
         render = a_render(now=now, size="128x128", seed=self._wishes)
-        render = render.model_copy(update={"spec": render.spec.model_copy(update=changes)})
+        render = render.model_copy(update={"spec": render.spec.model_copy(update={"optics": None, **changes})})
         job = a_job(render, job_id=f"job-{self._wishes:04}", now=now)
         self.store.commit(Create(value=job), Create(value=publish(render, now=now)))
         message = encode(RenderRequested(render_key=render.render_key))

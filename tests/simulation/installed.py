@@ -78,6 +78,8 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             (consumer, "render_job", render_one),
             (making, "time", time),
             (making, "encode", encode),
+            (making, "writing", _writing_nowhere),
+            (making, "_seen", lambda chunks, _eye, **_how: chunks),
             (making, "poster", lambda _: b"jpg"),
             (making, "_SOFTWARE", ()),
             (memory, "time", time),
@@ -90,3 +92,8 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             yield
         finally:
             logging.disable(disabled)
+
+
+@contextmanager
+def _writing_nowhere(*_where: object, **_form: object) -> Iterator[Any]:
+    yield SimpleNamespace(write=lambda _chunk: None)

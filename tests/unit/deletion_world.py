@@ -2,7 +2,7 @@
 
 from delete_job import delete_job
 
-from shared.artifact_paths import poster_path, receipt_path
+from shared.artifact_paths import human_view_path, poster_path, receipt_path
 from shared.documents import State
 from shared.errors import Retryable
 from shared.testing import a_render
@@ -22,8 +22,8 @@ class PrivateWorld(World):
 
     def put_attempt(self) -> None:
         """What a worker uploads before its commit."""
-        for name in (poster_path(self.key, "1-a"), receipt_path(self.key, "1-a")):
-            self.artifacts.create(name, b"x", content_type="image/jpeg")
+        for path in (poster_path, human_view_path, receipt_path):
+            self.artifacts.create(path(self.key, "1-a"), b"x", content_type="image/jpeg")
 
     @property
     def objects(self) -> set[str]:
@@ -48,4 +48,4 @@ def finish(world: PrivateWorld) -> None:
     world.put_attempt()
     world.work()
     assert world.render.state is State.COMPLETED
-    assert len(world.objects) == 3
+    assert len(world.objects) == 4

@@ -124,7 +124,7 @@ class World:
 
     def finish(self, render_key: str) -> None:
         commit = a_commit(render_key)
-        for name in (commit.poster_path, commit.receipt_path):
+        for name in commit.companions:
             self.artifacts.create(name, b"x", content_type="image/jpeg")
         put_video(self.artifacts, render_key)
         self._settle(complete_from_object(render_key, store=self.store, artifacts=self.artifacts, now=self.clock.now))

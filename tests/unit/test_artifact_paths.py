@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.artifact_paths import poster_path, receipt_path, render_key_of, video_path
+from shared.artifact_paths import human_view_path, poster_path, receipt_path, render_key_of, video_path
 from shared.requests import render_key
 from shared.testing import a_spec
 
@@ -12,6 +12,7 @@ KEY = "ab" * 20
 def test_these_are_the_names() -> None:
     assert video_path(KEY) == f"renders/{KEY}/video.mp4"
     assert poster_path(KEY, "3-worker") == f"renders/{KEY}/attempts/3-worker/poster.jpg"
+    assert human_view_path(KEY, "3-worker") == f"renders/{KEY}/attempts/3-worker/human-view.mp4"
     assert receipt_path(KEY, "3-worker") == f"renders/{KEY}/attempts/3-worker/receipt.json"
 
 
@@ -24,6 +25,7 @@ def test_the_commit_of_a_render_leads_back_to_it() -> None:
     "name",
     [
         poster_path(KEY, "1"),
+        human_view_path(KEY, "1"),
         receipt_path(KEY, "1"),
         poster_path(KEY, "video.mp4"),
         f"renders/{KEY}/attempts/1/video.mp4",
@@ -45,5 +47,6 @@ def test_no_other_object_is_a_commit(name: str) -> None:
 
 
 def test_two_attempts_never_write_the_same_object() -> None:
-    names = [path(KEY, attempt) for path in (poster_path, receipt_path) for attempt in ("1-a", "2-a", "1-b")]
+    paths = (poster_path, human_view_path, receipt_path)
+    names = [path(KEY, attempt) for path in paths for attempt in ("1-a", "2-a", "1-b")]
     assert len(set(names)) == len(names)

@@ -1,5 +1,7 @@
 """The catalogues: what is in them, and what a broken file is told."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from submit_settings import SubmitSettings
 
 from gpu_job.worker_settings import WorkerSettings
 from shared.catalogue import HERE, BrokenCatalogueError, Entry, load
+from shared.catalogues import CATALOGUES, read_catalogues
 from shared.models import Model, models
+from shared.optics import Optics
 from shared.perspectives import Perspective, perspectives
 from shared.plans import plans
 from shared.themes import Theme, themes
@@ -21,7 +25,16 @@ summary = "Slow."
 sight = "Wide."
 prompt = "a horse sees {scene}"
 scenes = ["a meadow"]
+camera = { height_m = 0.9, motion = "grazes" }
+
+[optics]
+frame_deg = 90
+acuity_cpd = { value = 23, source = "Timney & Keil 1992" }
+threshold = { value = 0.3, estimate = "it sees well at dusk" }
+lens = { passes = [0.9, 0.8, 0.5], veil = 0.1, estimate = "it is old" }
 """
+TWO_CONES = 'peaks_nm = { values = [428, 539], source = "Carroll et al. 2001" }'
+A_DEFICIENCY = 'deficiency = { kind = "deutan", severity = 1, estimate = "the middle cones are missing" }'
 A_THEME = 'version = 1\nname = "Fog"\nsummary = "Grey."\nwords = "in fog"\n'
 A_MODEL = """
 version = 1
@@ -53,15 +66,28 @@ def broken(folder: Path, kind: str, schema: type[Entry], files: dict[str, str | 
 # --- what is in them ---
 
 
-def test_these_are_the_eight_perspectives() -> None:
+def test_these_are_the_twenty_one_perspectives() -> None:
     assert {each.id: each.name for each in perspectives().values()} == {
         "busy-bee": "Busy bee",
+        "clever-rat": "Clever rat",
+        "clouded-grandmother": "Grandmother with cataract",
+        "colour-deficient-walker": "Walker with red-green deficiency",
         "curious-cat": "Curious cat",
+        "drifting-balloon": "Drifting balloon",
         "drifting-goldfish": "Drifting goldfish",
         "garden-ant": "Garden ant",
+        "heat-seeking-viper": "Heat-seeking viper",
+        "hidden-octopus": "Hidden octopus",
+        "homing-pigeon": "Homing pigeon",
         "loyal-dog": "Loyal dog",
+        "moonlit-gecko": "Moonlit gecko",
         "newborn-child": "Newborn child",
         "night-owl": "Night owl",
+        "patient-horse": "Patient horse",
+        "reader-with-blind-spot": "Reader with a blind spot",
+        "restless-fly": "Restless fly",
+        "robot-vacuum": "Robot vacuum",
+        "soaring-eagle": "Soaring eagle",
         "watchful-hawk": "Watchful hawk",
     }
 
@@ -90,6 +116,22 @@ def test_every_perspective_can_be_told_apart_and_has_scenes_to_choose_from(persp
     assert all(text.strip() == text != "" for text in (perspective.name, perspective.summary, perspective.sight))
     assert len(set(perspective.scenes)) == len(perspective.scenes) >= 2
     assert all("{" not in scene and scene.strip() == scene != "" for scene in perspective.scenes)
+
+
+@pytest.mark.parametrize("perspective", perspectives().values(), ids=lambda each: each.id)
+def test_every_number_of_an_eye_has_a_source_or_is_marked_an_estimate(perspective: Perspective) -> None:
+    assert perspective.optics.figures
+    assert set(perspective.optics.numbers) == {"frame_deg", *perspective.optics.figures}
+    for name, figure in perspective.optics.figures.items():
+        bare = perspective.optics.model_dump() | {name: figure.model_dump(exclude={"source", "estimate"})}
+        with pytest.raises(ValidationError, match="needs a source or an estimate"):
+            Optics.model_validate(bare)
+
+
+def test_what_makes_no_claim_to_science_says_so() -> None:
+    playful = [each for each in perspectives().values() if each.playful]
+    assert [each.id for each in playful] == ["drifting-balloon", "robot-vacuum"]
+    assert all("game" in each.summary and each.sight.startswith("A game") for each in playful)
 
 
 @pytest.mark.parametrize("theme", themes().values(), ids=lambda each: each.id)
@@ -144,6 +186,33 @@ def test_an_entry_is_known_by_the_name_of_its_file(tmp_path: Path, kind: str, sc
         ("version = 1", "version = 1\ncolour = 1", "perspectives/a.toml: colour: Extra inputs are not permitted"),
         ("version = 1", 'version = 1\nid = "b"', "perspectives/a.toml: id: is the file's name and stands nowhere else"),
         ("version = 1", "version 1", "perspectives/a.toml: not TOML: "),
+        ("height_m = 0.9", "height_m = 0", "perspectives/a.toml: camera.height_m: Input should be greater than 0"),
+        (', motion = "grazes"', "", "perspectives/a.toml: camera.motion: Field required"),
+        ("frame_deg = 90", "frame_deg = 170", "perspectives/a.toml: optics.frame_deg: Input should be less than 170"),
+        ("frame_deg = 90\n", "", "perspectives/a.toml: optics.frame_deg: Field required"),
+        ("value = 23", "value = -23", "perspectives/a.toml: optics.acuity_cpd.value: Input should be greater than 0"),
+        ("value = 23", "value = nan", "perspectives/a.toml: optics.acuity_cpd.value: Input should be a finite number"),
+        (
+            ', source = "Timney & Keil 1992"',
+            "",
+            "perspectives/a.toml: optics.acuity_cpd: Value error, needs a source or an estimate",
+        ),
+        ('"Timney & Keil 1992"', '"?"', "perspectives/a.toml: optics.acuity_cpd.source: String should have at least"),
+        (
+            ', estimate = "it is old"',
+            ', estimate = "it is old", source = "somebody"',
+            "perspectives/a.toml: optics.lens: Value error, needs a source or an estimate",
+        ),
+        ("passes = [0.9, 0.8, 0.5]", "passes = [0.9]", "perspectives/a.toml: optics.lens.passes.1: Field required"),
+        ("veil = 0.1", "veil = 1.1", "perspectives/a.toml: optics.lens.veil: Input should be less than or equal to 1"),
+        ("veil = 0.1", "veil = nan", "perspectives/a.toml: optics.lens.veil: Input should be a finite number"),
+        ("height_m = 0.9", "height_m = inf", "perspectives/a.toml: camera.height_m: Input should be a finite number"),
+        ("acuity_cpd", "acuity", "perspectives/a.toml: optics.acuity: Extra inputs are not permitted"),
+        (
+            "frame_deg = 90",
+            f"frame_deg = 90\n{A_DEFICIENCY}\n{TWO_CONES}",
+            "perspectives/a.toml: optics: Value error, has cones of its own or a person's deficiency, not both",
+        ),
     ],
 )
 def test_a_broken_file_is_told_by_file_and_field(tmp_path: Path, old: str, new: str, line: str) -> None:
@@ -195,3 +264,31 @@ def test_a_file_name_that_is_no_id_is_refused(tmp_path: Path, name: str) -> None
 def test_a_catalogue_without_entries_is_broken_since_it_was_left_out_of_the_bundle(tmp_path: Path) -> None:
     assert broken(tmp_path, "themes", Theme, {}) == ["themes: has no entries"]
     assert broken(tmp_path, "themes", Theme, {"readme.md": "nothing"}) == ["themes: has no entries"]
+
+
+@pytest.fixture
+def copied_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of all catalogues in place of the repository's, not read yet."""
+    folder = tmp_path / "catalogue"
+    shutil.copytree(HERE, folder)
+    monkeypatch.setattr("shared.catalogue.HERE", folder)
+    for catalogue in CATALOGUES:
+        catalogue.cache_clear()
+    yield folder
+    for catalogue in CATALOGUES:
+        catalogue.cache_clear()
+
+
+def test_a_program_that_starts_is_told_the_faults_of_all_catalogues_at_once(copied_catalogue: Path) -> None:
+    read_catalogues()
+    for catalogue in CATALOGUES:
+        catalogue.cache_clear()
+    (copied_catalogue / "perspectives" / "old-horse.toml").write_text(A_PERSPECTIVE.replace("value = 23", "value = 0"))
+    (copied_catalogue / "themes" / "fog.toml").write_text("fog")
+
+    with pytest.raises(BrokenCatalogueError) as caught:
+        read_catalogues()
+
+    horse, fog = str(caught.value).splitlines()
+    assert horse == "perspectives/old-horse.toml: optics.acuity_cpd.value: Input should be greater than 0"
+    assert fog.startswith("themes/fog.toml: not TOML: ")

@@ -37,6 +37,7 @@ def test_the_video_is_described_by_its_commit_and_its_object() -> None:
     assert video == Video(
         path=f"renders/{KEY}/video.mp4",
         poster_path=commit.poster_path,
+        human_view_path=f"renders/{KEY}/attempts/1-worker-a/human-view.mp4",
         receipt_path=commit.receipt_path,
         generation=artifact.generation,
         width=128,
@@ -47,6 +48,18 @@ def test_the_video_is_described_by_its_commit_and_its_object() -> None:
         size_bytes=len(b"not really a video"),
         content_type="video/mp4",
     )
+
+
+def test_a_commit_from_before_there_was_a_human_view_is_read_and_its_video_is_that_view() -> None:
+    written = a_commit(KEY).model_dump_json(exclude={"human_view_path": True, "usage": {"see_s"}})
+    artifacts = InMemoryArtifactStore()
+    artifacts.create(video_path(KEY), b"mp4", content_type="video/mp4", metadata={"result": written})
+    found = find_commit(KEY, artifacts=artifacts)
+    assert found
+    commit, video = found
+    assert (commit.human_view_path, video.human_view_path, commit.usage.see_s) == (None, None, 0)
+    assert commit.companions == [commit.poster_path, commit.receipt_path]
+    assert Video.model_validate(video.model_dump(exclude={"human_view_path"})) == video
 
 
 def test_where_no_object_is_there_is_no_commit() -> None:
@@ -96,7 +109,7 @@ def test_the_metadata_names_render_and_attempt_for_who_browses_the_bucket() -> N
 
 
 def test_the_metadata_fits_into_an_object_even_with_the_longest_names() -> None:
-    names = dict.fromkeys(("attempt", "poster_path", "receipt_path"), "x" * 1024)
+    names = dict.fromkeys(("attempt", "poster_path", "human_view_path", "receipt_path"), "x" * 1024)
     usage = Usage(load_s=1 / 3, render_s=1 / 3, encode_s=1 / 3, device="x" * 200)
     metadata = a_commit(KEY).model_copy(update={**names, "duration_s": 1 / 3, "usage": usage}).metadata()
     assert sum(len(key) + len(value) for key, value in metadata.items()) < 8 * 1024

@@ -103,7 +103,7 @@ def test_a_job_that_is_completed_while_it_is_deleted_is_told_of_as_completed() -
 # --- a private one ---
 
 
-def test_with_the_last_job_go_video_poster_receipt_and_the_document_with_the_prompt(world: PrivateWorld) -> None:
+def test_with_the_last_job_go_all_its_objects_and_the_document_with_the_prompt(world: PrivateWorld) -> None:
     world.wish("job-0001")
     finish(world)
     delete(world)
@@ -116,7 +116,7 @@ def test_while_another_job_shows_it_a_private_video_stays(world: PrivateWorld) -
     finish(world)
     before = world.render
     delete(world)
-    assert (world.render, len(world.objects)) == (before, 3)
+    assert (world.render, len(world.objects)) == (before, 4)
     delete(world, "job-0002")
     assert (world.everything(), world.objects) == ({}, set())
 
@@ -282,7 +282,7 @@ def test_the_objects_of_a_private_job_go_with_it_although_its_render_is_gone(wor
 def test_while_another_job_shows_it_a_private_video_stays_although_its_render_is_gone(world: PrivateWorld) -> None:
     private_job_without_its_render(world, "job-0001", "job-0002")
     delete(world)
-    assert len(world.objects) == 3
+    assert len(world.objects) == 4
     delete(world, "job-0002")
     assert (world.everything(), world.objects) == ({}, set())
 
@@ -292,4 +292,4 @@ def test_a_public_video_stays_although_its_render_is_gone(world: PrivateWorld) -
     finish(world)
     world.delete_render()
     delete(world)
-    assert (world.everything(), len(world.objects)) == ({}, 3)
+    assert (world.everything(), len(world.objects)) == ({}, 4)

@@ -18,6 +18,7 @@ ADDRESSES = {
     "/jobs/some-job:cancel": {"POST", "GET", "DELETE"},  # the last two as if the whole were an id
     "/jobs/some-job/video": {"GET"},
     "/jobs/some-job/poster": {"GET"},
+    "/jobs/some-job/human-view": {"GET"},
     "/jobs/some-job/receipt": {"GET"},
     "/batches": {"POST"},
     "/batches/some-batch": {"GET"},

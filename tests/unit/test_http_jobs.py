@@ -9,11 +9,13 @@ from werkzeug.test import EnvironBuilder
 from shared.artifact_paths import render_folder
 from shared.documents import Job, Status
 from shared.errors import ErrorCode
-from shared.job_store import Create
+from shared.job_store import Create, Replace
 from shared.messages import RENDER_REQUESTS
 from shared.requests import MAX_BODY_BYTES
 from shared.testing import TRACEPARENT, a_job, a_render
 from tests.unit.http_world import WISH, World, is_problem
+
+PATHS = ["/jobs/{}", "/jobs/{}/video", "/jobs/{}/poster", "/jobs/{}/human-view", "/jobs/{}/receipt"]
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def test_a_wish_that_is_there_already_is_answered_with_its_video(world: World) -
         "firestore": f"jobs/{answer.body['job_id']}",
         "video": f"/jobs/{answer.body['job_id']}/video",
         "poster": f"/jobs/{answer.body['job_id']}/poster",
+        "human-view": f"/jobs/{answer.body['job_id']}/human-view",
         "receipt": f"/jobs/{answer.body['job_id']}/receipt",
     }
 
@@ -212,13 +215,13 @@ def test_a_job_without_its_render_is_shown_all_the_same(world: World) -> None:
     assert world.get(f"/jobs/{job.job_id}").body["queue_position"] == 0
 
 
-@pytest.mark.parametrize("path", ["/jobs/{}", "/jobs/{}/video", "/jobs/{}/poster", "/jobs/{}/receipt"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("job_id", ["unknown-job", "x", "x" * 65, "__reserved__", "%2e%2e", "jobs%00", "ümlauted"])
 def test_there_is_no_such_job(world: World, path: str, job_id: str) -> None:
     assert is_problem(world.get(path.format(job_id)), ErrorCode.NOT_FOUND)
 
 
-@pytest.mark.parametrize("path", ["/jobs/{}", "/jobs/{}/video", "/jobs/{}/poster", "/jobs/{}/receipt"])
+@pytest.mark.parametrize("path", PATHS)
 def test_anothers_job_does_not_exist_not_even_by_a_different_text(world: World, path: str) -> None:
     render = a_render(now=world.clock.now())
     job = a_job(render, job_id="anothers-job", now=world.clock.now(), owner="ada")
@@ -236,9 +239,10 @@ def test_anothers_job_does_not_exist_not_even_by_a_different_text(world: World, 
 @pytest.mark.parametrize(
     ("artifact", "path", "ending"),
     [
-        ("video", "renders/{key}/video.mp4", "mp4"),
-        ("poster", "renders/{key}/attempts/1-worker-a/poster.jpg", "jpg"),
-        ("receipt", "renders/{key}/attempts/1-worker-a/receipt.json", "json"),
+        ("video", "renders/{key}/video.mp4", ".mp4"),
+        ("poster", "renders/{key}/attempts/1-worker-a/poster.jpg", ".jpg"),
+        ("human-view", "renders/{key}/attempts/1-worker-a/human-view.mp4", "-human-view.mp4"),
+        ("receipt", "renders/{key}/attempts/1-worker-a/receipt.json", ".json"),
     ],
 )
 def test_a_link_is_signed_for_a_short_time_under_a_name_that_people_like(
@@ -250,10 +254,10 @@ def test_a_link_is_signed_for_a_short_time_under_a_name_that_people_like(
     name = path.format(key=job["render_key"])
     assert answer.status == 200
     assert answer.body == {"url": f"https://storage.example/{name}?n=1", "expires_at": "2026-01-01T00:10:00+00:00"}
-    assert world.artifacts.signed == [(name, 600, f"curious-cat-{job['job_id'][:8]}.{ending}")]
+    assert world.artifacts.signed == [(name, 600, f"curious-cat-{job['job_id'][:8]}{ending}")]
 
 
-@pytest.mark.parametrize("artifact", ["video", "poster", "receipt"])
+@pytest.mark.parametrize("artifact", ["video", "poster", "human-view", "receipt"])
 def test_what_the_bucket_keeps_no_more_is_not_linked(world: World, artifact: str) -> None:
     job = world.post().body
     world.finish(job["render_key"])
@@ -262,6 +266,18 @@ def test_what_the_bucket_keeps_no_more_is_not_linked(world: World, artifact: str
     assert is_problem(answer, ErrorCode.NO_VIDEO)
     assert "not kept any more" in answer.body["detail"]
     assert world.artifacts.signed == []
+
+
+def test_where_no_eye_changed_the_video_it_is_the_human_view_too(world: World) -> None:
+    job = world.post().body
+    world.finish(job["render_key"])
+    stored = world.store.job(job["job_id"])
+    assert stored
+    assert stored.value.video
+    video = stored.value.video.model_copy(update={"human_view_path": None})
+    world.store.commit(Replace(stored=stored, value=stored.value.model_copy(update={"video": video})))
+    assert world.get(f"/jobs/{job['job_id']}/human-view").status == 200
+    assert [name for name, _, _ in world.artifacts.signed] == [video.path]
 
 
 def test_a_link_is_signed_anew_each_time_never_stored_and_never_cached(world: World) -> None:
@@ -275,7 +291,7 @@ def test_a_link_is_signed_anew_each_time_never_stored_and_never_cached(world: Wo
     assert "https://" not in stored.value.model_dump_json()
 
 
-@pytest.mark.parametrize("artifact", ["video", "poster", "receipt"])
+@pytest.mark.parametrize("artifact", ["video", "poster", "human-view", "receipt"])
 def test_a_video_that_is_not_made_yet_can_be_asked_for_again(world: World, artifact: str) -> None:
     job = world.post().body
     answer = world.get(f"/jobs/{job['job_id']}/{artifact}")
@@ -283,7 +299,7 @@ def test_a_video_that_is_not_made_yet_can_be_asked_for_again(world: World, artif
     assert "queued" in answer.body["detail"]
 
 
-@pytest.mark.parametrize("artifact", ["video", "poster", "receipt"])
+@pytest.mark.parametrize("artifact", ["video", "poster", "human-view", "receipt"])
 def test_a_job_that_ended_without_a_video_says_so(world: World, artifact: str) -> None:
     job = world.post().body
     world.fail(job["render_key"])

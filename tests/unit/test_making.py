@@ -17,6 +17,7 @@ from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.commits import Commit, find_commit
 from shared.documents import Stage, Usage, Video
 from shared.errors import Permanent, Retryable
+from shared.optics import OPTICS_VERSION
 from shared.receipts import Receipt
 from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
 
@@ -59,6 +60,7 @@ def make(world: World, *, renderer: Renderer | None = None, watch: Watch | None 
         renderer=renderer or TestPatternRenderer(),
         artifacts=world.artifacts,
         folder=world.folder,
+        device=None,
         watch=watch or Witness(),
         now=world.clock.now,
     )
@@ -115,6 +117,34 @@ def test_loading_rendering_and_encoding_are_counted_apart(world: World) -> None:
     assert (usage.device, usage.load_s) == ("test pattern", 0.02)
     assert usage.render_s >= 4 * 0.01 - 0.02
     assert usage.encode_s > 0
+
+
+def test_what_no_eye_changed_is_the_human_view_itself(world: World) -> None:
+    make(world)
+
+    commit, video = committed(world)
+    assert (commit.human_view_path, video.human_view_path, commit.usage.see_s) == (None, None, 0)
+    receipt = Receipt.model_validate_json(world.artifacts.read(receipt_path(world.key, ATTEMPT)))
+    assert receipt.optics_version == 0
+
+
+def test_a_worker_leaves_what_a_newer_eye_shall_see_to_newer_workers(world: World) -> None:
+    spec = world.render.spec.model_copy(update={"optics_version": OPTICS_VERSION + 1})
+    world.change_render(spec=spec)
+
+    with pytest.raises(Retryable, match="older than the eye"):
+        make(world)
+
+    assert world.artifacts.created == []
+
+
+def test_a_wish_from_before_there_were_eyes_is_drawn_as_it_was_wished_for(world: World) -> None:
+    spec = world.render.spec.model_copy(update={"optics_version": 0})
+    world.change_render(spec=spec)
+
+    make(world)
+
+    assert committed(world)[1].human_view_path is None
 
 
 def test_the_receipt_holds_all_that_is_needed_to_make_the_video_again(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from notifier import object_finalized
 from repairing import Repairer
 
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, JobError, Render, State, Status
 from shared.errors import ErrorCode, Retryable
@@ -100,6 +100,7 @@ def test_an_event_that_comes_twice_at_once_completes_each_job_once(world: World)
     [
         lambda key: poster_path(key, "1-a"),
         lambda key: receipt_path(key, "1-a"),
+        lambda key: human_view_path(key, "1-a"),
         lambda key: f"renders/{key}/video.mp4.tmp",
         lambda _: "readme.txt",
         lambda _: "",

@@ -112,10 +112,20 @@ def test_two_in_five_captions_are_those_of_perspectives() -> None:
     assert 0.35 < share < 0.45
 
 
-def test_every_default_scene_and_theme_of_the_catalogue_has_a_meaning() -> None:
-    assert set(SCENES) == {scene for perspective in perspectives().values() for scene in perspective.scenes}
+def test_every_default_scene_of_those_that_are_painted_for_and_every_theme_has_a_meaning() -> None:
+    painted_for = [perspectives()[each] for each in PERSPECTIVE_OF.values()]
+    assert set(SCENES) == {scene for perspective in painted_for for scene in perspective.scenes}
     assert set(THEMES) == set(themes())
-    assert set(PERSPECTIVE_OF.values()) == set(perspectives())
+    assert len(painted_for) == len(set(PERSPECTIVE_OF.values())) == len(PLACES)
+
+
+def test_those_that_are_not_painted_for_ask_for_what_training_knows() -> None:
+    """Their frames around the scene hold words of their own; what is to be seen is said in words that were learned."""
+    known = set().union(*(words_of(text) for _, text in trained()))
+    others = [each for each in perspectives().values() if each.id not in PERSPECTIVE_OF.values()]
+    assert others
+    unknown = {each.id: [scene for scene in each.scenes if not words_of(scene) <= known] for each in others}
+    assert not any(unknown.values()), unknown
 
 
 @pytest.mark.parametrize("place", PLACES)

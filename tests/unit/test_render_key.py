@@ -3,6 +3,7 @@
 import pytest
 
 from shared.models import models
+from shared.optics import OPTICS_VERSION, Figure, Lens, Optics
 from shared.perspectives import perspectives
 from shared.requests import (
     PUBLIC,
@@ -65,6 +66,7 @@ def test_every_spec_names_the_versions_that_it_was_made_from(perspective: str) -
     assert (spec.fps, spec.steps, spec.guidance, spec.dtype) == (model.fps, model.steps, model.guidance, model.dtype)
     assert spec.negative_prompt == model.negative_prompt
     assert "{scene}" not in spec.prompt
+    assert (spec.optics, spec.optics_version) == (perspectives()[perspective].optics, OPTICS_VERSION)
 
 
 # --- the render key ---
@@ -94,6 +96,11 @@ GOLDEN_SPEC = RenderSpec(
     guidance=5.0,
     optics_version=0,
 )
+AN_EYE = Optics(
+    frame_deg=72,
+    acuity_cpd=Figure(value=6, source="Blake, Cool & Crawford 1974"),
+    lens=Lens(passes=(0.9, 0.75, 0.4), veil=0.35, estimate="chosen to be moderate"),
+)
 #: Another value for every field.
 OTHERWISE: dict[str, object] = {
     "scope": "ada",
@@ -117,6 +124,7 @@ OTHERWISE: dict[str, object] = {
     "fps": 24,
     "steps": 4,
     "guidance": 5.5,
+    "optics": AN_EYE,
     "optics_version": 1,
 }
 
@@ -136,14 +144,49 @@ def test_every_field_of_the_spec_changes_the_key(field: str) -> None:
     assert render_key(other) != render_key(GOLDEN_SPEC)
 
 
+def seen_by(eye: Optics) -> RenderSpec:
+    return GOLDEN_SPEC.model_copy(update={"optics": eye, "optics_version": 1})
+
+
+def test_the_key_of_a_spec_with_an_eye_stays_what_it_is() -> None:
+    assert render_key(seen_by(AN_EYE)) == "e551bec6eeb8f34ba2cbd6b379888440c3dc76d2"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frame_deg": 73},
+        {"acuity_cpd": Figure(value=6.1, source="Blake, Cool & Crawford 1974")},
+        {"acuity_cpd": None},
+        {"lens": Lens(passes=(0.9, 0.75, 0.3), veil=0.35, estimate="chosen to be moderate")},
+        {"fusion_hz": Figure(value=55, estimate="of general books")},
+    ],
+    ids=["frame", "another number", "one stage less", "a number inside", "one stage more"],
+)
+def test_an_eye_with_another_number_is_another_wish(change: dict[str, object]) -> None:
+    assert render_key(seen_by(AN_EYE.model_copy(update=change))) != render_key(seen_by(AN_EYE))
+
+
+def test_where_a_number_comes_from_decides_no_pixel() -> None:
+    corrected = AN_EYE.model_copy(update={"acuity_cpd": Figure(value=6, estimate="the source could not be found")})
+    assert render_key(seen_by(corrected)) == render_key(seen_by(AN_EYE))
+
+
 def test_no_two_of_those_keys_are_equal() -> None:
     keys = {render_key(GOLDEN_SPEC.model_copy(update={field: value})) for field, value in OTHERWISE.items()}
     assert len(keys) == len(OTHERWISE)
 
 
-def test_a_spec_that_was_stored_and_read_has_the_same_key() -> None:
-    assert render_key(RenderSpec.model_validate_json(GOLDEN_SPEC.model_dump_json())) == render_key(GOLDEN_SPEC)
-    assert render_key(RenderSpec.model_validate(GOLDEN_SPEC.model_dump(mode="json"))) == render_key(GOLDEN_SPEC)
+@pytest.mark.parametrize("eye", [None, AN_EYE], ids=["as drawn", "seen"])
+def test_a_spec_that_was_stored_and_read_has_the_same_key(eye: Optics | None) -> None:
+    spec = GOLDEN_SPEC.model_copy(update={"optics": eye})
+    assert render_key(RenderSpec.model_validate_json(spec.model_dump_json())) == render_key(spec)
+    assert render_key(RenderSpec.model_validate(spec.model_dump(mode="json"))) == render_key(spec)
+
+
+def test_a_spec_that_was_stored_before_there_were_eyes_is_read_and_keeps_its_key() -> None:
+    before = GOLDEN_SPEC.model_dump(mode="json", exclude={"optics"})
+    assert render_key(RenderSpec.model_validate(before)) == render_key(GOLDEN_SPEC)
 
 
 def test_a_whole_number_for_a_fraction_is_the_same_spec() -> None:

@@ -15,6 +15,8 @@ from shared.requests import parse_request
 from shared.testing import AN_OFFER, TRACEPARENT
 from tests.unit.batch_world import World
 
+#: Rows of the plan "fresh-takes": three of every perspective.
+TAKES = 3 * len(perspectives())
 TICK = b'{"schema_version": 1, "plan": "fresh-takes"}'
 
 
@@ -34,7 +36,7 @@ def test_every_row_of_every_plan_is_a_good_request(name: str) -> None:
 def test_fresh_takes_are_other_seeds_in_every_batch() -> None:
     plan = plans()["fresh-takes"]
     one, other = ({row["seed"] for row in plan.rows(batch, offer=AN_OFFER)} for batch in ("one", "other"))
-    assert len(one) == 3 * len(perspectives())
+    assert len(one) == TAKES
     assert not one & other
 
 
@@ -56,14 +58,14 @@ def test_a_plan_becomes_a_batch_of_its_rows(world: World) -> None:
     batch = world.accept(plan="fresh-takes")
     world.deliver()
     done = world.batch(batch)
-    assert (done.source, done.plan, done.placed, done.rejected) == ("plan", "fresh-takes", 24, 0)
+    assert (done.source, done.plan, done.placed, done.rejected) == ("plan", "fresh-takes", TAKES, 0)
 
 
 def test_a_schedule_starts_a_plan_under_the_schedules_name(world: World) -> None:
     world.schedule(TICK)
     world.deliver()
     batch = world.the_batch
-    assert (batch.owner, batch.plan, batch.state, batch.placed) == (SCHEDULER, "fresh-takes", BatchState.PLACED, 24)
+    assert (batch.owner, batch.plan, batch.state, batch.placed) == (SCHEDULER, "fresh-takes", BatchState.PLACED, TAKES)
     assert {job.owner for job in world.jobs} == {SCHEDULER}
 
 
@@ -79,11 +81,11 @@ def test_a_schedules_message_that_is_delivered_twice_adds_nothing(world: World) 
     for _ in range(3):
         world.schedule(TICK)
     world.deliver()
-    assert len(world.jobs) == 24
+    assert len(world.jobs) == TAKES
     world.clock.pass_s(86_400)
     world.schedule(TICK, published_at=world.clock.now() - timedelta(days=1))
     world.deliver()
-    assert len(world.jobs) == 24, "a redelivery a day later was still published when it was"
+    assert len(world.jobs) == TAKES, "a redelivery a day later was still published when it was"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_a_second_message_of_the_same_period_adds_nothing(world: World, every: s
     world.schedule(a_tick(every=every, traceparent=TRACEPARENT), published_at=at(second))
     world.deliver()
     assert world.the_batch.state is BatchState.PLACED
-    assert len(world.jobs) == 24
+    assert len(world.jobs) == TAKES
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_tick_of_the_next_period_is_another_batch_with_other_takes(
     for published_at in (first, second):
         world.schedule(a_tick(every=every), published_at=at(published_at))
     world.deliver()
-    assert len({job.render_key for job in world.jobs}) == 48
+    assert len({job.render_key for job in world.jobs}) == 2 * TAKES
 
 
 def test_a_schedule_that_does_not_say_how_often_is_one_of_days(world: World) -> None:

@@ -20,7 +20,8 @@ from shared.job_store.memory import InMemoryJobStore
 from shared.jobs import publish
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, JobEvent, RenderRequested, decode, encode
 from shared.publisher.memory import InMemoryPublisher
-from shared.testing import Clock, MeddledJobStore, a_job, a_render
+from shared.requests import render_key
+from shared.testing import Clock, MeddledJobStore, a_job, a_render, a_spec
 from shared.testing.meddling import Meddling
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ class World:
         self.source = MeddledSource(self.publisher)
         self.folder = folder
         self.inbox: Any = queue.SimpleQueue()
-        self.new_render = a_render(now=self.clock.now(), size="128x128")
+        #: As drawn, without an eye: that takes torch, and has its own tests.
+        spec = a_spec(size="128x128").model_copy(update={"optics": None})
+        self.new_render = a_render(now=self.clock.now(), changes={"spec": spec, "render_key": render_key(spec)})
         self.key = self.new_render.render_key
 
     def wish(self, *job_ids: str, message: bool = True) -> None:
