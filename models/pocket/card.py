@@ -3,7 +3,8 @@
     python -m models.pocket.card
 
 Enters: the model's folder, and in it what `models.pocket.evaluation` found of it and of the model that taught it, and
-how it was trained. Leaves: ``README.md`` there, and contact sheets: one of all perspectives, one of each.
+how it was trained. Leaves: ``README.md`` there, and contact sheets: one of the perspectives that a place was painted
+for, one of each perspective.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from gpu_job.pocket.pipeline import PocketPipeline
 from models.pocket.drawing import drawn
 from models.pocket.history import HISTORY, read_history
 from models.pocket.recipe import RECIPES, WEIGHTS
+from models.pocket.scenes.default_scenes import PERSPECTIVE_OF
 from models.pocket.sheets import write_sheet
 from shared.perspectives import perspectives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Of all perspectives, and of each: below the model's folder.
+#: Of those that a place was painted for, and of each: below the model's folder.
 SHEET, SHEETS = "perspectives.jpg", "sheets"
 #: What was found of the model as it is used; others of that pattern are for comparison.
 FOUND, OTHERS = "evaluation.json", "evaluation-*.json"
@@ -45,9 +47,9 @@ It draws what a procedural painter has shown it, soft and toy-like: eight places
 times of day, four weathers, eight things in seven colours, five motions. It is no model of the real world. Words that
 it was not taught count for nothing.
 
-![One clip of each perspective]({sheet})
+![One clip of each place]({sheet})
 
-| perspective | prompt of that row | all its default scenes |
+| perspective | prompt of its first clip | all its default scenes |
 |---|---|---|
 {prompts}
 
@@ -93,7 +95,8 @@ def write_card(folder: Path) -> None:
         prompts = [each.prompt.replace("{scene}", scene) for scene in each.scenes]
         clips = drawn(pipe, prompts, seed=SEED, steps=found["steps"], guidance=found["guidance"])
         write_sheet(folder / SHEETS / f"{each.id}.jpg", list(zip(each.scenes, clips, strict=True)), title=each.name)
-        overview.append((f"{each.name}: {each.scenes[0]}", clips[0]))
+        if each.id in PERSPECTIVE_OF.values():
+            overview.append((f"{each.name}: {each.scenes[0]}", clips[0]))
         rows.append((each.id, prompts[0], f"[{each.id}.jpg]({SHEETS}/{each.id}.jpg)"))
     write_sheet(folder / SHEET, overview)
     size = sum(each.stat().st_size for each in folder.rglob("*.safetensors"))

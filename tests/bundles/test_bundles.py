@@ -118,10 +118,10 @@ def test_a_broken_perspective_is_told_by_file_field_and_reason_when_the_function
     bundle = make_bundles(tmp_path)["submit"]
     perspective = bundle / "shared/catalogue/perspectives/curious-cat.toml"
     text = perspective.read_text("utf-8")
-    perspective.write_text(text.replace("value = 6, source =", "value = 6, sauce ="), "utf-8")
+    perspective.write_text(text.replace("value = 6, estimate =", "value = 6, guess ="), "utf-8")
     assert perspective.read_text("utf-8") != text
 
     done = run(LOAD.replace("REPOSITORY", "'/'"), "submit", "http", cwd=bundle)
 
     assert done.returncode == 1
-    assert "perspectives/curious-cat.toml: optics.acuity_cpd.sauce: Extra inputs are not permitted" in done.stderr
+    assert "perspectives/curious-cat.toml: optics.acuity_cpd.guess: Extra inputs are not permitted" in done.stderr

@@ -18,7 +18,11 @@ def world() -> World:
 def test_the_perspectives_are_shown_without_their_prompts(world: World) -> None:
     shown = world.get("/perspectives").body["perspectives"]
     assert [each["id"] for each in shown] == list(perspectives())
-    assert {key for each in shown for key in each} == {"id", "version", "name", "kind", "summary", "sight", "scenes"}
+    told = {"id", "version", "name", "kind", "summary", "sight", "scenes", "camera", "optics", "playful"}
+    assert {key for each in shown for key in each} == told
+    figures = [figure for each in shown for figure in each["optics"].values() if isinstance(figure, dict)]
+    assert len(figures) > 40
+    assert all("source" in figure or "estimate" in figure for figure in figures)
 
 
 def test_the_themes_are_shown(world: World) -> None:
