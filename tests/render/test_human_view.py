@@ -144,8 +144,8 @@ def test_the_receipt_says_which_eye_saw_and_where_its_numbers_come_from(world: W
     receipt = Receipt.model_validate_json(world.artifacts.read(receipt_path(world.key, ATTEMPT)))
     assert receipt.optics_version == OPTICS_VERSION
     assert receipt.spec.optics == CAT
-    assert receipt.spec.optics.acuity_cpd
-    assert "Blake" in (receipt.spec.optics.acuity_cpd.source or "")
+    assert receipt.spec.optics.threshold
+    assert "Miller & Murphy 1995" in (receipt.spec.optics.threshold.source or "")
 
 
 def test_seeing_is_counted_apart_from_rendering_and_encoding(world: World) -> None:
