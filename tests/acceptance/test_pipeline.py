@@ -87,7 +87,7 @@ def test_a_wish_becomes_a_video_that_plays(observer: Observer, tmp_path: Path) -
     assert fetch(observer, job_id, "poster").startswith(b"\xff\xd8\xff")
     receipt = json.loads(fetch(observer, job_id, "receipt"))
     assert receipt["spec"]["seed"] == 11
-    assert receipt["spec"]["optics"]["acuity_cpd"]["source"].startswith("Blake"), "where the numbers come from, too"
+    assert receipt["spec"]["optics"]["threshold"]["source"].startswith("Miller"), "where the numbers come from, too"
     assert receipt["optics_version"] == receipt["spec"]["optics_version"] == OPTICS_VERSION
     assert receipt["software"]["torch"].startswith("2.")
 
