@@ -12,7 +12,6 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from gpu_job import sight  # noqa: E402
-from gpu_job.making import make_video  # noqa: E402
 from gpu_job.pictures import read_frames  # noqa: E402
 from gpu_job.renderer import RenderStopped, StartOverError  # noqa: E402
 from gpu_job.sight import see  # noqa: E402
@@ -26,7 +25,7 @@ from shared.optics import OPTICS_VERSION, Optics  # noqa: E402
 from shared.perspectives import perspectives  # noqa: E402
 from shared.receipts import Receipt  # noqa: E402
 from tests.unit.renderer_world import Listener, drawn  # noqa: E402
-from tests.unit.worker_world import World, no_answer, nothing  # noqa: E402
+from tests.unit.worker_world import ATTEMPT, World, make, no_answer, nothing  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,14 +34,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from gpu_job.renderer import Renderer, Watch
+    from gpu_job.renderer import Watch
     from shared.commits import Commit
     from shared.perspectives import Perspective
     from shared.requests import RenderSpec
 
 pytestmark = pytest.mark.render
 
-ATTEMPT = "1-worker-a"
 CAT = perspectives()["curious-cat"].optics
 
 
@@ -57,19 +55,6 @@ def world(tmp_path: Path) -> World:
 def look_through(world: World, optics: Optics) -> None:
     """Have the render seen by this eye."""
     world.change_render(spec=world.render.spec.model_copy(update={"optics": optics}))
-
-
-def make(world: World, *, renderer: Renderer | None = None, watch: Watch | None = None) -> None:
-    make_video(
-        world.render,
-        attempt=ATTEMPT,
-        renderer=renderer or TestPatternRenderer(),
-        artifacts=world.artifacts,
-        folder=world.folder,
-        device="cpu",
-        watch=watch or Listener(),
-        now=world.clock.now,
-    )
 
 
 def commit_of(world: World) -> Commit:
@@ -293,16 +278,7 @@ def test_where_the_eyes_device_has_no_memory_left_it_sees_on_the_cpu(
 
     monkeypatch.setattr(sight, "see", short_of_memory)
 
-    make_video(
-        world.render,
-        attempt=ATTEMPT,
-        renderer=TestPatternRenderer(),
-        artifacts=world.artifacts,
-        folder=world.folder,
-        device="cuda:7",
-        watch=Listener(),
-        now=world.clock.now,
-    )
+    make(world, device="cuda:7")
 
     assert tried == ["cuda:7", "cpu"]
     creature, human = both(world)

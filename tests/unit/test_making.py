@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_job.making import make_video
 from gpu_job.pictures import read_frames
 from gpu_job.renderer import RenderStopped, StartOverError
 from gpu_job.test_pattern import TestPatternRenderer
@@ -19,7 +18,7 @@ from shared.documents import Stage, Usage, Video
 from shared.errors import Permanent, Retryable
 from shared.optics import OPTICS_VERSION
 from shared.receipts import Receipt
-from tests.unit.worker_world import GreyRenderer, World, no_answer, nothing
+from tests.unit.worker_world import ATTEMPT, GreyRenderer, World, make, no_answer, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
     from gpu_job.renderer import Renderer, Watch
     from shared.requests import RenderSpec
-
-ATTEMPT = "1-worker-a"
 
 
 class Witness:
@@ -51,19 +48,6 @@ def world(tmp_path: Path) -> World:
     world = World(tmp_path)
     world.wish("job-aaaa")
     return world
-
-
-def make(world: World, *, renderer: Renderer | None = None, watch: Watch | None = None) -> None:
-    make_video(
-        world.render,
-        attempt=ATTEMPT,
-        renderer=renderer or TestPatternRenderer(),
-        artifacts=world.artifacts,
-        folder=world.folder,
-        device=None,
-        watch=watch or Witness(),
-        now=world.clock.now,
-    )
 
 
 def committed(world: World) -> tuple[Commit, Video]:

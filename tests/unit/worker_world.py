@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpu_job.lease import Claimant, Lease
+from gpu_job.making import make_video
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
+from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit
@@ -23,6 +25,7 @@ from shared.publisher.memory import InMemoryPublisher
 from shared.requests import render_key
 from shared.testing import Clock, MeddledJobStore, a_job, a_render, a_spec
 from shared.testing.meddling import Meddling
+from tests.unit.renderer_world import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from shared.requests import RenderSpec
 
 LEASE_S = 60.0
+#: Name of the first.
+ATTEMPT = "1-worker-a"
 USAGE = Usage(load_s=1, render_s=2, encode_s=3, device="another device")
 BROKEN = JobError(code=ErrorCode.RENDER_FAILED, message="It is broken.")
 
@@ -282,3 +287,19 @@ class World:
             inbox=self.inbox,
             retry_backoff_s=retry_backoff_s,
         )
+
+
+def make(
+    world: World, *, renderer: Renderer | None = None, watch: Watch | None = None, device: str | None = "cpu"
+) -> None:
+    """Make the video of its render, as a worker's first attempt."""
+    make_video(
+        world.render,
+        attempt=ATTEMPT,
+        renderer=renderer or TestPatternRenderer(),
+        artifacts=world.artifacts,
+        folder=world.folder,
+        device=device,
+        watch=watch or Listener(),
+        now=world.clock.now,
+    )
