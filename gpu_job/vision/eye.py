@@ -16,18 +16,17 @@ time are in memory as light.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 
-from gpu_job.vision import acuity, deficiency, facets, field, flicker, low_light, receptors
-from gpu_job.vision.light import LUMINANCE, luminance, recoloured, to_display, to_linear
+from gpu_job.vision import acuity, deficiency, facets, field, flicker, heat, lens, low_light, receptors, scotoma
+from gpu_job.vision.light import luminance, saturated, to_display, to_linear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from shared.optics import Heat, Lens, Optics
+    from shared.optics import Optics
 
 #: Pixels in work at a time. A processor is fastest with what its cache holds, one frame at a time; a GPU with many.
 PIECE_PX, PIECE_PX_GPU = 2**19, 2**23
@@ -38,16 +37,8 @@ FREED_BYTES = 31 * 2**20
 FULL_CIRCLE_DEG = 360.0
 #: A stage with noise draws it for each frame anew, from the frame's number and this.
 NOISE_SEED = 20_260
-#: Of the veil: so blurred, in degrees, that no shape is left.
-VEIL_DEG = 12.0
 #: Of contrast: what is nearer than this, in degrees, is compared.
 NEAR_DEG = 6.0
-#: Of the edge of a blind spot, in parts of its radius.
-SOFT = 0.5
-#: Grey of a blind spot, linear: it is not black, since what is blind sees nothing.
-BLIND = 0.12
-#: False colours of warmth from cold to hot, linear light.
-COLD_TO_HOT = ((0.01, 0.01, 0.10), (0.20, 0.01, 0.30), (0.80, 0.10, 0.05), (1.0, 0.70, 0.10))
 
 
 def see(frames: torch.Tensor, optics: Optics, *, fps: float) -> torch.Tensor:
@@ -136,7 +127,7 @@ def _focused(frames: torch.Tensor, optics: Optics) -> torch.Tensor:
     light = to_linear(frames).permute(0, 3, 1, 2)
     light = field.equal_angles(light, field_deg=optics.frame_deg) if optics.field_deg else light.contiguous()
     if optics.lens:
-        light = _clouded(light, optics.lens, frame_deg=optics.frame_deg)
+        light = lens.cloud(light, passes=optics.lens.passes, veil=optics.lens.veil, field_deg=optics.frame_deg)
     if optics.facets_deg:
         light = facets.raster(light, angle_deg=optics.facets_deg.value, field_deg=optics.frame_deg)
     elif optics.acuity_cpd:
@@ -157,7 +148,7 @@ def _understood(light: torch.Tensor, optics: Optics, *, first: int, adapted_to: 
     if optics.deficiency:
         light = deficiency.confuse(light, kind=optics.deficiency.kind, severity=optics.deficiency.severity)
     if optics.saturation:
-        light = _saturated(light, optics.saturation.value)
+        light = saturated(light, optics.saturation.value)
     if optics.threshold:
         light = low_light.pale(light, threshold=optics.threshold.value)
         light = low_light.grain(light, threshold=optics.threshold.value, first=NOISE_SEED + first)
@@ -165,44 +156,10 @@ def _understood(light: torch.Tensor, optics: Optics, *, first: int, adapted_to: 
         around = acuity.gaussian(light, sigma_px=NEAR_DEG * light.shape[3] / optics.frame_deg)
         light = torch.lerp(around, light, optics.contrast.value)
     if optics.scotoma:
-        blind = _scotoma(*light.shape[2:], optics.scotoma.radius_deg, optics.frame_deg)
-        light = light + blind.to(light) * (BLIND - light)
+        light = scotoma.blind(light, radius_deg=optics.scotoma.radius_deg, field_deg=optics.frame_deg)
     if optics.heat:
-        light = _warmed(light, warm, optics.heat, frame_deg=optics.frame_deg)
+        warmth = heat.warmth(warm, acuity_cpd=optics.heat.acuity_cpd, field_deg=optics.frame_deg)
+        light = torch.lerp(light, heat.false_colour(warmth), optics.heat.share)
     if optics.field_deg and not optics.eyes:
         light = field.vignette(light, field_deg=optics.frame_deg, eye_deg=optics.field_deg.value)
     return to_display(light.permute(0, 2, 3, 1))
-
-
-def _clouded(light: torch.Tensor, lens: Lens, *, frame_deg: float) -> torch.Tensor:
-    passed = light * torch.tensor(lens.passes, dtype=light.dtype, device=light.device).view(3, 1, 1)
-    if not lens.veil:
-        return passed
-    scattered = acuity.gaussian(passed, sigma_px=VEIL_DEG * light.shape[3] / frame_deg)
-    return torch.lerp(passed, scattered, lens.veil)
-
-
-def _saturated(light: torch.Tensor, saturation: float) -> torch.Tensor:
-    grey = torch.tensor(LUMINANCE).expand(3, 3)
-    return recoloured(light, torch.lerp(grey, torch.eye(3), saturation))
-
-
-@lru_cache(maxsize=16)
-def _scotoma(height: int, width: int, radius_deg: float, frame_deg: float) -> torch.Tensor:
-    """How blind each pixel is, ``(H, W)``."""
-    x = (torch.arange(width) + 0.5 - width / 2) * frame_deg / width
-    y = (torch.arange(height) + 0.5 - height / 2) * frame_deg / width
-    away = (x.square() + y.unsqueeze(1).square()).sqrt() / radius_deg
-    return (1 - ((away - (1 - SOFT)) / (2 * SOFT)).clamp(0, 1)).square()
-
-
-def _warmed(light: torch.Tensor, warm: torch.Tensor, heat: Heat, *, frame_deg: float) -> torch.Tensor:
-    """False colour: bright and red counts as warm, blurred to what the organ resolves."""
-    red, blue = warm[:, :1], warm[:, 2:]
-    warmth = luminance(warm).mul_(0.35).add_((red - 0.5 * blue).clamp_(min=0), alpha=0.65).clamp_(0, 1).sqrt_()
-    warmth = acuity.blur(warmth, acuity_cpd=heat.acuity_cpd, field_deg=frame_deg).clamp(0, 1)  # (T, 1, H, W)
-    scale = torch.tensor(COLD_TO_HOT, dtype=light.dtype, device=light.device)
-    steps = torch.arange(len(scale) - 1, dtype=light.dtype, device=light.device).view(-1, 1, 1)
-    climbed = (warmth * (len(scale) - 1) - steps).clamp_(0, 1)  # (T, steps, H, W): how far each has been gone
-    colour = (scale.diff(dim=0).T @ climbed.flatten(2)).view_as(light) + scale[0].view(3, 1, 1)
-    return torch.lerp(light, colour, heat.share)

@@ -58,3 +58,9 @@ def _display(device: torch.device) -> torch.Tensor:
     light = torch.linspace(0, 1, STEPS + 1, dtype=torch.float64).square()
     display = torch.where(light <= STRAIGHT_LIGHT, light * SLOPE, 1.055 * light ** (1 / 2.4) - 0.055)
     return display.float().to(device)
+
+
+def saturated(light: torch.Tensor, saturation: float) -> torch.Tensor:
+    """Light ``(T, 3, H, W)`` with colours so many times as strong, as bright as before."""
+    grey = torch.tensor(LUMINANCE).expand(3, 3)
+    return recoloured(light, torch.lerp(grey, torch.eye(3), saturation))
