@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import requests
 from pydantic import ValidationError
@@ -83,9 +83,9 @@ class ApiClient:
         receipt: dict[str, Any] = answer.json()
         return receipt
 
-    def save_video(self, job_id: str, path: Path) -> None:
-        """Fetch the video into a file: whole, or not at all."""
-        link = self._answer("GET", f"/jobs/{job_id}/video")["url"]
+    def save_video(self, job_id: str, path: Path, *, artifact: Literal["video", "human-view"] = "video") -> None:
+        """Fetch one of its videos into a file: whole, or not at all."""
+        link = self._answer("GET", f"/jobs/{job_id}/{artifact}")["url"]
         part = path.with_name(f".{path.name}.part")
         try:
             with self._session.get(link, timeout=TIMEOUT_S, stream=True) as answer, part.open("wb") as file:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: Console) -> None:
-    """Start the system, make a video, save it with a contact sheet, say where the time went, stop the system.
+    """Start the system, make a video, save it, its human view and a contact sheet, say where the time went, stop.
 
     Raises:
         LocalStackError: the system did not come up.
@@ -47,13 +47,16 @@ def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: C
         path = OUT_DIR / f"{perspective}-{job.job_id[:8]}.mp4"
         OUT_DIR.mkdir(exist_ok=True)
         client.save_video(job.job_id, path)
+        human_view = path.with_stem(f"{path.stem}-human-view")
+        client.save_video(job.job_id, human_view, artifact="human-view")
         receipt = client.receipt(job.job_id)
-        stopwatch.lap("video and receipt fetched by signed links")
+        stopwatch.lap("both videos and the receipt fetched by signed links")
         sheet = _contact_sheet(path, receipt)
         stopwatch.lap("contact sheet drawn")
         console.print(_where_the_time_went(job, receipt["usage"]))
     stopwatch.lap("everything stopped")
     console.print(f"Video          {path}  ({_kind(path)})", soft_wrap=True, highlight=False)
+    console.print(f"Human view     {human_view}  (the same clip as it was drawn)", soft_wrap=True, highlight=False)
     console.print(f"Contact sheet  {sheet}", soft_wrap=True, highlight=False)
     console.print(f"Logs           {system.run_dir}", soft_wrap=True, highlight=False)
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from cli.here import announced
@@ -181,5 +182,10 @@ def test_the_demo_ends_with_a_video_and_a_contact_sheet(tmp_path: Path, *, has_e
     assert done.returncode == 0, done.stderr
     assert ("Running embedded" in done.stdout) is not has_emulators
     assert "h264 yuv420p, 128x128, 17 frames, 16 fps" in done.stdout
+    [video] = re.findall(r"Video +(\S+\.mp4)", done.stdout)
+    [human_view] = re.findall(r"Human view +(\S+\.mp4)", done.stdout)
+    seen, drawn = (read_frames(ROOT / each).astype(float) for each in (video, human_view))
+    assert seen.shape == drawn.shape
+    assert np.abs(seen - drawn).mean() > 5  # a cat sees few colours
     [sheet] = re.findall(r"Contact sheet +(\S+\.png)", done.stdout)
     assert (ROOT / sheet).read_bytes().startswith(b"\x89PNG")
