@@ -2,8 +2,8 @@
 
 - `equal_angles`: a camera stretches its edges, an eye does not: the same angle takes the same space everywhere (the
   equidistant projection). Corners of a wide frame look beyond the camera's picture, which goes on as its mirror image.
-- `sideways`: eyes at the sides of a head see two pictures, which overlap in front by the binocular field. Both are
-  there, side by side, each as high as the frame and half as wide: angles across are squeezed.
+- `sideways`: eyes at the sides of a head see two pictures, which overlap in front. Both are there, side by side, each
+  as high as the frame and half as wide: angles across are squeezed.
 - `vignette`: it grows dark where the creature's field ends.
 
 A frame shows no more than the camera did: a horse sees 357 degrees, of which these are some.
