@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Frames of every group but the first, which is one frame.
 GROUP_FRAMES = 4
+#: Of a patch's latents together. How much noise hides a clip depends on it, not on how many components are kept.
+TOTAL_VARIANCE = 48.0
+#: That are found beside those that are kept, which are the more exact for it.
+MORE_COMPONENTS = 64
 #: Of the decoder's steps: where groups become frames.
 LONGER_AT = 1
 
@@ -66,15 +70,17 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
         for video in videos:
             for name, patches in zip(("first", "group"), self._patches(video), strict=True):
                 flat = patches.flatten(0, -2)
-                moments.setdefault(name, _Moments(flat.shape[1])).add(flat)
+                moments.setdefault(name, _Moments(flat.shape[1], flat.device)).add(flat)
         for name, each in moments.items():
-            spread, components = torch.linalg.eigh(each.covariance())
-            kept = slice(-self.config.latent_channels, None)
-            deviation = spread[kept].flip(0).clamp(min=1e-8).sqrt()
+            kept = self.config.latent_channels
+            covariance = each.covariance()
+            width = min(len(covariance), kept + MORE_COMPONENTS)
+            components, spread, _ = torch.svd_lowrank(covariance, q=width, niter=8)  # Halko 2011; all take minutes
+            deviation = spread[:kept].clamp(min=1e-8).sqrt()
             scale = deviation**self.config.whitening
-            scale *= (deviation / scale).square().mean().sqrt()  # so that the latents' variance is 1 on average
+            scale *= ((deviation / scale).square().sum() / TOTAL_VARIANCE).sqrt()
             getattr(self, f"{name}_mean").copy_(each.mean())
-            getattr(self, f"{name}_components").copy_(components[:, kept].flip(1))
+            getattr(self, f"{name}_components").copy_(components[:, :kept])
             getattr(self, f"{name}_scale").copy_(scale)
 
     @apply_forward_hook
@@ -129,15 +135,15 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
 class _Moments:
     """Mean and covariance of vectors that come some at a time."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, device: torch.device) -> None:
         self._count = 0
-        self._sum = torch.zeros(size, dtype=torch.float64)
-        self._products = torch.zeros(size, size, dtype=torch.float64)
+        self._sum = torch.zeros(size, dtype=torch.float64, device=device)
+        self._products = torch.zeros(size, size, dtype=torch.float64, device=device)
 
     def add(self, vectors: torch.Tensor) -> None:
         self._count += len(vectors)
-        self._sum += vectors.sum(dim=0, dtype=torch.float64).cpu()
-        self._products += (vectors.T @ vectors).double().cpu()
+        self._sum += vectors.sum(dim=0, dtype=torch.float64)
+        self._products += (vectors.T @ vectors).double()
 
     def mean(self) -> torch.Tensor:
         return self._sum / self._count

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from models.pocket.recipe import Recipe
 
 #: Clips whose patches are in memory at once while components are found: some 50 MB each at 128x128.
@@ -27,10 +25,12 @@ FITTED_AT_ONCE = 25
 SHARD_CLIPS = 200
 
 
-def paint_pixels(folder: Path, *, recipe: Recipe, is_over: Callable[[], bool]) -> NDArray[np.uint8] | None:
-    """The clips ``(N, T, H, W, 3)`` that the autoencoder learns from, painted as far as they are not there yet.
+def paint_pixels(
+    folder: Path, *, recipe: Recipe, device: torch.device, is_over: Callable[[], bool]
+) -> torch.Tensor | None:
+    """The clips ``(N, T, H, W, 3) uint8``, on the device, that the autoencoder learns from.
 
-    None: time was up before they were all there.
+    They are painted as far as they are not there yet. None: time was up before they all were.
     """
     part = recipe.autoencoder
     count = max(part.fit_clips, part.train_clips)
@@ -44,13 +44,13 @@ def paint_pixels(folder: Path, *, recipe: Recipe, is_over: Callable[[], bool]) -
         start = number * SHARD_CLIPS
         scenes = [scene_of(recipe.seed, each) for each in range(start, min(count, start + SHARD_CLIPS))]
         draft = path.with_suffix(".draft.npy")
-        np.save(draft, np.stack(list(painted(scenes, recipe.clip))))
+        np.save(draft, torch.stack(list(painted(scenes, recipe.clip, device))).cpu().numpy())
         draft.replace(path)
         print(f"pixels: {start + len(scenes)} of {count} clips painted", flush=True)
-    return np.concatenate([np.load(path, mmap_mode="r") for path in paths])
+    return torch.from_numpy(np.concatenate([np.load(path, mmap_mode="r") for path in paths])).to(device)
 
 
-def fitted(pixels: NDArray[np.uint8], *, recipe: Recipe) -> PocketAutoencoder:
+def fitted(pixels: torch.Tensor, *, recipe: Recipe) -> PocketAutoencoder:
     """An autoencoder whose components are found, and whose decoder knows nothing yet."""
     part = recipe.autoencoder
     torch.manual_seed(recipe.seed)
@@ -60,13 +60,14 @@ def fitted(pixels: NDArray[np.uint8], *, recipe: Recipe) -> PocketAutoencoder:
         widths=part.widths,
         whitening=part.whitening,
     )
+    autoencoder.to(pixels.device)
     autoencoder.fit(as_video(pixels[n : n + FITTED_AT_ONCE]) for n in range(0, part.fit_clips, FITTED_AT_ONCE))
     return autoencoder
 
 
 def train_decoder(
     autoencoder: PocketAutoencoder,
-    pixels: NDArray[np.uint8],
+    pixels: torch.Tensor,
     redrawn: torch.Tensor,
     *,
     recipe: Recipe,
@@ -80,18 +81,21 @@ def train_decoder(
     """
     part = recipe.autoencoder
     autoencoder.to(device)
+    redrawn = redrawn.to(device)
     decoder = autoencoder.decoder
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=part.learning_rate, weight_decay=1e-4)
 
     def loss_at(step: int) -> torch.Tensor:
         rng = np.random.default_rng((recipe.seed, step))
         if step % 2:
-            latents, video = (each.to(device) for each in _redrawn_crops(pixels, redrawn, rng, recipe))
+            latents, video = _redrawn_crops(pixels, redrawn, rng, recipe)
         else:
-            video = as_video(_crops(pixels, rng, recipe)).to(device)
+            video = as_video(_crops(pixels, rng, recipe))
             latents = autoencoder.encode(video)
-            noise = rng.standard_normal(latents.shape, dtype=np.float32) * rng.random((len(latents), 1, 1, 1, 1))
-            latents += part.noise * torch.from_numpy(noise.astype(np.float32)).to(device)
+            generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+            strength = torch.rand((len(latents), 1, 1, 1, 1), generator=generator, device=device)
+            noise = torch.randn(latents.shape, generator=generator, device=device)
+            latents = latents + part.noise * strength * noise
         plain = autoencoder.project_back(latents)
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
@@ -112,34 +116,34 @@ def train_decoder(
 
 
 @torch.no_grad()
-def quality_db(autoencoder: PocketAutoencoder, clips: NDArray[np.uint8]) -> tuple[float, float]:
-    """Peak signal-to-noise ratio in dB of clips ``(N, T, H, W, 3)`` there and back: by the components alone; whole."""
+def quality_db(autoencoder: PocketAutoencoder, clips: torch.Tensor) -> tuple[float, float]:
+    """Peak signal-to-noise ratio in dB of clips ``(N, T, H, W, 3) uint8``: of the components alone; of the whole."""
     plain: list[float] = []
     whole: list[float] = []
     for clip in clips:
-        video = as_video(clip[None]).to(autoencoder.device)
+        video = as_video(clip[None].to(autoencoder.device))
         latents = autoencoder.encode(video)
         for errors, back in ((plain, autoencoder.project_back(latents)), (whole, autoencoder.decode(latents))):
             errors.append(float(((back.clamp(-1, 1) - video) / 2).square().mean()))
     return tuple(float(-10 * np.log10(np.mean(errors))) for errors in (plain, whole))  # type: ignore[return-value]
 
 
-def _crops(pixels: NDArray[np.uint8], rng: np.random.Generator, recipe: Recipe) -> NDArray[np.uint8]:
+def _crops(pixels: torch.Tensor, rng: np.random.Generator, recipe: Recipe) -> torch.Tensor:
     part, clip = recipe.autoencoder, recipe.clip
     crops = []
     for _ in range(part.batch):
-        top = part.patch_size * rng.integers((clip.height - part.crop) // part.patch_size + 1)
-        left = part.patch_size * rng.integers((clip.width - part.crop) // part.patch_size + 1)
+        top = part.patch_size * int(rng.integers((clip.height - part.crop) // part.patch_size + 1))
+        left = part.patch_size * int(rng.integers((clip.width - part.crop) // part.patch_size + 1))
         # Some frames, not all: neighbours in time matter less than other pictures.
-        begin = GROUP_FRAMES * rng.integers(max(1, (clip.frames - 1) // GROUP_FRAMES - 1))
-        crop = pixels[rng.integers(part.train_clips), begin : begin + 2 * GROUP_FRAMES + 1]
+        begin = GROUP_FRAMES * int(rng.integers(max(1, (clip.frames - 1) // GROUP_FRAMES - 1)))
+        crop = pixels[int(rng.integers(part.train_clips)), begin : begin + 2 * GROUP_FRAMES + 1]
         crop = crop[:, top : top + part.crop, left : left + part.crop]
-        crops.append(crop[:, :, ::-1] if rng.integers(2) else crop)
-    return np.stack(crops)
+        crops.append(crop.flip(2) if rng.integers(2) else crop)
+    return torch.stack(crops)
 
 
 def _redrawn_crops(
-    pixels: NDArray[np.uint8], redrawn: torch.Tensor, rng: np.random.Generator, recipe: Recipe
+    pixels: torch.Tensor, redrawn: torch.Tensor, rng: np.random.Generator, recipe: Recipe
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Latents and video of the same squares; whole in time, so half as many."""
     part, clip = recipe.autoencoder, recipe.clip
@@ -152,7 +156,7 @@ def _redrawn_crops(
         latents.append(redrawn[number, :, :, row : row + cells, column : column + cells])
         top, left = row * size, column * size
         videos.append(pixels[number, :, top : top + part.crop, left : left + part.crop])
-    return torch.stack(latents).float(), as_video(np.stack(videos))
+    return torch.stack(latents).float(), as_video(torch.stack(videos))
 
 
 def _edge_loss(drawn: torch.Tensor, video: torch.Tensor) -> torch.Tensor:

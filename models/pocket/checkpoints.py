@@ -76,15 +76,16 @@ class Progress:
         self._steps = steps
         self._every_s = every_s
         self._since = time.monotonic()
-        self._losses: list[float] = []
+        self._losses: list[torch.Tensor] = []
 
-    def heard(self, step: int, loss: float) -> None:
-        """One step more is done."""
-        self._losses.append(loss)
+    def heard(self, step: int, loss: torch.Tensor) -> None:
+        """One step more is done. Nothing waits for the device that computes its loss, but for now and then."""
+        self._losses.append(loss.detach())
         took_s = time.monotonic() - self._since
         if took_s < self._every_s and step < self._steps:
             return
-        mean, rate = sum(self._losses) / len(self._losses), len(self._losses) / max(1e-9, took_s)
+        mean = torch.stack(self._losses).mean().item()
+        rate = len(self._losses) / max(1e-9, time.monotonic() - self._since)
         left_min = (self._steps - step) / rate / 60
         print(
             f"{self._path.stem}: {step} of {self._steps}  loss {mean:.4f}  {rate:.2f}/s  {left_min:.0f} min left",

@@ -1,4 +1,4 @@
-"""Clips: scenes painted by as many processes as there are cores, each from a seed.
+"""Clips: scenes painted by as many processes as there are cores, or set up by them and painted by a GPU.
 
 Enters: seeds. Leaves: scenes and their pixels.
 """
@@ -18,6 +18,7 @@ import torch
 
 from models.pocket.scenes.attributes import Colour, Motion, Place, Scene, Thing, TimeOfDay, Weather, draw_scene
 from models.pocket.scenes.painter import paint
+from models.pocket.scenes.stage import staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.pocket.recipe import ClipShape
+    from models.pocket.scenes.stage import Stage
 
 #: Scenes of one use never come up in another.
 TRAINING = 0
 #: Clips that are painted sooner here than in new processes, which compile the loops for ten seconds.
 FEW = 100
+CPU = torch.device("cpu")
 
 
 def scene_of(seed: int, number: int, use: int = TRAINING) -> Scene:
@@ -38,14 +41,31 @@ def scene_of(seed: int, number: int, use: int = TRAINING) -> Scene:
     return draw_scene(np.random.default_rng((seed, use, number)))
 
 
-def painted(scenes: Sequence[Scene], shape: ClipShape) -> Iterator[NDArray[np.uint8]]:
-    """The clips ``(T, H, W, 3)`` of scenes, in their order, painted by all cores."""
-    if len(scenes) <= FEW:
-        yield from (_paint(scene, shape) for scene in scenes)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn, initializer=_be_nice) as pool:
-        yield from pool.map(partial(_paint, shape=shape), scenes, chunksize=4)
+def painted(scenes: Sequence[Scene], shape: ClipShape, device: torch.device = CPU) -> Iterator[torch.Tensor]:
+    """The clips ``(T, H, W, 3) uint8`` of scenes, in their order, on that device, painted by it or by all cores."""
+    if device.type == "cuda":
+        yield from _painted_on_gpu(scenes, shape, device)
+    elif len(scenes) <= FEW:
+        yield from (torch.from_numpy(_paint(scene, shape)) for scene in scenes)
+    else:
+        with _processes() as pool:
+            yield from map(torch.from_numpy, pool.map(partial(_paint, shape=shape), scenes, chunksize=4))
+
+
+def _painted_on_gpu(scenes: Sequence[Scene], shape: ClipShape, device: torch.device) -> Iterator[torch.Tensor]:
+    from models.pocket.scenes.gpu_painter import paint_on_gpu  # noqa: PLC0415 - needs numba-cuda
+
+    with _processes() as pool:
+        for stage in pool.map(partial(_stage, shape=shape), scenes, chunksize=16):
+            frames = torch.empty((shape.frames, shape.height, shape.width, 3), dtype=torch.uint8, device=device)
+            paint_on_gpu(stage, frames, supersampling=shape.supersampling)
+            yield frames
+
+
+def _processes() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        os.cpu_count(), mp_context=multiprocessing.get_context("forkserver"), initializer=_be_nice
+    )
 
 
 def painted_once(path: Path, scenes: Sequence[Scene], shape: ClipShape) -> NDArray[np.uint8]:
@@ -56,16 +76,16 @@ def painted_once(path: Path, scenes: Sequence[Scene], shape: ClipShape) -> NDArr
         size = (len(scenes), shape.frames, shape.height, shape.width, 3)
         clips = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=size)
         for number, clip in enumerate(painted(scenes, shape)):
-            clips[number] = clip
+            clips[number] = clip.numpy()
         clips.flush()
         draft.replace(path)
     found: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return found
 
 
-def as_video(clips: NDArray[np.uint8]) -> torch.Tensor:
-    """Clips ``(N, T, H, W, 3)`` as a video ``(N, 3, T, H, W)`` in [-1, 1]."""
-    return torch.from_numpy(np.array(clips)).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+def as_video(clips: torch.Tensor) -> torch.Tensor:
+    """Clips ``(N, T, H, W, 3) uint8`` as a video ``(N, 3, T, H, W)`` in [-1, 1], on their device."""
+    return clips.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
 def written(scene: Scene) -> str:
@@ -96,6 +116,12 @@ def _paint(scene: Scene, shape: ClipShape) -> NDArray[np.uint8]:
         fps=shape.fps,
         supersampling=shape.supersampling,
         layouts=shape.layouts,
+    )
+
+
+def _stage(scene: Scene, shape: ClipShape) -> Stage:
+    return staged(
+        scene, width=shape.width, height=shape.height, frames=shape.frames, fps=shape.fps, layouts=shape.layouts
     )
 
 

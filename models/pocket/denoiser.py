@@ -91,10 +91,11 @@ class Denoiser(nn.Module):
 
 
 def drawn_times(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Times ``(N,)`` in (0, 1]; see `LOG_RATIO`."""
+    """Times ``(N,)`` in (0, 1], on the generator's device; see `LOG_RATIO`."""
     mean, deviation = LOG_RATIO
-    times = torch.sigmoid(-(mean + deviation * torch.randn(count, generator=generator)))
-    return torch.where(torch.rand(count, generator=generator) < ALL_NOISE, 1.0, times)
+    device = generator.device
+    times = torch.sigmoid(-(mean + deviation * torch.randn(count, generator=generator, device=device)))
+    return torch.where(torch.rand(count, generator=generator, device=device) < ALL_NOISE, 1.0, times)
 
 
 def _weights(latents: torch.Tensor) -> torch.Tensor:

@@ -10,24 +10,22 @@ from diffusers import WanTransformer3DModel
 
 from models.pocket.denoiser import Denoiser, Optimizers, drawn_times
 from models.pocket.learning import learn, rate_factor
-from models.pocket.text_training import said_of, tokens_of
+from models.pocket.text_training import SAYINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from transformers import PreTrainedTokenizerFast, T5EncoderModel
+    from transformers import T5EncoderModel
 
     from models.pocket.learning import Batch
     from models.pocket.recipe import Recipe
-    from models.pocket.scenes.attributes import Scene
 
 
 def train_denoiser(
     latents: torch.Tensor,
-    scenes: Sequence[Scene],
+    sayings: torch.Tensor,
     *,
-    tokenizer: PreTrainedTokenizerFast,
     text_encoder: T5EncoderModel,
     beginning: Path,
     recipe: Recipe,
@@ -39,16 +37,15 @@ def train_denoiser(
     """Train, on from the last checkpoint.
 
     Args:
-        latents: ``(N, C, t, h, w) float16``.
-        scenes: that they show.
-        tokenizer: of the captions.
+        latents: ``(N, C, t, h, w) float16``, best on the device.
+        sayings: what they are said to show: see `models.pocket.text_training.sayings_of`.
         text_encoder: that has learned to read them.
         beginning: folder of a transformer whose weights to begin with, where there is one.
         recipe: the numbers.
         folder: of the checkpoints and the log.
         device: to train on.
         is_over: whether time is up.
-        sampled: looks at the average of the weights, with each checkpoint.
+        sampled: looks at the average of the weights, now and then.
 
     Returns:
         The average of the weights.
@@ -62,12 +59,12 @@ def train_denoiser(
 
     def batch(step: int) -> Batch:
         rng = np.random.default_rng((recipe.seed, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        chosen = rng.integers(len(scenes), size=part.batch)
-        captions = [said_of(scenes[each], rng, recipe) for each in chosen]
-        ids = tokens_of(tokenizer, captions, recipe.text.length)
-        clips = latents[torch.from_numpy(chosen)].float()
-        return clips, ids, torch.randn(clips.shape, generator=generator), drawn_times(part.batch, generator)
+        generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+        chosen = torch.from_numpy(rng.integers(len(latents), size=part.batch))
+        ids = sayings[chosen, torch.from_numpy(rng.integers(SAYINGS, size=part.batch))]
+        clips = latents[chosen.to(latents.device)].to(device).float()
+        noise = torch.randn(clips.shape, generator=generator, device=device)
+        return clips, ids, noise, drawn_times(part.batch, generator)
 
     return learn(
         denoiser,
@@ -80,5 +77,5 @@ def train_denoiser(
         folder=folder,
         device=device,
         is_over=is_over,
-        saved=sampled,
+        looked=sampled,
     )

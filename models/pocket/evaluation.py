@@ -79,8 +79,8 @@ def evaluate(
         for number, (prompt, _) in enumerate(asked[:VARIED_PROMPTS])
     ]
     others = [replace(each, seed=each.seed + n) for each in scenes[:VARIED_PROMPTS] for n in range(VARIETIES)]
-    repainted = np.stack(list(painted(others, shape))).reshape(-1, VARIETIES, *real.shape[1:])
-    components_db, autoencoder_db = quality_db(pipe.vae, real[:RETURNED])
+    repainted = torch.stack(list(painted(others, shape))).numpy().reshape(-1, VARIETIES, *real.shape[1:])
+    components_db, autoencoder_db = quality_db(pipe.vae, torch.from_numpy(np.array(real[:RETURNED])))
     begun = time.perf_counter()
     for prompt, _ in asked[:TIMED]:
         drawn(pipe, [prompt], seed=SEED, steps=steps, guidance=guidance)

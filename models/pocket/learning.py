@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
     #: Clips, token ids, noise, times.
     Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
-#: Steps between two checkpoints.
-SAVE_EVERY = 100
+#: Steps between two looks at what has been learned, and seconds between two checkpoints.
+LOOK_EVERY = 100
+SAVE_EVERY_S = 60.0
 
 
 def halves(device: torch.device) -> bool:
     """Whether the device learns faster in bfloat16; a CPU without it takes twenty times as long a step."""
     return device.type == "cuda"
+
+
+def quickened(denoiser: Denoiser, device: torch.device) -> None:
+    """Have a GPU run each block as some large kernels; on a CPU that takes longer to prepare than it gains."""
+    if device.type == "cuda":
+        denoiser.transformer.compile_repeated_blocks(fullgraph=True)
 
 
 def learn(
@@ -37,7 +45,7 @@ def learn(
     folder: Path,
     device: torch.device,
     is_over: Callable[[], bool],
-    saved: Callable[[Denoiser, int], None] = lambda _denoiser, _step: None,
+    looked: Callable[[Denoiser, int], None] = lambda _denoiser, _step: None,
     began_as: int = 0,
 ) -> Denoiser:
     """Train, on from the last checkpoint.
@@ -54,7 +62,7 @@ def learn(
         folder: of the checkpoint and the log.
         device: to train on.
         is_over: whether time is up.
-        saved: looks at the average of the weights, with each checkpoint.
+        looked: at the average of the weights, now and then.
         began_as: what the weights began as; a checkpoint of another beginning is not gone on from.
 
     Returns:
@@ -69,8 +77,9 @@ def learn(
         optimizers.load_state_dict(state["optimizers"])
         step = state["step"]
     progress = Progress(folder / f"{name}.jsonl", steps=steps)
+    quickened(denoiser, device)
     denoiser.train()
-    saved_at = step
+    saved_at, save_at = step, time.monotonic() + SAVE_EVERY_S
     while step < steps and not is_over():
         clips, ids, noise, times = (each.to(device) for each in batch(step))
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
@@ -78,11 +87,12 @@ def learn(
         optimizers.step(loss, denoiser, factor=rate(step))
         average.follow(denoiser, step)
         step += 1
-        progress.heard(step, loss.item())
-        if step % SAVE_EVERY == 0:
+        progress.heard(step, loss)
+        if step % LOOK_EVERY == 0:
+            looked(average.denoiser, step)
+        if time.monotonic() > save_at:
             _save(path, name, denoiser, average, optimizers, step=step, began_as=began_as)
-            saved_at = step
-            saved(average.denoiser, step)
+            saved_at, save_at = step, time.monotonic() + SAVE_EVERY_S
     if step != saved_at:
         _save(path, name, denoiser, average, optimizers, step=step, began_as=began_as)
     return average.denoiser

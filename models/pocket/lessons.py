@@ -62,7 +62,7 @@ def take_lessons(
             group["lr"] = rate(step)
         optimizer.step()
         step += 1
-        progress.heard(step, loss.item())
+        progress.heard(step, loss)
         if step % SAVE_EVERY == 0:
             save(path, {key: module.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
             saved_at = step

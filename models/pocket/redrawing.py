@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerFast
 
     from gpu_job.pocket.autoencoder import PocketAutoencoder
@@ -41,7 +40,7 @@ USE = 9
 
 def redrawn_once(
     path: Path,
-    pixels: NDArray[np.uint8],
+    pixels: torch.Tensor,
     scenes: Sequence[Scene],
     *,
     autoencoder: PocketAutoencoder,
@@ -54,7 +53,7 @@ def redrawn_once(
 
     Args:
         path: of the file; what is there is taken.
-        pixels: of painted clips, ``(N, T, H, W, 3)`` or more than are asked for.
+        pixels: of painted clips, ``(N, T, H, W, 3) uint8`` or more than are asked for.
         scenes: that they show.
         autoencoder: that makes latents of them.
         denoiser: that draws.
@@ -67,7 +66,7 @@ def redrawn_once(
         for start in range(0, len(scenes), BATCH):
             rng = np.random.default_rng((recipe.seed, USE, start))
             said = [caption(scene, rng) for scene in scenes[start : start + BATCH]]
-            clips = autoencoder.encode(as_video(pixels[start : start + len(said)]).to(device))
+            clips = autoencoder.encode(as_video(pixels[start : start + len(said)].to(device)))
             drawn.append(_redrawn(clips, said, denoiser, tokenizer, recipe, seed=int(rng.integers(2**62))).half().cpu())
             print(f"redrawn: {start + len(clips)} of {len(scenes)} clips", flush=True)
         draft = path.with_suffix(".draft.npy")

@@ -43,14 +43,16 @@ def paint_shards(
         if not (path := folder / f"shard-{start:06d}.npz").exists()
     }
     # One stream for all shards: the painting processes take ten seconds to start.
-    stream = painted([scene_of(recipe.seed, number) for numbers in missing.values() for number in numbers], shape)
+    stream = painted(
+        [scene_of(recipe.seed, number) for numbers in missing.values() for number in numbers], shape, device
+    )
     for path, numbers in missing.items():
         if is_over():
             return
         latents: list[torch.Tensor] = []
         mirrored: list[torch.Tensor] = []
         for batch in _batches(islice(stream, len(numbers)), ENCODED_AT_ONCE):
-            video = as_video(np.stack(batch)).to(device)
+            video = as_video(torch.stack(batch))
             latents.append(autoencoder.encode(video).half().cpu())
             mirrored.append(autoencoder.encode(video.flip(-1)).half().cpu())
         draft = path.with_suffix(".draft.npz")
@@ -79,6 +81,6 @@ def read_shards(folder: Path) -> tuple[torch.Tensor, list[Scene]]:
     return torch.cat(latents), scenes
 
 
-def _batches(stream: Iterator[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+def _batches(stream: Iterator[torch.Tensor], size: int) -> Iterator[list[torch.Tensor]]:
     while batch := list(islice(stream, size)):
         yield batch

@@ -13,19 +13,18 @@ import numpy as np
 import torch
 
 from models.pocket.denoiser import Denoiser, Optimizers
-from models.pocket.learning import learn, rate_factor
-from models.pocket.text_training import said_of, tokens_of
+from models.pocket.learning import learn, quickened, rate_factor
+from models.pocket.text_training import SAYINGS, tokens_of
 from models.pocket.walks import mixed, times_of, walked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerFast
 
     from models.pocket.learning import Batch
     from models.pocket.recipe import Recipe
-    from models.pocket.scenes.attributes import Scene
 
 #: Of the random numbers: none that the teacher learned with.
 USE = 7
@@ -34,7 +33,7 @@ USE = 7
 def train_student(
     teacher: Denoiser,
     latents: torch.Tensor,
-    scenes: Sequence[Scene],
+    sayings: torch.Tensor,
     *,
     teacher_step: int,
     tokenizer: PreTrainedTokenizerFast,
@@ -50,27 +49,29 @@ def train_student(
     part = recipe.student
     student = Denoiser(recipe=recipe, text_encoder=teacher.text_encoder).to(device)
     student.transformer.load_state_dict(teacher.transformer.state_dict())
-    times = times_of(part.steps_to_draw * part.teacher_steps)
+    quickened(teacher, device)
+    times = times_of(part.steps_to_draw * part.teacher_steps).to(device)
+    nothing = tokens_of(tokenizer, [""] * part.batch, recipe.text.length).to(device)
 
     def batch(step: int) -> Batch:
         rng = np.random.default_rng((recipe.seed, USE, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        chosen = rng.integers(len(scenes), size=part.batch)
-        said = [said_of(scenes[each], rng, recipe) for each in chosen]
-        ids = tokens_of(tokenizer, said, recipe.text.length).to(device)
-        nothing = tokens_of(tokenizer, [""] * part.batch, recipe.text.length).to(device)
-        first = part.teacher_steps * torch.randint(part.steps_to_draw, (part.batch,), generator=generator)
-        start = times[first].to(device)
-        clips = latents[torch.from_numpy(chosen)].float().to(device)
-        noisy = mixed(clips, torch.randn(clips.shape, generator=generator).to(device), start)
+        generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+        chosen = torch.from_numpy(rng.integers(len(latents), size=part.batch))
+        ids = sayings[chosen, torch.from_numpy(rng.integers(SAYINGS, size=part.batch))]
+        first = part.teacher_steps * torch.randint(
+            part.steps_to_draw, (part.batch,), generator=generator, device=device
+        )
+        start = times[first]
+        clips = latents[chosen.to(latents.device)].to(device).float()
+        noisy = mixed(clips, torch.randn(clips.shape, generator=generator, device=device), start)
         end = walked(
             teacher,
             noisy,
             (ids, nothing),
             guidance=part.teacher_guidance,
-            times=[times[first + number].to(device) for number in range(part.teacher_steps + 1)],
+            times=[times[first + number] for number in range(part.teacher_steps + 1)],
         )
-        target = led_to(noisy, end, start, times[first + part.teacher_steps].to(device))
+        target = led_to(noisy, end, start, times[first + part.teacher_steps])
         by_clip = start.view(-1, 1, 1, 1, 1)
         return target, ids, (noisy - (1 - by_clip) * target) / by_clip, start
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Of the scenes that captions are made of: none that is painted.
 CAPTIONS = 8
+#: Captions that a clip has, one of which is its own at each step of a training.
+SAYINGS = 4
 
 
 class Reader(nn.Module):
@@ -60,7 +62,7 @@ class Reader(nn.Module):
 
 def tokens_of(tokenizer: PreTrainedTokenizerFast, captions: Sequence[str], length: int) -> torch.Tensor:
     """Token ids ``(N, L)`` of captions, padded with 0 to the longest, ``length`` at most."""
-    rows = [torch.tensor(shortened(tokenizer(each).input_ids, length)) for each in captions]
+    rows = [torch.tensor(shortened(each, length)) for each in tokenizer(list(captions)).input_ids]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
@@ -69,6 +71,16 @@ def said_of(scene: Scene, rng: np.random.Generator, recipe: Recipe) -> str:
     if rng.random() < recipe.text.empty_captions:
         return ""
     return keywords(scene, rng) if rng.random() < recipe.text.keyword_captions else caption(scene, rng)
+
+
+def sayings_of(
+    scenes: Sequence[Scene], *, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, device: torch.device
+) -> torch.Tensor:
+    """Token ids ``(N, SAYINGS, L)`` of what each clip is said to show, padded with 0."""
+    rng = np.random.default_rng((recipe.seed, CAPTIONS))
+    said = [said_of(scene, rng, recipe) for scene in scenes for _ in range(SAYINGS)]
+    ids = tokens_of(tokenizer, said, recipe.text.length).to(device)
+    return ids.view(len(scenes), SAYINGS, -1)
 
 
 def train_text(

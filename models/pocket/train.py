@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,17 @@ from models.pocket.scenes.held_out import held_out_prompts
 from models.pocket.shards import paint_shards, read_shards
 from models.pocket.sheets import write_sheet
 from models.pocket.student_training import train_student
-from models.pocket.text_training import train_text
+from models.pocket.text_training import sayings_of, train_text
 from models.pocket.tokens import make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from gpu_job.pocket.pipeline import PocketPipeline
     from models.pocket.denoiser import Denoiser
 
 #: Steps between two sheets of samples.
-SAMPLE_EVERY = 500
+SAMPLE_EVERY = 1000
 #: Clips of a sheet.
 SAMPLES = 12
 #: What can be trained, in this order.
@@ -98,7 +97,9 @@ class Training:
             ValueError: the folder was begun with a recipe that paints other clips.
         """
         self._remember_recipe()
-        pixels = paint_pixels(self._work / "pixels", recipe=self._recipe, is_over=self._over("paint"))
+        pixels = paint_pixels(
+            self._work / "pixels", recipe=self._recipe, device=self._device, is_over=self._over("paint")
+        )
         if pixels is None:
             return None
         autoencoder = self._fitted(pixels)
@@ -176,7 +177,7 @@ class Training:
                 make_tokenizer((caption(scene, rng) for scene in scenes), tuple(ATTRIBUTES)).save_pretrained(draft)
         return PreTrainedTokenizerFast.from_pretrained(folder)
 
-    def _fitted(self, pixels: NDArray[np.uint8]) -> PocketAutoencoder:
+    def _fitted(self, pixels: torch.Tensor) -> PocketAutoencoder:
         """With the components found."""
         folder = self._work / "autoencoder"
         if not folder.exists():
@@ -185,7 +186,7 @@ class Training:
         autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(
             folder, dtype=torch.float32, low_cpu_mem_usage=False
         )
-        return autoencoder
+        return autoencoder.to(self._device)
 
     def _denoiser(self, autoencoder: PocketAutoencoder, text_encoder: T5EncoderModel) -> Denoiser:
         """The average of the weights, as far as they have learned."""
@@ -195,11 +196,8 @@ class Training:
                 pipe = self._assembled(autoencoder, denoiser)
                 self._write_samples(pipe, f"denoiser-{step:06d}", steps=16, guidance=2.0)
 
-        latents, scenes = read_shards(self._work / "shards")
         return train_denoiser(
-            latents,
-            scenes,
-            tokenizer=self.tokenizer,
+            *self._learned_from,
             text_encoder=text_encoder,
             beginning=self._work / "beginning",
             recipe=self._recipe,
@@ -209,7 +207,14 @@ class Training:
             sampled=sampled,
         )
 
-    def _train_decoder(self, autoencoder: PocketAutoencoder, pixels: NDArray[np.uint8], denoiser: Denoiser) -> None:
+    @cached_property
+    def _learned_from(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """All latents and what they are said to show, on the device."""
+        latents, scenes = read_shards(self._work / "shards")
+        sayings = sayings_of(scenes, tokenizer=self.tokenizer, recipe=self._recipe, device=self._device)
+        return latents.to(self._device), sayings
+
+    def _train_decoder(self, autoencoder: PocketAutoencoder, pixels: torch.Tensor, denoiser: Denoiser) -> None:
         """As far as time allows; from what the denoiser draws, too."""
         is_over = self._over("decoder")
         if is_over() and not (self._work / "decoder").exists():
@@ -236,11 +241,9 @@ class Training:
 
     def _student(self, teacher: Denoiser) -> Denoiser:
         """What the denoiser teaches."""
-        latents, scenes = read_shards(self._work / "shards")
         return train_student(
             teacher,
-            latents,
-            scenes,
+            *self._learned_from,
             teacher_step=progress_of(self._work / "denoiser.jsonl").step,
             tokenizer=self.tokenizer,
             recipe=self._recipe,

@@ -10,6 +10,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 
 from gpu_job.pocket.pipeline import set_times
 from models.pocket.denoiser import TIME_SHIFT
+from models.pocket.learning import halves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +44,10 @@ def walked(
     """Where a guided walk through ``times``, each ``(N,)``, leads from noisy latents."""
     ids, nothing = said
     for now, then in pairwise(times):
-        clean = denoiser.clean(noisy, now, ids)
-        if guidance > 1:
-            without = denoiser.clean(noisy, now, nothing)
-            clean = without + guidance * (clean - without)
+        with torch.autocast(noisy.device.type, torch.bfloat16, enabled=halves(noisy.device)):
+            clean = denoiser.clean(noisy, now, ids).float()
+            if guidance > 1:
+                without = denoiser.clean(noisy, now, nothing).float()
+                clean = without + guidance * (clean - without)
         noisy = noisy + ((then - now) / now).view(-1, 1, 1, 1, 1) * (noisy - clean)
     return noisy

@@ -39,9 +39,9 @@ def mix(a: Rgb, b: Rgb, share: float) -> Rgb:
 
 
 @compiled
-def chance(i: int, j: int, seed: float) -> float:
-    """A number 0 to 1 that looks random, of two whole ones."""
-    x = (i * 374761393 + j * 668265263 + int(seed * 65536.0) * 974634599) & 0xFFFFFFFF
+def chance(i: float, j: float, seed: float) -> float:
+    """A number 0 to 1 that looks random, of two whole ones: on a GPU, `floor` leaves them as floats."""
+    x = (int(i) * 374761393 + int(j) * 668265263 + int(seed * 65536.0) * 974634599) & 0xFFFFFFFF
     x = ((x ^ (x >> 13)) * 1274126177) & 0xFFFFFFFF
     return ((x ^ (x >> 16)) & 0xFFFF) / 65535.0
 

@@ -18,3 +18,8 @@ def compiled(function: F) -> F:
     No cache on disk: numba's looks at the file of the function only, not at those of the functions that it calls.
     """
     return cast("F", numba.njit(fastmath=True, cache=False, error_model="numpy")(function))
+
+
+def inlined(function: F) -> F:
+    """The same, at the place of every call: a surrounding costs more to hand on than many a loop to run."""
+    return cast("F", numba.njit(fastmath=True, cache=False, error_model="numpy", forceinline=True)(function))

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.pocket.scenes.backdrop import Rgb, behind, deep, ground, mix, smooth
 from models.pocket.scenes.coating import coat
-from models.pocket.scenes.compiled import compiled
+from models.pocket.scenes.compiled import compiled, inlined
 from models.pocket.scenes.grounds import PATCHWORK, PAVEMENT, PLANKS
 from models.pocket.scenes.intersections import (
     MISS,
@@ -83,8 +83,176 @@ def inward(row: NDArray[np.float64], dx: float, dy: float, dz: float) -> Rgb:
     )
 
 
+@inlined
+def hit_of(  # noqa: C901 - one case a kind of solid
+    rows: NDArray[np.float64],
+    origins: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+    seen: NDArray[np.int64],
+    visible: int,
+    eye: Rgb,
+    ray: Rgb,
+    s: Surroundings,
+) -> tuple[int, float, float, float, float]:
+    """What a ray meets: a solid's number, that of the ground, a face, or ``OPEN``; how deep; where, of a face.
+
+    ``seen`` are the numbers of the first ``visible`` solids that it may meet, from near to far. The direction is 1
+    deep, so distances compare with depths.
+    """
+    dx, dy, dz = ray
+    best, which = MISS, OPEN
+    for m in range(visible):
+        k = seen[m]
+        if nearest[k] > best:
+            break
+        row = rows[k]
+        lx, ly, lz = inward(row, dx, dy, dz)
+        a, b, c = origins[k, 0], origins[k, 1], origins[k, 2]
+        kind = int(row[KIND])
+        if kind == ELLIPSOID:
+            t = meet_ellipsoid(a, b, c, lx, ly, lz)
+        elif kind == BOX:
+            t = meet_box(a, b, c, lx, ly, lz)
+        elif kind == FRUSTUM:
+            t = meet_frustum(a, b, c, lx, ly, lz, row[TAPER])
+        else:
+            t = meet_gable(a, b, c, lx, ly, lz)
+        if t < best:
+            best, which = t, k
+    ox, oy, oz = eye
+    down = -oy / dy if dy < -1e-6 else MISS  # noqa: PLR2004
+    if s.backdrop == WALLS and down < MISS:
+        # the floor ends at the walls
+        hx, hz = ox + down * dx, oz + down * dz
+        if abs(hx) > s.walls[0] or hz > s.walls[2] or hz < -s.walls[3]:
+            down = MISS
+    if down < best:
+        best, which = down, rows.shape[0]
+    wx = wy = wz = 0.0
+    if which == OPEN and s.backdrop == WALLS:
+        which, wx, wy, wz = face_of(ox, oy, oz, dx, dy, dz, s)
+    return which, best, wx, wy, wz
+
+
+@inlined
+def colour_of(
+    hit: tuple[int, float, float, float, float],
+    rows: NDArray[np.float64],
+    origins: NDArray[np.float64],
+    eye: Rgb,
+    ray: Rgb,
+    moment: float,
+    blobs: NDArray[np.float64],
+    shadows: NDArray[np.float64],
+    s: Surroundings,
+) -> Rgb:
+    """The colour that a ray brings from what it has met; see `hit_of`."""
+    which, best, wx, wy, wz = hit
+    dx, dy, dz = ray
+    stretch = sqrt(dx * dx + dy * dy + dz * dz)
+    ex, ey, ez = dx / stretch, dy / stretch, dz / stretch
+    far = best * stretch
+    haze = 1.0
+    if which in (OPEN, PANE):
+        haze = 0.0
+        colour = behind(ex, ey + (PANE_LIFT if which == PANE else 0.0), ez, s, blobs, moment)
+        if which == PANE:
+            colour = through_pane(colour, wx, wy, s)
+    elif which < OPEN:
+        far = wz
+        colour = wall_colour(which, wx, wy, wz, s)
+    elif which == rows.shape[0]:
+        colour = lit_ground(eye[0] + best * dx, eye[2] + best * dz, far, s, shadows, moment)
+    else:
+        row = rows[which]
+        ix, iy, iz = inward(row, dx, dy, dz)
+        hx = origins[which, 0] + best * ix
+        hy = origins[which, 1] + best * iy
+        hz = origins[which, 2] + best * iz
+        lx, ly, lz = normal_of(int(row[KIND]), hx, hy, hz, row[TAPER])
+        nx = row[INVERSE] * lx + row[INVERSE + 3] * ly + row[INVERSE + 6] * lz
+        ny = row[INVERSE + 1] * lx + row[INVERSE + 4] * ly + row[INVERSE + 7] * lz
+        nz = row[INVERSE + 2] * lx + row[INVERSE + 5] * ly + row[INVERSE + 8] * lz
+        size = 1.0 / sqrt(nx * nx + ny * ny + nz * nz)
+        nx, ny, nz = nx * size, ny * size, nz * size
+        facing = abs(nx * ex + ny * ey + nz * ez)
+        colour = coat(row, (hx, hy, hz), (nx, ny, nz), facing, s)
+        haze = THING_HAZE if row[IS_THING] > 0.5 else 1.0  # noqa: PLR2004 - yes or no
+    share = 1.0 - exp(-s.fog_density * haze * far)
+    if share > 0.0:
+        mist = deep(ex, ey, ez, s, moment) if s.backdrop == WATER else s.fog
+        colour = mix(colour, mist, share)
+    return colour
+
+
+@inlined
+def ray_of(
+    px: int, py: int, q: int, samples: int, width: int, height: int, slope: float, view: NDArray[np.float64]
+) -> Rgb:
+    """The direction, 1 deep, of a pixel's sample ``q``; ``slope`` is the tangent of half the vertical angle of view."""
+    pixel = 2.0 * slope / height
+    u = (px + (q % samples + 0.5) / samples - 0.5 * width) * pixel
+    v = (0.5 * height - py - (q // samples + 0.5) / samples) * pixel
+    return (
+        view[0, 2] + u * view[0, 0] + v * view[0, 1],
+        view[1, 2] + u * view[1, 0] + v * view[1, 1],
+        view[2, 2] + u * view[2, 0] + v * view[2, 1],
+    )
+
+
+@inlined
+def pixel_of(
+    px: int,
+    py: int,
+    width: int,
+    height: int,
+    rows: NDArray[np.float64],
+    origins: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+    seen: NDArray[np.int64],
+    visible: int,
+    eye: Rgb,
+    view: NDArray[np.float64],
+    moment: float,
+    slope: float,
+    blobs: NDArray[np.float64],
+    shadows: NDArray[np.float64],
+    s: Surroundings,
+    samples: int,
+    ids: NDArray[np.int64],
+    colours: NDArray[np.float64],
+) -> tuple[float, float, float, float]:
+    """A pixel's colour, and the share of it through which weather is seen.
+
+    ``ids (samples²,)`` and ``colours (samples², 3)`` are room to work in.
+    """
+    red = green = blue = opening = 0.0
+    n = samples * samples
+    for q in range(n):
+        ray = ray_of(px, py, q, samples, width, height, slope, view)
+        hit = hit_of(rows, origins, nearest, seen, visible, eye, ray, s)
+        which = hit[0]
+        ids[q] = which
+        known = OPEN
+        for e in range(q - q % samples if which == rows.shape[0] and s.ground in FINE else 0, q):
+            if ids[e] == which:
+                known = e
+                break
+        if known != OPEN:
+            colours[q, 0], colours[q, 1], colours[q, 2] = colours[known, 0], colours[known, 1], colours[known, 2]
+        else:
+            colour = colour_of(hit, rows, origins, eye, ray, moment, blobs, shadows, s)
+            colours[q, 0], colours[q, 1], colours[q, 2] = colour[0], colour[1], colour[2]
+        red += colours[q, 0]
+        green += colours[q, 1]
+        blue += colours[q, 2]
+        if s.backdrop != WALLS or which == PANE:
+            opening += 1.0
+    return red / n, green / n, blue / n, opening / n
+
+
 @compiled
-def cast(  # noqa: C901, PLR0912, PLR0915 - one loop nest; a compiler inlines it anyway
+def cast(
     frames: NDArray[np.float32],
     openings: NDArray[np.float32],
     rows: NDArray[np.float64],
@@ -102,125 +270,53 @@ def cast(  # noqa: C901, PLR0912, PLR0915 - one loop nest; a compiler inlines it
 ) -> None:
     """Fill ``frames (T, H, W, 3)`` and ``openings (T, H, W)``, the share of a pixel through which weather is seen.
 
-    ``rows (T, N, COLUMNS)`` are sorted from near to far, with the nearest depth of each in ``nearest (T, N)``;
-    ``origins (T, N, 3)`` are the eyes in each solid's own frame; ``boxes (T, N, 4)`` left, right, above, below in
-    pixels; ``slope`` is the tangent of half the vertical angle of view.
+    The numbers are those of a `models.pocket.scenes.stage.Stage`; ``samples`` squared rays a pixel.
     """
     length, height, width = frames.shape[0], frames.shape[1], frames.shape[2]
-    count = rows.shape[1]
-    seen = np.zeros(count, np.int64)
-    n = samples * samples
-    ids = np.zeros(n, np.int64)
-    reds, greens, blues = np.zeros(n), np.zeros(n), np.zeros(n)
-    pixel = 2.0 * slope / height
+    seen = np.zeros(rows.shape[1], np.int64)
+    ids, colours = np.zeros(samples * samples, np.int64), np.zeros((samples * samples, 3))
     for f in range(length):
-        ox, oy, oz = eyes[f, 0], eyes[f, 1], eyes[f, 2]
-        view = views[f]
-        moment = moments[f]
+        eye = (eyes[f, 0], eyes[f, 1], eyes[f, 2])
+        solids, there, depths, view, dark = rows[f], origins[f], nearest[f], views[f], shadows[f]
         for top in range(0, height, TILE):
             for left in range(0, width, TILE):
                 below, right = min(top + TILE, height), min(left + TILE, width)
-                visible = 0
-                for k in range(count):
-                    if (
-                        boxes[f, k, 0] < right
-                        and boxes[f, k, 1] >= left
-                        and boxes[f, k, 2] < below
-                        and boxes[f, k, 3] >= top
-                    ):
-                        seen[visible] = k
-                        visible += 1
+                visible = fill_seen(seen, boxes[f], left, right, top, below)
                 for py in range(top, below):
                     for px in range(left, right):
-                        red = green = blue = opening = 0.0
-                        for q in range(n):
-                            u = (px + (q % samples + 0.5) / samples - 0.5 * width) * pixel
-                            v = (0.5 * height - py - (q // samples + 0.5) / samples) * pixel
-                            dx = view[0, 2] + u * view[0, 0] + v * view[0, 1]
-                            dy = view[1, 2] + u * view[1, 0] + v * view[1, 1]
-                            dz = view[2, 2] + u * view[2, 0] + v * view[2, 1]
-                            # the direction is 1 deep, so distances compare with depths
-                            best, which = MISS, OPEN
-                            for m in range(visible):
-                                k = seen[m]
-                                if nearest[f, k] > best:
-                                    break
-                                row = rows[f, k]
-                                lx, ly, lz = inward(row, dx, dy, dz)
-                                a, b, c = origins[f, k, 0], origins[f, k, 1], origins[f, k, 2]
-                                kind = int(row[KIND])
-                                if kind == ELLIPSOID:
-                                    t = meet_ellipsoid(a, b, c, lx, ly, lz)
-                                elif kind == BOX:
-                                    t = meet_box(a, b, c, lx, ly, lz)
-                                elif kind == FRUSTUM:
-                                    t = meet_frustum(a, b, c, lx, ly, lz, row[TAPER])
-                                else:
-                                    t = meet_gable(a, b, c, lx, ly, lz)
-                                if t < best:
-                                    best, which = t, k
-                            down = -oy / dy if dy < -1e-6 else MISS  # noqa: PLR2004
-                            if s.backdrop == WALLS and down < MISS:
-                                # the floor ends at the walls
-                                hx, hz = ox + down * dx, oz + down * dz
-                                if abs(hx) > s.walls[0] or hz > s.walls[2] or hz < -s.walls[3]:
-                                    down = MISS
-                            if down < best:
-                                best, which = down, count
-                            wx = wy = wz = 0.0
-                            if which == OPEN and s.backdrop == WALLS:
-                                which, wx, wy, wz = face_of(ox, oy, oz, dx, dy, dz, s)
-                            ids[q] = which
-                            known = OPEN
-                            for e in range(q - q % samples if which == count and s.ground in FINE else 0, q):
-                                if ids[e] == which:
-                                    known = e
-                                    break
-                            if known != OPEN:
-                                reds[q], greens[q], blues[q] = reds[known], greens[known], blues[known]
-                            else:
-                                stretch = sqrt(dx * dx + dy * dy + dz * dz)
-                                ex, ey, ez = dx / stretch, dy / stretch, dz / stretch
-                                far = best * stretch
-                                haze = 1.0
-                                if which in (OPEN, PANE):
-                                    haze = 0.0
-                                    colour = behind(
-                                        ex, ey + (PANE_LIFT if which == PANE else 0.0), ez, s, blobs, moment
-                                    )
-                                    if which == PANE:
-                                        colour = through_pane(colour, wx, wy, s)
-                                elif which < OPEN:
-                                    far = wz
-                                    colour = wall_colour(which, wx, wy, wz, s)
-                                elif which == count:
-                                    colour = lit_ground(ox + best * dx, oz + best * dz, far, s, shadows, moment)
-                                else:
-                                    row = rows[f, which]
-                                    ix, iy, iz = inward(row, dx, dy, dz)
-                                    hx = origins[f, which, 0] + best * ix
-                                    hy = origins[f, which, 1] + best * iy
-                                    hz = origins[f, which, 2] + best * iz
-                                    lx, ly, lz = normal_of(int(row[KIND]), hx, hy, hz, row[TAPER])
-                                    nx = row[INVERSE] * lx + row[INVERSE + 3] * ly + row[INVERSE + 6] * lz
-                                    ny = row[INVERSE + 1] * lx + row[INVERSE + 4] * ly + row[INVERSE + 7] * lz
-                                    nz = row[INVERSE + 2] * lx + row[INVERSE + 5] * ly + row[INVERSE + 8] * lz
-                                    size = 1.0 / sqrt(nx * nx + ny * ny + nz * nz)
-                                    nx, ny, nz = nx * size, ny * size, nz * size
-                                    facing = abs(nx * ex + ny * ey + nz * ez)
-                                    colour = coat(row, (hx, hy, hz), (nx, ny, nz), facing, s)
-                                    haze = THING_HAZE if row[IS_THING] > 0.5 else 1.0  # noqa: PLR2004 - yes or no
-                                share = 1.0 - exp(-s.fog_density * haze * far)
-                                if share > 0.0:
-                                    mist = deep(ex, ey, ez, s, moment) if s.backdrop == WATER else s.fog
-                                    colour = mix(colour, mist, share)
-                                reds[q], greens[q], blues[q] = colour[0], colour[1], colour[2]
-                            red += reds[q]
-                            green += greens[q]
-                            blue += blues[q]
-                            if s.backdrop != WALLS or which == PANE:
-                                opening += 1.0
-                        frames[f, py, px, 0] = red / n
-                        frames[f, py, px, 1] = green / n
-                        frames[f, py, px, 2] = blue / n
-                        openings[f, py, px] = opening / n
+                        red, green, blue, opening = pixel_of(
+                            px,
+                            py,
+                            width,
+                            height,
+                            solids,
+                            there,
+                            depths,
+                            seen,
+                            visible,
+                            eye,
+                            view,
+                            moments[f],
+                            slope,
+                            blobs,
+                            dark,
+                            s,
+                            samples,
+                            ids,
+                            colours,
+                        )
+                        frames[f, py, px, 0] = red
+                        frames[f, py, px, 1] = green
+                        frames[f, py, px, 2] = blue
+                        openings[f, py, px] = opening
+
+
+@compiled
+def fill_seen(seen: NDArray[np.int64], boxes: NDArray[np.int64], left: int, right: int, top: int, below: int) -> int:
+    """Fill in the numbers of the solids whose boxes ``(N, 4)`` lie there; how many they are."""
+    visible = 0
+    for k in range(boxes.shape[0]):
+        if boxes[k, 0] < right and boxes[k, 1] >= left and boxes[k, 2] < below and boxes[k, 3] >= top:
+            seen[visible] = k
+            visible += 1
+    return visible
