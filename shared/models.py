@@ -55,7 +55,7 @@ class Adapter(BaseModel):
 
 
 class Sampler(BaseModel):
-    """How a model that was distilled to a few steps wants to be sampled: along a straight flow, at these noise levels."""
+    """How a model that was distilled to a few steps is sampled: along a straight flow, at these noise levels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -109,7 +109,7 @@ class Model(Entry):
     """Hub revision: a commit, so that nobody changes what is drawn; or the version of the folder's recipe."""
     pipeline_class: str
     """Class of the pipeline, of diffusers or our own; it is loaded with this one, whatever its folder says."""
-    pipeline_config: dict[str, bool | int | float | str] = {}
+    pipeline_config: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Options of that class that the folder does not tell."""
     adapters: tuple[Adapter, ...] = ()
     """Added when it is loaded."""
@@ -151,6 +151,19 @@ class Model(Entry):
     def clip_gb(self, clip: Clip) -> float:
         """What a clip takes on top of the weights, in GB: more pixels and frames take as much more."""
         return self.memory.clip_gb * clip.voxels / self.clips[0].voxels
+
+
+def in_the_catalogue(served: tuple[str, ...]) -> tuple[str, ...]:
+    """The same ids, for the settings of those who serve models.
+
+    Raises:
+        ValueError: names those that no file describes.
+    """
+    unknown = [each for each in served if each not in models()]
+    if unknown:
+        msg = f"not in the catalogue of models: {', '.join(unknown)}"
+        raise ValueError(msg)
+    return served
 
 
 @cache

@@ -157,7 +157,7 @@ class RenderSpec(BaseModel):
     model_revision: str
     pipeline_class: str | None = None
     """Class of the pipeline; null: what its folder says."""
-    pipeline_config: dict[str, bool | int | float | str] = {}
+    pipeline_config: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Options of that class that the folder does not tell."""
     adapters: tuple[Adapter, ...] = ()
     """Adapters on top of the model, such as few-step LoRAs."""

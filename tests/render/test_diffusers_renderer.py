@@ -14,7 +14,8 @@ from huggingface_hub import errors as hub  # noqa: E402
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: E402
 from transformers import ByT5Tokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel  # noqa: E402
 
-from gpu_job.diffusers_renderer import DiffusersRenderer, load_error  # noqa: E402
+from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
+from gpu_job.loading import load_error  # noqa: E402
 from gpu_job.renderer import RenderStopped  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
@@ -289,7 +290,7 @@ def test_a_model_that_is_broken_on_this_machine_may_be_whole_on_another(tmp_path
         drawn(DiffusersRenderer(tmp_path, device="cpu"), changed(model_source="broken"))
 
 
-@pytest.mark.parametrize("change", [{"frames": 10}, {"width": 72}, {"adapters": ("fast",)}, {"recipe": "cached"}])
+@pytest.mark.parametrize("change", [{"frames": 10}, {"width": 72}, {"recipe": "cached"}])
 def test_what_the_model_can_not_do_exactly_is_refused(renderer: DiffusersRenderer, change: dict[str, object]) -> None:
     with pytest.raises(Permanent) as caught:
         drawn(renderer, changed(**change))

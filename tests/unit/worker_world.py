@@ -10,6 +10,7 @@ import numpy as np
 from gpu_job.lease import Claimant, Lease
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
+from gpu_job.renderer import LoadTimes
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit
@@ -141,6 +142,7 @@ class GreyRenderer:
 
     device_name = "grey matter"
     load_s = 0.0
+    load_times = LoadTimes()
 
     def __init__(self, at_step: Callable[[Watch], None] = lambda _: None) -> None:
         self._at_step = at_step
