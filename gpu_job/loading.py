@@ -136,17 +136,18 @@ def _folder(source: str, models_dir: Path) -> Path | None:
 def _class_of(spec: RenderSpec, folder: Path | None) -> type[DiffusionPipeline]:
     """What the model is loaded with: what the spec says, else what the folder says."""
     said = spec.pipeline_class or (DiffusionPipeline.load_config(folder).get("_class_name") if folder else None)
+    found: Any
     if folder and said in OWN_CLASSES:
-        own: type[DiffusionPipeline] = getattr(importlib.import_module(OWN_CLASSES[said]), said)
-        return own
-    if spec.pipeline_class is None:
-        return DiffusionPipeline  # finds it by itself, and says what is wrong with it
-    found: Any = getattr(diffusers, spec.pipeline_class, None)
-    if isinstance(found, type) and issubclass(found, DiffusionPipeline):
-        kind: type[DiffusionPipeline] = found
-        return kind
-    detail = f"{spec.pipeline_class} is no pipeline of this version of diffusers."
-    raise Permanent(detail, code=ErrorCode.MODEL_UNAVAILABLE)
+        found = getattr(importlib.import_module(OWN_CLASSES[said]), said)
+    elif spec.pipeline_class is None:
+        found = DiffusionPipeline  # finds it by itself, and says what is wrong with it
+    else:
+        found = getattr(diffusers, spec.pipeline_class, None)
+    if not (isinstance(found, type) and issubclass(found, DiffusionPipeline)):
+        detail = f"{spec.pipeline_class} is no pipeline of this version of diffusers."
+        raise Permanent(detail, code=ErrorCode.MODEL_UNAVAILABLE)
+    kind: type[DiffusionPipeline] = found
+    return kind
 
 
 def _file_of(adapter: Adapter, models_dir: Path) -> Path:

@@ -1,6 +1,6 @@
 """Warming up: a clip that nobody asked for, so that the first one that somebody asks for finds all ready.
 
-Enters: the models that a worker serves. Leaves: its renderer, with the first of them loaded and what is compiled compiled.
+Enters: the models that a worker serves. Leaves: its renderer with the first of them loaded, and compiled.
 """
 
 from __future__ import annotations

@@ -13,33 +13,39 @@ PATH = "docs/models.md"
 
 HEAD = """# Models
 
-What a deployment can render with. A request picks one by `model`; `SERVED_MODELS` says which a deployment serves, to the API and to the
-workers alike, and the first is what a request gets that names none. Everything else is refused at the door, with what there is. Written by
-`make docs` from [shared/catalogue/models](../shared/catalogue/models): add a file there, and it can be served.
+What a deployment can render with. A request picks one by `model`. `SERVED_MODELS` says which a deployment serves, to
+the API and to the workers alike; the first is what a request gets that names none. Everything else is refused at the
+door, with what there is. Written by `make docs` from [shared/catalogue/models](../shared/catalogue/models): add a file
+there, and it can be served.
 """
 FOOT = """## How a model is loaded
 
-`source` is a folder under `MODELS_DIR`, or else a hub id; `owner/name` may be a folder in a folder, so a copy of a hub's model stands in for it.
-`load_s` in a video's receipt is split into `download_s` (fetching), `read_s` (files into memory) and `move_s` (onto the device); the log has
-the same line. One model stays loaded after a render, or more where all of them fit; the one that was not used for longest goes first. With
-`WARM_UP` set, a worker loads the first of `SERVED_MODELS` and draws a clip before it asks for work: what is compiled is compiled by then.
-When it is ready it says so in its log (`"action": "ready"`), and creates `READY_FILE` where that is set, for a probe.
+`source` is a folder under `MODELS_DIR`, or else a hub id. `owner/name` may be a folder in a folder: a copy of a hub's
+model stands in for it. In a video's receipt, `load_s` is split into `download_s` (fetching), `read_s` (files into
+memory) and `move_s` (onto the device); `compile_s` is a part of `render_s`. The log has the same when a model is loaded
+(`"action": "load"`).
 
-`MODELS_DIR` may be a bucket mounted by Cloud Storage FUSE. Of that:
+On a GPU, models stay loaded while there is room; the one that was not used for longest goes first. On a CPU, one stays.
+With `WARM_UP` set, a worker loads the first of `SERVED_MODELS` and draws a clip before it asks for work. When it is
+ready it says so in its log (`"action": "ready"`), and creates `READY_FILE` where that is set, for a probe.
 
-- Weights are mapped into memory and touched here and there, which such a mount answers with one small request after another. So the worker
-  first reads all weights ahead, in large pieces, several at a time; the kernel keeps them. Give the pod memory for that on top of its own.
-- Mount it read-only and with `implicit-dirs`: without, a folder that nobody made by hand does not exist.
-- A mount that is not there yet is an empty folder. Where `MODELS_DIR` itself is missing, the render is tried again later; where it is there and
-  the model is not, the model counts as not served.
-- A file that is replaced while it is read fails the load, and the render is tried again. Rather put another version beside it.
+`MODELS_DIR` may be a bucket mounted by Cloud Storage FUSE:
+
+- Weights are mapped into memory and touched here and there, which such a mount answers with one small request after
+  another. So a worker first reads them ahead, in large pieces, many at once, and the kernel keeps them. Give the pod
+  memory for that.
+- Mount it read-only and with `implicit-dirs`. Without, a folder that nobody made by hand does not exist.
+- Where `MODELS_DIR` itself is missing, or a file can't be read, the render is tried again later. A mount that is not
+  there yet but whose folder is looks like an empty one: let the pod wait for its mount.
+- Put a new version beside the old one. A file that is replaced while it is read fails the load.
 
 ## Memory
 
-A clip takes `whole`, or `by parts` where the parts wait in the machine's own memory until each one's turn comes, which is slower. Before it loads
-or draws, a worker compares that with what its GPU has free, less what the creature's eye takes, and chooses. What fits neither way fails at
-once, with the clips that would fit. Where memory runs out all the same, the render begins again, once, with everything that saves memory,
-decoding in tiles too; where it runs out even so, the job fails and says that a smaller or shorter clip may do.
+The figures are what a GPU needs: `whole`, or `by parts`, where the parts wait in the machine's own memory until each
+one's turn comes, which is slower. Before it loads or draws, a worker compares them with what its GPU has, less 1 GB,
+and chooses. What fits neither way fails at once, with the clips that would fit. Where memory runs out all the same, the
+render begins again, once, with everything that saves memory, decoding in tiles too; where it runs out even so, the job
+fails and says that a smaller or shorter clip may do.
 """
 
 

@@ -93,7 +93,7 @@ def test_a_worker_that_is_ready_says_so(
     caplog.set_level("INFO")
     assert run(monkeypatch, READY_FILE=str(tmp_path / "ready")) == 0
     assert (tmp_path / "ready").exists()
-    assert [record.models for record in caplog.records if vars(record).get("action") == "ready"] == [("pocket",)]
+    assert [vars(each)["models"] for each in caplog.records if vars(each).get("action") == "ready"] == [("pocket",)]
 
 
 def test_a_worker_that_is_told_to_warm_up_has_drawn_a_clip_before_it_is_ready(
@@ -113,8 +113,8 @@ def test_a_worker_that_can_not_draw_that_clip_ends_instead_of_failing_renders(
     def refuse(_: Watch) -> None:
         raise Permanent("There is no model pocket on this machine.")
 
-    env = {"WARM_UP": "true", "READY_FILE": str(tmp_path / "ready")}
-    assert run(monkeypatch, renderer=GreyRenderer(refuse), **env) == 1
+    ready = str(tmp_path / "ready")
+    assert run(monkeypatch, renderer=GreyRenderer(refuse), WARM_UP="true", READY_FILE=ready) == 1
     assert not (tmp_path / "ready").exists()
 
 
@@ -132,12 +132,12 @@ def test_a_worker_that_is_told_to_go_while_it_warms_up_goes(monkeypatch: pytest.
                 raise
             stopped.wait(0.01)
 
-    env = {"WARM_UP": "true", "READY_FILE": str(tmp_path / "ready")}
-    assert run(monkeypatch, renderer=GreyRenderer(interrupt), inbox=inbox, **env) == 0
+    ready = str(tmp_path / "ready")
+    assert run(monkeypatch, renderer=GreyRenderer(interrupt), inbox=inbox, WARM_UP="true", READY_FILE=ready) == 0
     assert stopped.wait(5)
     assert not (tmp_path / "ready").exists()
 
 
 def test_a_worker_that_is_to_serve_what_the_catalogue_does_not_have_is_told_so() -> None:
-    with pytest.raises(SettingsError, match="SERVED_MODELS: .*not in the catalogue of models: sora"):
+    with pytest.raises(SettingsError, match=r"SERVED_MODELS: .*not in the catalogue of models: sora"):
         read_settings(WorkerSettings, ENV | {"SERVED_MODELS": "pocket,sora"})
