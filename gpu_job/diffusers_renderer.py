@@ -9,40 +9,34 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib
 import inspect
 import logging
 import time
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
-from huggingface_hub.errors import (
-    DisabledRepoError,
-    EntryNotFoundError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
+from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # loaded on demand
+from torch._dynamo.callback import callback_handler
 from transformers.utils import logging as transformers_logging
 
-from gpu_job.memory import memory_ran_out, save_memory
-from gpu_job.renderer import StartOverError
+from gpu_job.few_steps import FewStepScheduler
+from gpu_job.loading import LoadClock, load_pipeline
+from gpu_job.memory import RESERVE_GB, DeviceMemory, Fit, call_up, how_it_fits, memory_ran_out, save_memory, take_turns
+from gpu_job.renderer import LoadTimes, StartOverError
 from gpu_job.wan_decoder import decodes_by_group, wan_groups
 from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
+from shared.models import Clip, Size, models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterator
+    from pathlib import Path
 
+    from diffusers import DiffusionPipeline
     from numpy.typing import NDArray
 
     from gpu_job.renderer import Watch
@@ -50,44 +44,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Source, revision, dtype: what tells one loaded pipeline from another.
-ModelKey = tuple[str, str, str]
-
 #: Frames handed over at a time when a clip was decoded at once: 32 bits a value make 832x480 about 5 MB a frame.
 CHUNK_FRAMES = 8
 #: Names of the argument that says how many frames, in order of preference.
 LENGTH_ARGUMENTS = ("num_frames", "video_length")
 #: Names of the argument that says how many frames a second, for the few pipelines that want to know.
 RATE_ARGUMENTS = ("frame_rate", "fps")
-#: Classes of pipelines that are ours. Loaded from folders alone: no hub decides what code runs here.
-OWN_CLASSES = {"PocketPipeline": "gpu_job.pocket.pipeline"}
 #: What people read where memory does not suffice.
 CLIP_TOO_LARGE = "The clip does not fit into the memory of the machine that renders it; a smaller or shorter one may."
 MODEL_TOO_LARGE = "The model does not fit into the memory of the machine that renders with it."
-#: The hub says that there is no such model, or none for us.
-NO_SUCH_MODEL = (
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-    DisabledRepoError,
-    HFValidationError,
-    EntryNotFoundError,
-)
-#: The hub does not answer. Looked for first: an entry that is not in the cache is an `EntryNotFoundError` too.
-NOT_REACHABLE = (LocalEntryNotFoundError, httpx.TransportError, ConnectionError, TimeoutError)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Warm:
     """A pipeline that is loaded."""
 
-    key: ModelKey
+    #: See `_key`.
+    key: Hashable
     pipe: DiffusionPipeline
     #: Names of the arguments of its ``__call__``.
     arguments: frozenset[str]
+    fit: Fit
 
 
 class DiffusersRenderer:
     """Implements `gpu_job.renderer.Renderer`; keeps the latest pipeline loaded. For one thread at a time.
+
+    Pipelines before that stay loaded too where the device is known to have room for all; else the one that was not used
+    for longest goes first. Whether a clip fits is asked before it is rendered, where the catalogue knows what its model
+    takes and the device what it has.
 
     On one machine with one number of threads, equal specs give equal frames, unless memory ran out in between.
 
@@ -103,13 +88,22 @@ class DiffusersRenderer:
             what is not here is taken for a hub id.
         device: ``cuda`` when there is one, else ``cpu``.
         threads: of the CPU; torch decides when absent.
+        served: ids of the models that it renders with; any when absent.
 
     Raises:
         ValueError: this machine has no such device.
     """
 
-    def __init__(self, models_dir: Path, *, device: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        models_dir: Path,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        served: Collection[str] | None = None,
+    ) -> None:
         self._models_dir = models_dir
+        self._served = served
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self._device = torch.device(device)
@@ -125,10 +119,15 @@ class DiffusersRenderer:
             disable_progress_bars,
         ):
             silence()
+        self._memory = DeviceMemory(self._device)
         self._warm: _Warm | None = None
+        #: Loaded as well; the one that was not used for longest is the first.
+        self._others: list[_Warm] = []
         self._load_s = 0.0
+        self._load_times = LoadTimes()
+        self._compiling = _Compiling()
         #: The model that memory ran out on, and that is to be run with `save_memory`.
-        self._too_large: ModelKey | None = None
+        self._too_large: Hashable = None
 
     @property
     def device_name(self) -> str:
@@ -142,11 +141,19 @@ class DiffusersRenderer:
         """Seconds that the latest render spent on loading its model; 0 when it was warm."""
         return self._load_s
 
+    @property
+    def load_times(self) -> LoadTimes:
+        """What they, and those of compiling, went into."""
+        return self._load_times._replace(compile_s=self._compiling.seconds)
+
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
-        if spec.adapters or spec.recipe != "plain":
-            raise Permanent("This renderer knows neither adapters nor recipes.")
-        self._load_s = 0.0
+        if self._served is not None and spec.model not in self._served:
+            raise Retryable(f"This worker does not serve {spec.model}; another may.")
+        if spec.recipe != "plain":
+            raise Permanent("This renderer knows no recipes.")
+        self._load_s, self._load_times = 0.0, LoadTimes()
+        self._compiling.seconds = 0.0
         # 1. Load, denoise, decode as far as it takes ever more memory
         chunks: Iterator[NDArray[np.float32]] | None = None
         while chunks is None:
@@ -164,6 +171,9 @@ class DiffusersRenderer:
         except (RuntimeError, MemoryError) as exc:
             self._save_memory(exc, spec)
             raise StartOverError(f"{self.device_name} has not enough free memory.") from exc
+        finally:
+            if self._warm:
+                self._warm.pipe.maybe_free_model_hooks()  # the decoder may be on the device still
         if count != spec.frames:
             raise Permanent(f"The model drew {count} frames instead of {spec.frames}.")
 
@@ -189,6 +199,7 @@ class DiffusersRenderer:
             self._unload()
             raise Permanent(detail) from exc
         self._too_large = _key(spec)
+        self._others.clear()
         self._free_memory()
         if self._warm:
             save_memory(self._warm.pipe, self._device)
@@ -198,48 +209,69 @@ class DiffusersRenderer:
         key = _key(spec)
         if self._too_large != key:
             self._too_large = None
-        if self._warm is None or self._warm.key != key:
-            started = time.monotonic()
-            self._unload()
+        fit = self._make_room(spec)
+        if self._warm is None:
+            started, clock = time.monotonic(), LoadClock()
             try:
-                pipe = self._load(spec)
+                pipe = self._load(spec, fit, clock)
             finally:
                 self._load_s += time.monotonic() - started
-            self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source))
+                self._load_times = LoadTimes(*map(sum, zip(self._load_times, clock.times, strict=True)))
+            self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source), fit=fit)
+            seconds = {name: round(each, 3) for name, each in clock.times._asdict().items()}
+            log.info("model loaded", extra={"action": "load", "model": spec.model, "fit": fit.value, **seconds})
+        elif fit is Fit.BY_PARTS and self._warm.fit is Fit.WHOLE:  # a larger clip than those before
+            take_turns(self._warm.pipe, self._device)
+            self._warm.fit = fit
         watch.moved(Stage.LOADING, 1, 1)
         return self._warm
 
-    def _load(self, spec: RenderSpec) -> DiffusionPipeline:
-        folder = self._folder(spec.model_source)
-        where: dict[str, Any] = {"local_files_only": True} if folder else {"revision": spec.model_revision}
-        try:
-            pipe = _pipeline_class(folder).from_pretrained(
-                folder or spec.model_source, dtype=getattr(torch, spec.dtype), **where
-            )
-            pipe.set_progress_bar_config(disable=True)
+    def _make_room(self, spec: RenderSpec) -> Fit:
+        """Take the model that the spec wants out of those that are loaded, and let go of others as memory asks.
+
+        Raises:
+            Permanent: the clip does not fit, even where no other model is loaded.
+        """
+        model = models().get(spec.model)
+        available_gb = self._memory.available_gb()
+        if model is None or model.source != spec.model_source or available_gb is None:
+            self._take(_key(spec))
+            self._let_go_of_others(until_gb=None)
+            return Fit.WHOLE
+        clip = Clip(size=Size(width=spec.width, height=spec.height), frames=spec.frames)
+        fit = how_it_fits(model, clip, available_gb=available_gb)
+        self._take(_key(spec))
+        needed_gb = model.clip_gb(clip) + RESERVE_GB
+        if self._warm is None:
+            needed_gb += model.memory.weights_gb if fit is Fit.WHOLE else model.memory.largest_gb
+        self._let_go_of_others(until_gb=needed_gb)
+        return fit
+
+    def _take(self, key: Hashable) -> None:
+        if self._warm and self._warm.key != key:
+            self._others.append(self._warm)
+            self._warm = None
+        for other in [each for each in self._others if each.key == key]:
+            self._others.remove(other)
+            self._warm = other
+
+    def _let_go_of_others(self, *, until_gb: float | None) -> None:
+        """The one that was not used for longest goes first, until so much is free; all, when that is not known."""
+        while self._others and (until_gb is None or (self._memory.room_gb() or 0.0) < until_gb):
+            gone = type(self._others.pop(0).pipe).__name__
+            self._free_memory()
+            log.info("model let go of", extra={"action": "unload", "pipeline": gone})
+
+    def _load(self, spec: RenderSpec, fit: Fit, clock: LoadClock) -> DiffusionPipeline:
+        pipe = load_pipeline(spec, models_dir=self._models_dir, clock=clock)
+        with clock.counting("move_s"):
             if self._too_large:
                 save_memory(pipe, self._device)
+            elif fit is Fit.BY_PARTS:
+                take_turns(pipe, self._device)
             else:
                 pipe.to(self._device)
-        except (OSError, httpx.HTTPError, ValueError, TypeError, AttributeError, ImportError, KeyError) as exc:
-            raise load_error(exc, spec.model_source) from exc
         return pipe
-
-    def _folder(self, source: str) -> Path | None:
-        """The model's folder; None when it is to be had from the hub."""
-        path = PurePosixPath(source)
-        if len(path.parts) == 1 and not self._models_dir.is_dir():
-            raise Retryable("The folder of the models is not there (not mounted yet?).")
-        folder = self._models_dir / path
-        if path.is_absolute() or ".." in path.parts:
-            raise Permanent(f"{source} is no name of a model.", code=ErrorCode.MODEL_UNAVAILABLE)
-        if (folder / DiffusionPipeline.config_name).is_file():
-            return folder
-        if folder.is_dir():
-            raise Permanent(f"{source} is no diffusers pipeline.", code=ErrorCode.MODEL_UNAVAILABLE)
-        if len(path.parts) == 1:
-            raise Permanent(f"There is no model {source} on this machine.", code=ErrorCode.MODEL_UNAVAILABLE)
-        return None
 
     def _unload(self) -> None:
         self._warm = None
@@ -264,6 +296,8 @@ class DiffusersRenderer:
 
         heard, stop_listening = _listen(warm, step_ended)
         told = _told(warm.arguments, spec)
+        if isinstance(pipe.scheduler, FewStepScheduler):
+            pipe.scheduler.generator = told["generator"]
         try:
             output = pipe(**told, **heard, output_type="latent" if decodes_by_group(pipe) else "pt")
         except (ValueError, TypeError) as exc:
@@ -275,30 +309,27 @@ class DiffusersRenderer:
         return video
 
 
-def load_error(exc: BaseException, source: str) -> Retryable | Permanent:
-    """What a failed load decides. diffusers wraps the hub's errors in its own, so the causes are looked through too."""
-    chain = [exc]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    if any(isinstance(each, NOT_REACHABLE) for each in chain):
-        return Retryable(f"Model {source} can't be reached.")
-    if any(isinstance(each, NO_SUCH_MODEL) for each in chain):
-        return Permanent(f"There is no model {source}, or it is not open to us.", code=ErrorCode.MODEL_UNAVAILABLE)
-    if any(isinstance(each, HfHubHTTPError | OSError) for each in chain):
-        return Retryable(f"Model {source} can't be read.")
-    return Permanent(f"{source} is no pipeline that diffusers can load.", code=ErrorCode.MODEL_UNAVAILABLE)
+def _key(spec: RenderSpec) -> Hashable:
+    """What tells one loaded pipeline from another."""
+    config = tuple(sorted(spec.pipeline_config.items()))
+    where = (spec.model_source, spec.model_revision, spec.dtype)
+    return (*where, spec.pipeline_class, config, spec.adapters, spec.sampler, spec.recipe)
 
 
-def _pipeline_class(folder: Path | None) -> type[DiffusionPipeline]:
-    """What a folder is to be loaded with: diffusers finds its own classes by itself, but not `OWN_CLASSES`."""
-    name = str(DiffusionPipeline.load_config(folder).get("_class_name")) if folder else ""
-    module = OWN_CLASSES.get(name)
-    found: type[DiffusionPipeline] = getattr(importlib.import_module(module), name) if module else DiffusionPipeline
-    return found
+class _Compiling:
+    """Counts the seconds that torch compiles, whoever told it to."""
 
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._begun = 0.0
+        callback_handler.register_start_callback(self._begin)
+        callback_handler.register_end_callback(self._end)
 
-def _key(spec: RenderSpec) -> ModelKey:
-    return spec.model_source, spec.model_revision, spec.dtype
+    def _begin(self, _: object) -> None:
+        self._begun = time.monotonic()
+
+    def _end(self, _: object) -> None:
+        self.seconds += time.monotonic() - self._begun
 
 
 def _arguments(pipe: DiffusionPipeline, source: str) -> frozenset[str]:
@@ -367,7 +398,11 @@ def _chunks(pipe: DiffusionPipeline, video: torch.Tensor | NDArray[np.float32]) 
     """The frames of what `DiffusersRenderer._denoised` returned, as ``(n, H, W, 3) float32``."""
     if isinstance(video, np.ndarray):  # (T, H, W, 3): a pipeline that knows no tensors as output
         video = torch.from_numpy(video).permute(0, 3, 1, 2)
-    parts = wan_groups(pipe, video) if decodes_by_group(pipe) else torch.split(video, CHUNK_FRAMES)
+    if decodes_by_group(pipe):
+        call_up(pipe.vae)
+        parts = wan_groups(pipe, video)
+    else:
+        parts = iter(torch.split(video, CHUNK_FRAMES))
     for part in parts:
         yield _as_array(part)
 

@@ -91,6 +91,7 @@ def make_video(
         see_s = seeing.seconds - copying.seconds
         usage = Usage(
             load_s=round(renderer.load_s, 3),
+            **{name: round(seconds, 3) for name, seconds in renderer.load_times._asdict().items()},
             render_s=round(max(0.0, drawing.seconds - renderer.load_s), 3),
             see_s=round(see_s, 3),
             encode_s=round(time.monotonic() - begun - drawing.seconds - see_s, 3),

@@ -5,7 +5,7 @@ Nothing here imports torch; `gpu_job.diffusers_renderer` is the real one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.errors import LifeAsNotMeError, Retryable
 
@@ -31,6 +31,19 @@ class StartOverError(Retryable):
     """What was handed over so far is void: the same spec, rendered again from its beginning, may work."""
 
 
+class LoadTimes(NamedTuple):
+    """Seconds that the latest render spent on its model, by what they went into; 0 when it was warm."""
+
+    #: Fetching: from the hub, or out of a mounted bucket.
+    download_s: float = 0.0
+    #: Files into the machine's memory.
+    read_s: float = 0.0
+    #: Onto the device.
+    move_s: float = 0.0
+    #: Compiling, which happens while it renders.
+    compile_s: float = 0.0
+
+
 class Watch(Protocol):
     """Looks over the shoulder of the work: hears of progress, and may want it to stop."""
 
@@ -52,6 +65,10 @@ class Renderer(Protocol):
     @property
     def load_s(self) -> float:
         """Seconds that the latest render spent on loading its model; 0 when it was warm."""
+
+    @property
+    def load_times(self) -> LoadTimes:
+        """What they, and those of compiling, went into."""
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """Draw the clip, loading the model first if need be.

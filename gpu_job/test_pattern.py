@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_job.renderer import LoadTimes
 from shared.documents import Stage
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TestPatternRenderer:
     __test__ = False
     device_name = "test pattern"
     load_s = 0.0
+    load_times = LoadTimes()
 
     def __init__(self, step_s: float = 0.0) -> None:
         self._step_s = step_s

@@ -92,8 +92,16 @@ class Usage(Document):
 
     load_s: float
     """Seconds until the model was ready; 0 when it was warm."""
+    download_s: float = 0
+    """Of them, seconds of fetching it: from the hub, or out of a mounted bucket."""
+    read_s: float = 0
+    """Of them, seconds of reading its files into memory."""
+    move_s: float = 0
+    """Of them, seconds of moving it to the device."""
     render_s: float
     """Seconds of denoising and decoding: what a GPU is paid for."""
+    compile_s: float = 0
+    """Of them, seconds of compiling; 0 when that was done before."""
     see_s: float = 0
     """Seconds of the creature's eye."""
     encode_s: float

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from shared.errors import ErrorCode, Rejected, faults_of
-from shared.models import Model, models
+from shared.models import Adapter, Model, Sampler, models
 from shared.optics import OPTICS_VERSION, Optics
 from shared.perspectives import perspectives
 from shared.themes import themes
@@ -33,6 +33,8 @@ MAX_SEED = 2**32 - 1
 #: Raised when `render_key` itself changes.
 RENDER_KEY_SCHEMA = 1
 PUBLIC = "public"
+#: Fields of a spec that the first render keys knew nothing of.
+_CAME_LATER = ("pipeline_class", "pipeline_config", "sampler")
 
 
 class Priority(StrEnum):
@@ -153,8 +155,14 @@ class RenderSpec(BaseModel):
     model_version: int
     model_source: str
     model_revision: str
-    adapters: tuple[str, ...] = ()
+    pipeline_class: str | None = None
+    """Class of the pipeline; null: what its folder says."""
+    pipeline_config: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Options of that class that the folder does not tell."""
+    adapters: tuple[Adapter, ...] = ()
     """Adapters on top of the model, such as few-step LoRAs."""
+    sampler: Sampler | None = None
+    """How few-step models are sampled; null: by the pipeline's own scheduler."""
     recipe: str = "plain"
     """Acceleration recipe: changes bits, so it is part of the key."""
     dtype: Literal["float32", "bfloat16", "float16"]
@@ -225,6 +233,11 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
         model_version=model.version,
         model_source=model.source,
         model_revision=model.revision,
+        pipeline_class=model.pipeline_class,
+        pipeline_config=model.pipeline_config,
+        adapters=model.adapters,
+        sampler=model.sampler,
+        recipe=model.recipe,
         dtype=model.dtype,
         frames=length.frames,
         width=size.width,
@@ -237,8 +250,15 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
 
 
 def render_key(spec: RenderSpec) -> str:
-    """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8. Of an eye, its numbers."""
-    canonical: dict[str, Any] = {"schema": RENDER_KEY_SCHEMA, **spec.model_dump(mode="json", exclude={"optics"})}
+    """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8. Of an eye, its numbers.
+
+    What came to the spec later and is not set is left out, so that older specs keep their keys.
+    """
+    unset = {name for name in _CAME_LATER if not getattr(spec, name)}
+    canonical: dict[str, Any] = {
+        "schema": RENDER_KEY_SCHEMA,
+        **spec.model_dump(mode="json", exclude={"optics"} | unset),
+    }
     if spec.optics is not None:
         canonical["optics"] = spec.optics.numbers
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SPEC = a_spec().model_copy(
     update={
         "model_source": "untrained-tiny-wan",
+        "pipeline_class": None,
         "prompt": "a cat looks out of the window",
         "negative_prompt": "a dog",
         "seed": 7,

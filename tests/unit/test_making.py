@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gpu_job.pictures import read_frames
-from gpu_job.renderer import RenderStopped, StartOverError
+from gpu_job.renderer import LoadTimes, RenderStopped, StartOverError
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.commits import Commit, find_commit
@@ -93,12 +93,14 @@ def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World
 def test_loading_rendering_and_encoding_are_counted_apart(world: World) -> None:
     class SlowToLoad(TestPatternRenderer):
         load_s = 0.02
+        load_times = LoadTimes(download_s=0.011, read_s=0.006, move_s=0.003, compile_s=0.001)
 
     make(world, renderer=SlowToLoad(step_s=0.01))
 
     commit, _ = committed(world)
     usage = commit.usage
     assert (usage.device, usage.load_s) == ("test pattern", 0.02)
+    assert (usage.download_s, usage.read_s, usage.move_s, usage.compile_s) == (0.011, 0.006, 0.003, 0.001)
     assert usage.render_s >= 4 * 0.01 - 0.02
     assert usage.encode_s > 0
 

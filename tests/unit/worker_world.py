@@ -11,6 +11,7 @@ from gpu_job.lease import Claimant, Lease
 from gpu_job.making import make_video
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
+from gpu_job.renderer import LoadTimes
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
@@ -146,6 +147,7 @@ class GreyRenderer:
 
     device_name = "grey matter"
     load_s = 0.0
+    load_times = LoadTimes()
 
     def __init__(self, at_step: Callable[[Watch], None] = lambda _: None) -> None:
         self._at_step = at_step
