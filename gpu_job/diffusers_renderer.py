@@ -34,6 +34,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
 from transformers.utils import logging as transformers_logging
 
+from gpu_job.acceleration import accelerate
+from gpu_job.adapters import fuse_adapter
+from gpu_job.kernel_store import KernelStore
 from gpu_job.memory import memory_ran_out, save_memory
 from gpu_job.renderer import StartOverError
 from gpu_job.wan_decoder import decodes_by_group, wan_groups
@@ -41,17 +44,18 @@ from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from gpu_job.renderer import Watch
+    from shared.recipes import Recipe
     from shared.requests import RenderSpec
 
 log = logging.getLogger(__name__)
 
-#: Source, revision, dtype: what tells one loaded pipeline from another.
-ModelKey = tuple[str, str, str]
+#: Source, revision, dtype, adapters, recipe: what tells one loaded pipeline from another.
+ModelKey = tuple[str, str, str, tuple[str, ...], "Recipe"]
 
 #: Frames handed over at a time when a clip was decoded at once: 32 bits a value make 832x480 about 5 MB a frame.
 CHUNK_FRAMES = 8
@@ -84,6 +88,8 @@ class _Warm:
     pipe: DiffusionPipeline
     #: Names of the arguments of its ``__call__``.
     arguments: frozenset[str]
+    #: Which levers of the recipe it runs with, and what speaks against the others; see `gpu_job.acceleration`.
+    levers: Mapping[str, str]
 
 
 class DiffusersRenderer:
@@ -103,13 +109,22 @@ class DiffusersRenderer:
             what is not here is taken for a hub id.
         device: ``cuda`` when there is one, else ``cpu``.
         threads: of the CPU; torch decides when absent.
+        kernels_dir: where compiled kernels are kept for later workers, if anywhere.
 
     Raises:
         ValueError: this machine has no such device.
     """
 
-    def __init__(self, models_dir: Path, *, device: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        models_dir: Path,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        kernels_dir: Path | None = None,
+    ) -> None:
         self._models_dir = models_dir
+        self._kernels = KernelStore(kernels_dir) if kernels_dir else None
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self._device = torch.device(device)
@@ -142,10 +157,13 @@ class DiffusersRenderer:
         """Seconds that the latest render spent on loading its model; 0 when it was warm."""
         return self._load_s
 
+    @property
+    def levers(self) -> dict[str, str]:
+        """Which levers of its recipe the loaded model runs with, and why not with the others: for the receipt."""
+        return dict(self._warm.levers) if self._warm else {}
+
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
-        if spec.adapters or spec.recipe != "plain":
-            raise Permanent("This renderer knows neither adapters nor recipes.")
         self._load_s = 0.0
         # 1. Load, denoise, decode as far as it takes ever more memory
         chunks: Iterator[NDArray[np.float32]] | None = None
@@ -202,28 +220,30 @@ class DiffusersRenderer:
             started = time.monotonic()
             self._unload()
             try:
-                pipe = self._load(spec)
+                pipe, levers = self._load(spec)
             finally:
                 self._load_s += time.monotonic() - started
-            self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source))
+            self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source), levers=levers)
         watch.moved(Stage.LOADING, 1, 1)
         return self._warm
 
-    def _load(self, spec: RenderSpec) -> DiffusionPipeline:
+    def _load(self, spec: RenderSpec) -> tuple[DiffusionPipeline, Mapping[str, str]]:
         folder = self._folder(spec.model_source)
         where: dict[str, Any] = {"local_files_only": True} if folder else {"revision": spec.model_revision}
+        source = spec.model_source
         try:
-            pipe = _pipeline_class(folder).from_pretrained(
-                folder or spec.model_source, dtype=getattr(torch, spec.dtype), **where
-            )
+            pipe = _pipeline_class(folder).from_pretrained(folder or source, dtype=getattr(torch, spec.dtype), **where)
             pipe.set_progress_bar_config(disable=True)
+            for source in spec.adapters:
+                fuse_adapter(pipe, source, models_dir=self._models_dir)
+            levers = accelerate(pipe, spec.recipe, device=self._device, kernels=self._kernels)
             if self._too_large:
                 save_memory(pipe, self._device)
             else:
                 pipe.to(self._device)
         except (OSError, httpx.HTTPError, ValueError, TypeError, AttributeError, ImportError, KeyError) as exc:
-            raise load_error(exc, spec.model_source) from exc
-        return pipe
+            raise load_error(exc, source) from exc
+        return pipe, levers
 
     def _folder(self, source: str) -> Path | None:
         """The model's folder; None when it is to be had from the hub."""
@@ -298,7 +318,7 @@ def _pipeline_class(folder: Path | None) -> type[DiffusionPipeline]:
 
 
 def _key(spec: RenderSpec) -> ModelKey:
-    return spec.model_source, spec.model_revision, spec.dtype
+    return spec.model_source, spec.model_revision, spec.dtype, spec.adapters, spec.recipe
 
 
 def _arguments(pipe: DiffusionPipeline, source: str) -> frozenset[str]:

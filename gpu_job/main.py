@@ -96,7 +96,9 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
 def _diffusers_renderer(settings: WorkerSettings) -> Renderer:
     from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: PLC0415 - imports torch: only once there is work
 
-    return DiffusersRenderer(settings.models_dir, device=settings.device, threads=settings.threads)
+    return DiffusersRenderer(
+        settings.models_dir, device=settings.device, threads=settings.threads, kernels_dir=settings.kernels_dir
+    )
 
 
 def _leave_on_signals(inbox: Inbox) -> None:

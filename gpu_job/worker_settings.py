@@ -17,6 +17,8 @@ class WorkerSettings(Settings):
     """Bucket that the videos go to."""
     models_dir: Path = Path("models/weights")
     """Folder with a folder for each model that does not come from the hub."""
+    kernels_dir: Path | None = None
+    """Folder where compiled kernels are kept for later workers, as a mounted bucket; they are not when empty."""
     device: str | None = None
     """Torch device, such as ``cuda:0``; the best there is when empty."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -19,6 +19,7 @@ from shared.errors import ErrorCode, Rejected, faults_of
 from shared.models import Model, models
 from shared.optics import OPTICS_VERSION, Optics
 from shared.perspectives import perspectives
+from shared.recipes import Recipe
 from shared.themes import themes
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ class RenderSpec(BaseModel):
     model_revision: str
     adapters: tuple[str, ...] = ()
     """Adapters on top of the model, such as few-step LoRAs."""
-    recipe: str = "plain"
-    """Acceleration recipe: changes bits, so it is part of the key."""
+    recipe: Recipe = Recipe()
+    """What makes it faster: changes bits, so it is part of the key."""
     dtype: Literal["float32", "bfloat16", "float16"]
     frames: int
     width: int
@@ -225,6 +226,7 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
         model_version=model.version,
         model_source=model.source,
         model_revision=model.revision,
+        recipe=model.recipe,
         dtype=model.dtype,
         frames=length.frames,
         width=size.width,
@@ -239,6 +241,7 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
 def render_key(spec: RenderSpec) -> str:
     """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8. Of an eye, its numbers."""
     canonical: dict[str, Any] = {"schema": RENDER_KEY_SCHEMA, **spec.model_dump(mode="json", exclude={"optics"})}
+    canonical["recipe"] = spec.recipe.levers or "plain"  # a lever that is added one day and is off moves no key
     if spec.optics is not None:
         canonical["optics"] = spec.optics.numbers
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

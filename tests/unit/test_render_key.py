@@ -5,6 +5,7 @@ import pytest
 from shared.models import models
 from shared.optics import OPTICS_VERSION, Figure, Lens, Optics
 from shared.perspectives import perspectives
+from shared.recipes import Recipe
 from shared.requests import (
     PUBLIC,
     RenderSpec,
@@ -86,7 +87,7 @@ GOLDEN_SPEC = RenderSpec(
     model_source="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     model_revision="main",
     adapters=("a", "b"),
-    recipe="plain",
+    recipe=Recipe(),
     dtype="bfloat16",
     frames=81,
     width=832,
@@ -116,7 +117,7 @@ OTHERWISE: dict[str, object] = {
     "model_source": "elsewhere",
     "model_revision": "v2",
     "adapters": ("b", "a"),
-    "recipe": "fast",
+    "recipe": Recipe(compile=True),
     "dtype": "float16",
     "frames": 49,
     "width": 480,
