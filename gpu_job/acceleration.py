@@ -92,7 +92,7 @@ def _accelerate_denoiser(
         "fp8_weights": lambda: _keep_in_fp8(part, device),
         "attention": lambda: _choose_attention(part, recipe.attention, device),
         "step_cache": lambda: _cache_steps(part, recipe.step_cache or 0),
-        "compile": lambda: _compile(part, kernels, is_whole=not recipe.step_cache),
+        "compile": lambda: _compile(part, recipe, kernels),
     }
     take_off: dict[str, Callable[[], None]] = {
         "attention": lambda: _set_attention(part, None),
@@ -208,12 +208,15 @@ def _stop_caching(part: Any) -> None:  # noqa: ANN401 - as above
     part.disable_cache()
 
 
-def _compile(part: Any, kernels: KernelStore | None, *, is_whole: bool) -> str:  # noqa: ANN401 - as above
+def _compile(part: Any, recipe: Recipe, kernels: KernelStore | None) -> str:  # noqa: ANN401 - as above
     if not getattr(part, "_repeated_blocks", None):
         raise UnsuitableError(f"{type(part).__name__} names no repeated blocks")
+    if recipe.fp8_weights:
+        raise UnsuitableError("weights in 8 bits are cast layer by layer, which no graph can hold")
     if kernels is not None:
         kernels.fetch(part)
-    part.compile_repeated_blocks(fullgraph=is_whole)  # a step cache decides by what it sees, which breaks the graph
+    # A step cache decides by what it sees, which breaks the graph.
+    part.compile_repeated_blocks(fullgraph=recipe.step_cache is None)
     return ""
 
 
