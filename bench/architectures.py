@@ -1,17 +1,21 @@
-"""Pipelines to measure: Wan's architectures at toy and full size, with random weights. They draw noise, as fast as ever.
+"""Pipelines to measure: Wan's architectures at toy and full size. Their weights are random: they draw noise.
 
-What weights say decides nothing about speed, but for a cache of steps: how often it hits is the trained model's affair.
-The numbers are those of the models' own config files: Wan-AI/Wan2.1-T2V-1.3B-Diffusers, Wan-AI/Wan2.2-TI2V-5B-Diffusers.
+What weights say decides nothing about speed, but for a cache of steps: how often it hits is a trained model's affair.
+The numbers are those of the config files of Wan-AI/Wan2.1-T2V-1.3B-Diffusers and Wan-AI/Wan2.2-TI2V-5B-Diffusers.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
 from transformers import ByT5Tokenizer, UMT5Config, UMT5EncoderModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: umT5-XXL, which all of them read with.
 UMT5_XXL: Final = {
@@ -43,26 +47,36 @@ class Architecture:
     vae: dict[str, Any]
     pipeline: dict[str, Any] = field(default_factory=dict)
 
-    def build(self, device: str) -> WanPipeline:
-        """The pipeline with random weights, made on the device (``meta``: no weights at all)."""
-        torch.manual_seed(0)
-        default = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)
-        try:
-            with torch.device(device):
-                parts = {
-                    "text_encoder": UMT5EncoderModel(UMT5Config(**self.text_encoder)).eval(),
-                    "transformer": WanTransformer3DModel(**self.transformer).eval(),
-                    "vae": AutoencoderKLWan(**self.vae).eval(),
-                }
-        finally:
-            torch.set_default_dtype(default)
+    def reader(self, device: str) -> UMT5EncoderModel:
+        """The text encoder with random weights, made on the device (``meta``: no weights at all)."""
+        with _making(self.dtype, device):
+            return UMT5EncoderModel(UMT5Config(**self.text_encoder)).eval()
+
+    def pipeline_without_reader(self, device: str) -> WanPipeline:
+        """All the rest: the text encoder is most of the bytes, and no lever is about it."""
+        with _making(self.dtype, device):
+            transformer, vae = WanTransformer3DModel(**self.transformer).eval(), AutoencoderKLWan(**self.vae).eval()
         return WanPipeline(
             tokenizer=ByT5Tokenizer(extra_ids=0),
+            text_encoder=None,
+            transformer=transformer,
+            vae=vae,
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            **{name: part.to(self.dtype) for name, part in parts.items()},
             **self.pipeline,
         )
+
+
+@contextmanager
+def _making(dtype: torch.dtype, device: str) -> Iterator[None]:
+    """Where modules are made in this dtype on this device, always the same."""
+    torch.manual_seed(0)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(default)
 
 
 TINY: Final = Architecture(

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
-from shared.errors import ErrorCode, Permanent  # noqa: E402
+from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
 from tests.render import untrained_wan  # noqa: E402
 from tests.unit.renderer_world import SPEC, drawn  # noqa: E402
 
@@ -69,7 +69,6 @@ def test_an_adapter_changes_the_weights_by_its_product_and_the_pictures_with_the
         "transformer_2=few-steps:lora.safetensors",
         "few-steps:half.safetensors",
         "few-steps:other.safetensors",
-        "few-steps:nothing.safetensors",
     ],
 )
 def test_an_adapter_that_does_not_fit_is_refused_and_never_left_out(models_with_lora: Path, name: str) -> None:
@@ -78,3 +77,9 @@ def test_an_adapter_that_does_not_fit_is_refused_and_never_left_out(models_with_
         drawn(renderer, SPEC.model_copy(update={"adapters": (name,)}))
     assert caught.value.code is ErrorCode.MODEL_UNAVAILABLE
     assert name in caught.value.detail
+
+
+def test_an_adapter_whose_file_is_not_there_may_be_there_later(models_with_lora: Path) -> None:
+    name = "few-steps:nothing.safetensors"
+    with pytest.raises(Retryable, match=name):
+        drawn(DiffusersRenderer(models_with_lora, device="cpu"), SPEC.model_copy(update={"adapters": (name,)}))
