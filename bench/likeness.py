@@ -28,7 +28,9 @@ def ssim(frames: NDArray[np.float32], others: NDArray[np.float32]) -> float:
     """Structural similarity of the greys, averaged over the frames; 1 is equal."""
     shares = []
     for frame, other in zip(frames, others, strict=True):  # one at a time: a clip of squares takes gigabytes
-        x, y = (torch.from_numpy(each).double().mean(dim=-1)[None, None] for each in (frame, other))
+        x, y = (
+            torch.from_numpy(np.ascontiguousarray(each)).double().mean(dim=-1)[None, None] for each in (frame, other)
+        )
         mean_x, mean_y = avg_pool2d(x, WINDOW, 1), avg_pool2d(y, WINDOW, 1)
         var_x, var_y = avg_pool2d(x * x, WINDOW, 1) - mean_x**2, avg_pool2d(y * y, WINDOW, 1) - mean_y**2
         both = avg_pool2d(x * y, WINDOW, 1) - mean_x * mean_y

@@ -35,7 +35,6 @@ from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[a
 from transformers.utils import logging as transformers_logging
 
 from gpu_job.acceleration import accelerate
-from gpu_job.adapters import fuse_adapter
 from gpu_job.kernel_store import KernelStore
 from gpu_job.memory import memory_ran_out, save_memory
 from gpu_job.renderer import StartOverError
@@ -54,8 +53,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Source, revision, dtype, adapters, recipe: what tells one loaded pipeline from another.
-ModelKey = tuple[str, str, str, tuple[str, ...], "Recipe"]
+#: Source, revision, dtype, recipe: what tells one loaded pipeline from another.
+ModelKey = tuple[str, str, str, "Recipe"]
 
 #: Frames handed over at a time when a clip was decoded at once: 32 bits a value make 832x480 about 5 MB a frame.
 CHUNK_FRAMES = 8
@@ -164,6 +163,8 @@ class DiffusersRenderer:
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
+        if spec.adapters:
+            raise Permanent("This renderer knows no adapters.")
         self._load_s = 0.0
         # 1. Load, denoise, decode as far as it takes ever more memory
         chunks: Iterator[NDArray[np.float32]] | None = None
@@ -230,19 +231,18 @@ class DiffusersRenderer:
     def _load(self, spec: RenderSpec) -> tuple[DiffusionPipeline, Mapping[str, str]]:
         folder = self._folder(spec.model_source)
         where: dict[str, Any] = {"local_files_only": True} if folder else {"revision": spec.model_revision}
-        source = spec.model_source
         try:
-            pipe = _pipeline_class(folder).from_pretrained(folder or source, dtype=getattr(torch, spec.dtype), **where)
+            pipe = _pipeline_class(folder).from_pretrained(
+                folder or spec.model_source, dtype=getattr(torch, spec.dtype), **where
+            )
             pipe.set_progress_bar_config(disable=True)
-            for source in spec.adapters:
-                fuse_adapter(pipe, source, models_dir=self._models_dir)
             levers = accelerate(pipe, spec.recipe, device=self._device, kernels=self._kernels)
             if self._too_large:
                 save_memory(pipe, self._device)
             else:
                 pipe.to(self._device)
         except (OSError, httpx.HTTPError, ValueError, TypeError, AttributeError, ImportError, KeyError) as exc:
-            raise load_error(exc, source) from exc
+            raise load_error(exc, spec.model_source) from exc
         return pipe, levers
 
     def _folder(self, source: str) -> Path | None:
@@ -318,7 +318,7 @@ def _pipeline_class(folder: Path | None) -> type[DiffusionPipeline]:
 
 
 def _key(spec: RenderSpec) -> ModelKey:
-    return spec.model_source, spec.model_revision, spec.dtype, spec.adapters, spec.recipe
+    return spec.model_source, spec.model_revision, spec.dtype, spec.recipe
 
 
 def _arguments(pipe: DiffusionPipeline, source: str) -> frozenset[str]:
