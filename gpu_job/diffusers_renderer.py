@@ -23,7 +23,9 @@ from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-def
 from torch._dynamo.callback import callback_handler
 from transformers.utils import logging as transformers_logging
 
+from gpu_job.acceleration import accelerate
 from gpu_job.few_steps import FewStepScheduler
+from gpu_job.kernel_store import KernelStore
 from gpu_job.loading import LoadClock, load_pipeline
 from gpu_job.memory import RESERVE_GB, DeviceMemory, Fit, call_up, how_it_fits, memory_ran_out, save_memory, take_turns
 from gpu_job.renderer import LoadTimes, StartOverError
@@ -33,7 +35,7 @@ from shared.errors import ErrorCode, Permanent, Retryable
 from shared.models import Clip, Size, models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterator
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
     from pathlib import Path
 
     from diffusers import DiffusionPipeline
@@ -65,6 +67,8 @@ class _Warm:
     #: Names of the arguments of its ``__call__``.
     arguments: frozenset[str]
     fit: Fit
+    #: Which levers of the recipe it runs with, and what speaks against the others; see `gpu_job.acceleration`.
+    levers: Mapping[str, str]
 
 
 class DiffusersRenderer:
@@ -89,6 +93,7 @@ class DiffusersRenderer:
         device: ``cuda`` when there is one, else ``cpu``.
         threads: of the CPU; torch decides when absent.
         served: ids of the models that it renders with; any when absent.
+        kernels_dir: where compiled kernels are kept for later workers, if anywhere.
 
     Raises:
         ValueError: this machine has no such device.
@@ -101,9 +106,11 @@ class DiffusersRenderer:
         device: str | None = None,
         threads: int | None = None,
         served: Collection[str] | None = None,
+        kernels_dir: Path | None = None,
     ) -> None:
         self._models_dir = models_dir
         self._served = served
+        self._kernels = KernelStore(kernels_dir) if kernels_dir else None
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self._device = torch.device(device)
@@ -146,12 +153,15 @@ class DiffusersRenderer:
         """What they, and those of compiling, went into."""
         return self._load_times._replace(compile_s=self._compiling.seconds)
 
+    @property
+    def levers(self) -> dict[str, str]:
+        """Which levers of its recipe the loaded model runs with, and why not with the others: for the receipt."""
+        return dict(self._warm.levers) if self._warm else {}
+
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
         if self._served is not None and spec.model not in self._served:
             raise Retryable(f"This worker does not serve {spec.model}; another may.")
-        if spec.recipe != "plain":
-            raise Permanent("This renderer knows no recipes.")
         self._load_s, self._load_times = 0.0, LoadTimes()
         self._compiling.seconds = 0.0
         # 1. Load, denoise, decode as far as it takes ever more memory
@@ -213,11 +223,12 @@ class DiffusersRenderer:
         if self._warm is None:
             started, clock = time.monotonic(), LoadClock()
             try:
-                pipe = self._load(spec, fit, clock)
+                pipe, levers = self._load(spec, fit, clock)
             finally:
                 self._load_s += time.monotonic() - started
                 self._load_times = LoadTimes(*map(sum, zip(self._load_times, clock.times, strict=True)))
-            self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source), fit=fit)
+            arguments = _arguments(pipe, spec.model_source)
+            self._warm = _Warm(key=key, pipe=pipe, arguments=arguments, fit=fit, levers=levers)
             seconds = {name: round(each, 3) for name, each in clock.times._asdict().items()}
             log.info("model loaded", extra={"action": "load", "model": spec.model, "fit": fit.value, **seconds})
         elif fit is Fit.BY_PARTS and self._warm.fit is Fit.WHOLE:  # a larger clip than those before
@@ -262,8 +273,9 @@ class DiffusersRenderer:
             self._free_memory()
             log.info("model let go of", extra={"action": "unload", "pipeline": gone})
 
-    def _load(self, spec: RenderSpec, fit: Fit, clock: LoadClock) -> DiffusionPipeline:
+    def _load(self, spec: RenderSpec, fit: Fit, clock: LoadClock) -> tuple[DiffusionPipeline, Mapping[str, str]]:
         pipe = load_pipeline(spec, models_dir=self._models_dir, clock=clock)
+        levers = accelerate(pipe, spec.recipe, device=self._device, kernels=self._kernels)
         with clock.counting("move_s"):
             if self._too_large:
                 save_memory(pipe, self._device)
@@ -271,7 +283,7 @@ class DiffusersRenderer:
                 take_turns(pipe, self._device)
             else:
                 pipe.to(self._device)
-        return pipe
+        return pipe, levers
 
     def _unload(self) -> None:
         self._warm = None

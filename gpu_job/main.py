@@ -103,7 +103,11 @@ def _diffusers_renderer(settings: WorkerSettings) -> Renderer:
     from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: PLC0415 - imports torch: only once there is work
 
     return DiffusersRenderer(
-        settings.models_dir, device=settings.device, threads=settings.threads, served=settings.served_models
+        settings.models_dir,
+        device=settings.device,
+        threads=settings.threads,
+        served=settings.served_models,
+        kernels_dir=settings.kernels_dir,
     )
 
 

@@ -24,6 +24,8 @@ class WorkerSettings(Settings):
     """Whether a new worker loads the first of them and draws a clip before it asks for work."""
     ready_file: Path | None = None
     """File that a worker creates when it begins to ask for work, for a probe; none when empty."""
+    kernels_dir: Path | None = None
+    """Folder where compiled kernels are kept for later workers, as a mounted bucket; they are not when empty."""
     device: str | None = None
     """Torch device, such as ``cuda:0``; the best there is when empty."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

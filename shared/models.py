@@ -9,9 +9,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.catalogue import Entry, load
 from shared.optics import Sourced
+from shared.recipes import Lever, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,8 +117,6 @@ class Model(Entry):
     """Added when it is loaded."""
     sampler: Sampler | None = None
     """For few-step models; the pipeline's own scheduler when absent."""
-    recipe: str = "plain"
-    """Acceleration recipe."""
     licence: str
     trained: bool
     """False for a model whose pictures are noise."""
@@ -131,10 +131,20 @@ class Model(Entry):
     """Classifier-free guidance scale; 1 is off."""
     dtype: Literal["float32", "bfloat16", "float16"]
     negative_prompt: str = ""
+    recipe: Recipe = Recipe()
+    """What makes it faster."""
+    gains: Annotated[dict[Lever, str], Field(default_factory=dict)]
+    """What each lever of the recipe was measured to gain: the factor, the PSNR of the pictures, the GPU, the date."""
     memory: Memory
     """What it takes."""
     tested_on: tuple[str, ...] = ()
     """Machines that its real weights were run on; empty: nobody has yet."""
+
+    @model_validator(mode="after")
+    def _gains_are_measured(self) -> Self:
+        if unmeasured := ", ".join(lever for lever in self.recipe.levers if lever not in self.gains):
+            raise PydanticCustomError("unmeasured", "has no measured gain for {levers}", {"levers": unmeasured})
+        return self
 
     @model_validator(mode="after")
     def _has_a_noise_level_for_each_step(self) -> Self:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.errors import ErrorCode, Rejected, faults_of
 from shared.models import Adapter, Model, Sampler, models
 from shared.optics import OPTICS_VERSION, Optics
 from shared.perspectives import perspectives
+from shared.recipes import Recipe
 from shared.themes import themes
 
 if TYPE_CHECKING:
@@ -163,8 +164,9 @@ class RenderSpec(BaseModel):
     """Adapters on top of the model, such as few-step LoRAs."""
     sampler: Sampler | None = None
     """How few-step models are sampled; null: by the pipeline's own scheduler."""
-    recipe: str = "plain"
-    """Acceleration recipe: changes bits, so it is part of the key."""
+    recipe: Annotated[Recipe, BeforeValidator(lambda recipe: {} if recipe == "plain" else recipe)] = Recipe()
+    """What makes it faster: changes bits, so it is part of the key. Specs that were stored before there were levers
+    have the word ``plain`` here."""
     dtype: Literal["float32", "bfloat16", "float16"]
     frames: int
     width: int
@@ -259,6 +261,7 @@ def render_key(spec: RenderSpec) -> str:
         "schema": RENDER_KEY_SCHEMA,
         **spec.model_dump(mode="json", exclude={"optics"} | unset),
     }
+    canonical["recipe"] = spec.recipe.levers or "plain"  # a lever that is added one day and is off moves no key
     if spec.optics is not None:
         canonical["optics"] = spec.optics.numbers
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

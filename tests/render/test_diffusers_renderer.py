@@ -237,7 +237,7 @@ def test_a_model_that_is_broken_on_this_machine_may_be_whole_on_another(tmp_path
         drawn(DiffusersRenderer(tmp_path, device="cpu"), changed(model_source="broken"))
 
 
-@pytest.mark.parametrize("change", [{"frames": 10}, {"width": 72}, {"recipe": "cached"}])
+@pytest.mark.parametrize("change", [{"frames": 10}, {"width": 72}])
 def test_what_the_model_can_not_do_exactly_is_refused(renderer: DiffusersRenderer, change: dict[str, object]) -> None:
     with pytest.raises(Permanent) as caught:
         drawn(renderer, changed(**change))
