@@ -37,12 +37,16 @@ class Listener:
 
     def __init__(self, *, enough: int = 1000) -> None:
         self.heard: list[tuple[Stage, int, int]] = []
+        self.previews: list[str] = []
         self._enough = enough
 
     def moved(self, stage: Stage, done: int, total: int) -> None:
         self.heard.append((stage, done, total))
         if len(self.heard) >= self._enough:
             raise RenderStopped
+
+    def previewed(self, path: str) -> None:
+        self.previews.append(path)
 
 
 def drawn(renderer: Renderer, spec: RenderSpec = SPEC, *, watch: Listener | None = None) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from gpu_job.making import make_video
 from gpu_job.pictures import read_frames
 from gpu_job.renderer import RenderStopped, StartOverError
 from gpu_job.test_pattern import TestPatternRenderer
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import poster_path, preview_path, receipt_path, video_path
 from shared.commits import Commit, find_commit
 from shared.documents import Stage, Usage, Video
 from shared.errors import Permanent, Retryable
@@ -38,12 +38,16 @@ class Witness:
 
     def __init__(self, *, stop_at: tuple[Stage, int] | None = None) -> None:
         self.seen: list[tuple[Stage, int, int]] = []
+        self.previews: list[str] = []
         self._stop_at = stop_at
 
     def moved(self, stage: Stage, done: int, total: int) -> None:
         if (stage, done) == self._stop_at:
             raise RenderStopped
         self.seen.append((stage, done, total))
+
+    def previewed(self, path: str) -> None:
+        self.previews.append(path)
 
 
 @pytest.fixture
@@ -76,11 +80,9 @@ def committed(world: World) -> tuple[Commit, Video]:
 def test_the_commit_is_the_last_upload(world: World) -> None:
     make(world)
 
-    assert world.artifacts.created == [
-        poster_path(world.key, ATTEMPT),
-        receipt_path(world.key, ATTEMPT),
-        video_path(world.key),
-    ]
+    beside = {path(world.key, ATTEMPT) for path in (preview_path, poster_path, receipt_path)}
+    assert set(world.artifacts.created[:-1]) == beside
+    assert world.artifacts.created[-1] == video_path(world.key)
 
 
 def test_the_video_has_the_frames_that_were_asked_for_and_the_poster_is_one_of_them(
@@ -199,13 +201,13 @@ def stopped_while_encoding(world: World) -> None:
 
 
 def no_answer_to_the_poster(world: World) -> None:
-    world.artifacts.meddling.before("create", no_answer)
+    world.artifacts.meddling.before("create", nothing, no_answer)
     with pytest.raises(Retryable):
         make(world)
 
 
 def no_answer_to_the_video(world: World) -> None:
-    world.artifacts.meddling.before("create", nothing, nothing, no_answer)
+    world.artifacts.meddling.before("create", nothing, nothing, nothing, no_answer)
     with pytest.raises(Retryable):
         make(world)
 
