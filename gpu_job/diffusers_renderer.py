@@ -1,8 +1,8 @@
 """The real renderer: any text-to-video pipeline of diffusers. Enters: a `RenderSpec`. Leaves: frames, chunk by chunk.
 
-Nothing here knows a model: what a pipeline can be told is read from the signature of its ``__call__``. Only Wan gets
-more, since decoding dominates a clip of few steps: `gpu_job.wan_decoder` decodes and hands over its frames group by
-group. Other autoencoders are decoded at once, by their pipelines: each has its own way.
+Nothing here knows a model: what a pipeline can be told is read from the signature of its ``__call__``. Some get more,
+since decoding dominates a clip of few steps: `gpu_job.decoders` decodes and hands over their frames group by group.
+Others are decoded at once, by their pipelines: each has its own way.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import gc
 import importlib
 import inspect
 import logging
+import resource
+import sys
 import time
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -34,9 +36,10 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # loaded on demand
 from transformers.utils import logging as transformers_logging
 
+from gpu_job.decoders import decoder_of
 from gpu_job.memory import memory_ran_out, save_memory
-from gpu_job.renderer import StartOverError
-from gpu_job.wan_decoder import decodes_by_group, wan_groups
+from gpu_job.renderer import Account, StartOverError
+from gpu_job.sketches import Sketcher, Step
 from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
 
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from gpu_job.decoders import Decoder
     from gpu_job.renderer import Watch
     from shared.requests import RenderSpec
 
@@ -53,14 +57,17 @@ log = logging.getLogger(__name__)
 #: Source, revision, dtype: what tells one loaded pipeline from another.
 ModelKey = tuple[str, str, str]
 
-#: Frames handed over at a time when a clip was decoded at once: 32 bits a value make 832x480 about 5 MB a frame.
-CHUNK_FRAMES = 8
+#: Frames handed over at a time when a clip was decoded at once: 32 bits a value make 832x480 about 5 MB a frame, and
+#: some chunks wait or are in work further on.
+CHUNK_FRAMES = 4
 #: Names of the argument that says how many frames, in order of preference.
 LENGTH_ARGUMENTS = ("num_frames", "video_length")
 #: Names of the argument that says how many frames a second, for the few pipelines that want to know.
 RATE_ARGUMENTS = ("frame_rate", "fps")
 #: Classes of pipelines that are ours. Loaded from folders alone: no hub decides what code runs here.
 OWN_CLASSES = {"PocketPipeline": "gpu_job.pocket.pipeline"}
+#: What schedulers are told of a step; nearly all of them by these names.
+STEP_ARGUMENTS = frozenset({"model_output", "timestep", "sample"})
 #: What people read where memory does not suffice.
 CLIP_TOO_LARGE = "The clip does not fit into the memory of the machine that renders it; a smaller or shorter one may."
 MODEL_TOO_LARGE = "The model does not fit into the memory of the machine that renders with it."
@@ -84,6 +91,7 @@ class _Warm:
     pipe: DiffusionPipeline
     #: Names of the arguments of its ``__call__``.
     arguments: frozenset[str]
+    sketcher: Sketcher
 
 
 class DiffusersRenderer:
@@ -127,6 +135,11 @@ class DiffusersRenderer:
             silence()
         self._warm: _Warm | None = None
         self._load_s = 0.0
+        self._seconds: dict[str, float] = {}
+        #: When the latest step ended; what a pipeline does after the last is decoding.
+        self._denoised_at = 0.0
+        #: What is being drawn, and its latest step, while it is.
+        self._drawing: tuple[RenderSpec, Step] | None = None
         #: The model that memory ran out on, and that is to be run with `save_memory`.
         self._too_large: ModelKey | None = None
 
@@ -142,11 +155,35 @@ class DiffusersRenderer:
         """Seconds that the latest render spent on loading its model; 0 when it was warm."""
         return self._load_s
 
+    @property
+    def account(self) -> Account:
+        """See `gpu_job.renderer.Renderer.account`."""
+        software = {"cuda": str(torch.version.cuda)} if self._device.type == "cuda" else {}
+        return Account(
+            seconds={"load": self._load_s, **self._seconds}, peak_memory_bytes=self._peak_bytes(), software=software
+        )
+
+    def _peak_bytes(self) -> int:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+    def sketch(self) -> NDArray[np.float32] | None:
+        """See `gpu_job.renderer.Renderer.sketch`."""
+        if self._drawing is None or self._warm is None:
+            return None
+        spec, step = self._drawing
+        picture = self._warm.sketcher.sketch(step, spec)
+        return None if picture is None else picture.numpy()
+
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
         if spec.adapters or spec.recipe != "plain":
             raise Permanent("This renderer knows neither adapters nor recipes.")
         self._load_s = 0.0
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
         # 1. Load, denoise, decode as far as it takes ever more memory
         chunks: Iterator[NDArray[np.float32]] | None = None
         while chunks is None:
@@ -157,10 +194,11 @@ class DiffusersRenderer:
         # 2. Decode the rest and hand over
         count = 0
         try:
-            for chunk in chunks:
+            for chunk in self._timed(chunks):
                 count += len(chunk)
                 _check(chunk, count, spec)
                 yield chunk
+                del chunk  # those further on have it
         except (RuntimeError, MemoryError) as exc:
             self._save_memory(exc, spec)
             raise StartOverError(f"{self.device_name} has not enough free memory.") from exc
@@ -170,8 +208,28 @@ class DiffusersRenderer:
     def _begun(self, spec: RenderSpec, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """All the chunks, of which the first is decoded already."""
         warm = self._loaded(spec, watch)
-        chunks = _chunks(warm.pipe, self._denoised(warm, spec, watch))
-        return chain(list(islice(chunks, 1)), chunks)
+        begun = time.monotonic()
+        decoder = decoder_of(warm.pipe, spec.frames)
+        if decoder is None:
+            log.info(
+                "this clip is decoded at once",
+                extra={"action": "decode", "pipeline": type(warm.pipe).__name__, "frames": spec.frames},
+            )
+        drawn = self._denoised(warm, spec, watch, output_type="latent" if decoder else "pt")
+        self._seconds = {"denoise": self._denoised_at - begun, "decode": time.monotonic() - self._denoised_at}
+        chunks = _chunks(drawn, decoder)
+        return chain(list(islice(self._timed(chunks), 1)), chunks)
+
+    def _timed(self, chunks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """The same, their seconds counted as those of decoding."""
+        while True:
+            begun = time.monotonic()
+            chunk = next(chunks, None)
+            self._seconds["decode"] += time.monotonic() - begun
+            if chunk is None:
+                return
+            yield chunk
+            del chunk
 
     def _save_memory(self, exc: RuntimeError | MemoryError, spec: RenderSpec) -> None:
         """Make the next try at this model one that saves memory.
@@ -205,7 +263,9 @@ class DiffusersRenderer:
                 pipe = self._load(spec)
             finally:
                 self._load_s += time.monotonic() - started
-            self._warm = _Warm(key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source))
+            self._warm = _Warm(
+                key=key, pipe=pipe, arguments=_arguments(pipe, spec.model_source), sketcher=Sketcher(pipe)
+            )
         watch.moved(Stage.LOADING, 1, 1)
         return self._warm
 
@@ -250,26 +310,33 @@ class DiffusersRenderer:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _denoised(self, warm: _Warm, spec: RenderSpec, watch: Watch) -> torch.Tensor | NDArray[np.float32]:
-        """Run the pipeline: latents where they can be decoded group by group, else the whole clip."""
+    def _denoised(
+        self, warm: _Warm, spec: RenderSpec, watch: Watch, *, output_type: str
+    ) -> torch.Tensor | NDArray[np.float32]:
+        """Run the pipeline: latents, or the whole clip where they are decoded at once."""
         pipe = warm.pipe
         done = 0
+
+        def step_begins(step: Step) -> None:
+            self._drawing = spec, step
 
         def step_ended() -> None:
             nonlocal done
             if self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)  # the loop runs ahead of the GPU: wait, so that progress is true
             done += 1
+            self._denoised_at = time.monotonic()
             watch.moved(Stage.RENDERING, done, max(done, len(pipe.scheduler.timesteps)))
 
-        heard, stop_listening = _listen(warm, step_ended)
+        heard, stop_listening = _listen(warm, step_begins, step_ended)
         told = _told(warm.arguments, spec)
         try:
-            output = pipe(**told, **heard, output_type="latent" if decodes_by_group(pipe) else "pt")
+            output = pipe(**told, **heard, output_type=output_type)
         except (ValueError, TypeError) as exc:
             raise Permanent(f"The model can't draw this: {exc}") from exc
         finally:
             stop_listening()
+            self._drawing = None
             pipe.maybe_free_model_hooks()  # its own last step, which it has not reached when it was stopped
         video: torch.Tensor | NDArray[np.float32] = output.frames[0]
         return video
@@ -336,39 +403,41 @@ def _told(arguments: frozenset[str], spec: RenderSpec) -> dict[str, Any]:
     return {name: wish for name, wish in wishes.items() if name in arguments}
 
 
-def _listen(warm: _Warm, step_ended: Callable[[], None]) -> tuple[dict[str, Any], Callable[[], None]]:
-    """Have ``step_ended`` called after every denoising step.
+def _listen(
+    warm: _Warm, step_begins: Callable[[Step], None], step_ended: Callable[[], None]
+) -> tuple[dict[str, Any], Callable[[], None]]:
+    """Have ``step_begins`` called with what the scheduler is told of every step, and ``step_ended`` after each.
 
     Returns:
         What the pipeline must be told for it, and what ends it.
     """
-    if "callback_on_step_end" in warm.arguments:
-
-        def on_step_end(_pipe: object, _step: int, _timestep: object, _tensors: dict[str, Any]) -> dict[str, Any]:
-            step_ended()
-            return {}
-
-        return {"callback_on_step_end": on_step_end}, lambda: None
-
     scheduler = warm.pipe.scheduler
-    step = scheduler.step
+    step, signature = scheduler.step, inspect.signature(scheduler.step)
+    tells_of_ends = "callback_on_step_end" in warm.arguments
 
     @functools.wraps(step)  # pipelines read the signature
     def step_and_tell(*args: object, **kwargs: object) -> object:
+        told = signature.bind(*args, **kwargs).arguments
+        if told.keys() >= STEP_ARGUMENTS:
+            step_begins(Step(**{name: told[name] for name in STEP_ARGUMENTS}))
         result = step(*args, **kwargs)
-        step_ended()
+        if not tells_of_ends:
+            step_ended()
         return result
 
+    def on_step_end(_pipe: object, _step: int, _timestep: object, _tensors: dict[str, Any]) -> dict[str, Any]:
+        step_ended()
+        return {}
+
     scheduler.step = step_and_tell
-    return {}, lambda: delattr(scheduler, "step")
+    return {"callback_on_step_end": on_step_end} if tells_of_ends else {}, lambda: delattr(scheduler, "step")
 
 
-def _chunks(pipe: DiffusionPipeline, video: torch.Tensor | NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+def _chunks(video: torch.Tensor | NDArray[np.float32], decoder: Decoder | None) -> Iterator[NDArray[np.float32]]:
     """The frames of what `DiffusersRenderer._denoised` returned, as ``(n, H, W, 3) float32``."""
     if isinstance(video, np.ndarray):  # (T, H, W, 3): a pipeline that knows no tensors as output
         video = torch.from_numpy(video).permute(0, 3, 1, 2)
-    parts = wan_groups(pipe, video) if decodes_by_group(pipe) else torch.split(video, CHUNK_FRAMES)
-    for part in parts:
+    for part in decoder(video) if decoder else torch.split(video, CHUNK_FRAMES):
         yield _as_array(part)
 
 

@@ -29,7 +29,6 @@ def preview(sketch: NDArray[np.float32], spec: RenderSpec) -> bytes:
     """A sketch ``(h, w, 3) in [0, 1]`` as a JPEG.
 
     Raises:
-        StartOverError: memory ran out.
         ValueError: values that are no numbers.
     """
     if not np.isfinite(sketch).all():
@@ -39,10 +38,12 @@ def preview(sketch: NDArray[np.float32], spec: RenderSpec) -> bytes:
     picture = Image.fromarray(np.rint(np.clip(sketch, 0, 1) * 255).astype(np.uint8))
     frame = np.asarray(picture.resize(size, Image.Resampling.BICUBIC)).astype(np.float32) / np.float32(255)
     if (eye := eye_of(spec)) is not None:
-        from gpu_job.sight import see  # noqa: PLC0415 - imports torch: only once there is work
+        import torch  # noqa: PLC0415 - only once there is work
+
+        from gpu_job.vision.eye import see  # noqa: PLC0415 - see there
 
         # On the CPU, which waits while a GPU draws, and whose memory the model does not need.
-        frame = np.concatenate(list(see(iter([frame[None]]), eye, fps=spec.fps, device="cpu")))[0]
+        frame = see(torch.from_numpy(frame[None]), eye, fps=spec.fps)[0].numpy()
     file = io.BytesIO()
     Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
