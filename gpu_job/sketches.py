@@ -75,8 +75,12 @@ def clean_latents(step: Step, scheduler: Any) -> torch.Tensor | None:  # noqa: A
     share = float(scheduler.alphas_cumprod[int(step.timestep)])
     signal, noise = share**0.5, (1 - share) ** 0.5
     if kind == "epsilon" and signal:
-        return (sample - noise * output) / signal
-    return signal * sample - noise * output if kind == "v_prediction" else None
+        sample = (sample - noise * output) / signal
+    elif kind == "v_prediction":
+        sample = signal * sample - noise * output
+    else:
+        return None
+    return sample
 
 
 class Sketcher:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gpu_job.lease import Lease
-from shared.artifact_paths import human_view_path, poster_path, receipt_path, render_folder, video_path
+from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path, render_folder, video_path
 from shared.documents import State, Status
 from shared.errors import Retryable
 from shared.settling import complete_from_object
@@ -26,7 +26,7 @@ def worker_of(world: PrivateWorld) -> Lease:
 
 def upload(world: PrivateWorld, lease: Lease) -> None:
     """All that an attempt puts into the bucket."""
-    for path in (poster_path, human_view_path, receipt_path):
+    for path in (preview_path, poster_path, human_view_path, receipt_path):
         world.artifacts.create(path(world.key, lease.attempt), b"x", content_type="image/jpeg")
     put_video(world.artifacts, world.key, attempt=lease.attempt)
 

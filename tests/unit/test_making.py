@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -157,6 +158,7 @@ def test_the_receipt_holds_all_that_is_needed_to_make_the_video_again(world: Wor
     assert receipt.spec == world.render.spec
     assert isinstance(receipt.usage, Usage)
     assert {"numpy", "av", "python"} <= receipt.software.keys()
+    assert {"encode_video", "whole"} <= receipt.seconds.keys()
     assert receipt.started_at == receipt.finished_at == world.clock.now()
 
 
@@ -278,3 +280,58 @@ def test_a_render_starts_over_no_more_than_once(world: World) -> None:
 
     assert world.artifacts.get(video_path(world.key)) is None
     assert list(world.folder.iterdir()) == []
+
+
+# --- preview ---
+
+
+def test_a_preview_is_uploaded_half_way_and_told_of(world: World) -> None:
+    witness = Witness()
+
+    make(world, watch=witness)
+
+    name = preview_path(world.key, ATTEMPT)
+    assert witness.previews == [name]
+    assert world.artifacts.created[0] == name
+    picture = Image.open(io.BytesIO(world.artifacts.read(name)))
+    assert (picture.format, picture.size) == ("JPEG", (128, 128))
+
+
+def test_without_a_preview_the_video_is_made_all_the_same(world: World) -> None:
+    world.artifacts.meddling.before("create", no_answer)
+    witness = Witness()
+
+    make(world, watch=witness)
+
+    assert witness.previews == []
+    assert committed(world)[0].attempt == ATTEMPT
+
+
+def test_a_sketch_that_holds_no_numbers_is_not_shown(world: World) -> None:
+    class Blind(TestPatternRenderer):
+        def sketch(self) -> NDArray[np.float32]:
+            return np.full((8, 8, 3), np.nan, np.float32)
+
+    witness = Witness()
+
+    make(world, renderer=Blind(), watch=witness)
+
+    assert witness.previews == []
+    assert preview_path(world.key, ATTEMPT) not in world.artifacts.created
+
+
+def test_a_renderer_that_can_not_sketch_has_no_preview(world: World) -> None:
+    witness = Witness()
+
+    make(world, renderer=GreyRenderer(), watch=witness)
+
+    assert witness.previews == []
+    assert preview_path(world.key, ATTEMPT) not in world.artifacts.created
+
+
+def test_no_thread_outlives_the_render_whatever_happens(world: World) -> None:
+    before = threading.active_count()
+
+    stopped_while_encoding(world)
+
+    assert threading.active_count() == before
