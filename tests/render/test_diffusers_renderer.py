@@ -354,3 +354,67 @@ def test_a_pipeline_class_that_diffusers_does_not_have_is_refused_for_good(error
     translated = load_error(error, "owner/name")
     assert isinstance(translated, Permanent)
     assert translated.code is ErrorCode.MODEL_UNAVAILABLE
+
+
+# --- decoding some frames at a time, sketches ---
+
+
+@pytest.mark.parametrize(("source", "groups"), [("someone/cogvideox", [9]), ("zeroscope", [4, 4, 1])])
+def test_frames_of_other_models_decoded_by_group_are_those_of_their_pipelines(
+    renderer: DiffusersRenderer, models_dir: Path, source: str, groups: list[int]
+) -> None:
+    spec = changed(model_source=source, guidance=6.0)
+    chunks = list(renderer.render(spec, watch=Listener()))
+    pipe = diffusers.DiffusionPipeline.from_pretrained(models_dir / source, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    output = pipe(
+        spec.prompt,
+        negative_prompt=spec.negative_prompt,
+        num_frames=spec.frames,
+        width=spec.width,
+        height=spec.height,
+        num_inference_steps=spec.steps,
+        guidance_scale=spec.guidance,
+        generator=torch.Generator().manual_seed(spec.seed),
+        output_type="np",
+    )
+    assert [len(chunk) for chunk in chunks] == groups
+    assert np.abs(np.concatenate(chunks) - output.frames[0]).max() < 1e-5
+
+
+def test_a_longer_clip_of_cogvideox_comes_in_several_groups(renderer: DiffusersRenderer) -> None:
+    spec = changed(model_source="someone/cogvideox", guidance=6.0, frames=17, steps=1)
+    chunks = [len(chunk) for chunk in renderer.render(spec, watch=Listener())]
+    assert chunks == [9, 8]
+
+
+class Sketching(Listener):
+    """Asks for a sketch after every step."""
+
+    def __init__(self, renderer: DiffusersRenderer) -> None:
+        super().__init__()
+        self._renderer = renderer
+        self.sketches: list[Any] = []
+
+    def moved(self, stage: Stage, done: int, total: int) -> None:
+        super().moved(stage, done, total)
+        if stage is Stage.RENDERING:
+            self.sketches.append(self._renderer.sketch())
+
+
+@pytest.mark.parametrize("source", [untrained_wan.SOURCE, "someone/cogvideox", "zeroscope"])
+def test_what_is_being_drawn_can_be_sketched_after_every_step_and_no_frame_changes(
+    renderer: DiffusersRenderer, source: str
+) -> None:
+    spec = changed(model_source=source)
+    before = drawn(renderer, spec)
+    watch = Sketching(renderer)
+
+    assert (drawn(renderer, spec, watch=watch) == before).all()
+
+    assert len(watch.sketches) == spec.steps
+    for sketch in watch.sketches:
+        assert sketch.shape == (6, 8, 3)
+        assert np.isfinite(sketch).all()
+        assert 0 <= sketch.min() <= sketch.max() <= 1
+    assert renderer.sketch() is None, "once it is drawn"

@@ -63,10 +63,10 @@ def rerender(*arguments: object) -> Result:
 
 
 def changed(made: Path, to: Path, **changes: Any) -> Path:
-    """A receipt like the one that was made, but for some fields; of its spec where they are of that."""
+    """A receipt like the one that was made, but for some fields; of its spec where that has them."""
     receipt = json.loads((made / "receipt.json").read_text())
     for name, value in changes.items():
-        (receipt if name in receipt else receipt["spec"])[name] = value
+        (receipt["spec"] if name in receipt["spec"] else receipt)[name] = value
     path = to / "changed.json"
     path.write_text(json.dumps(receipt))
     return path

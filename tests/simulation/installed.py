@@ -72,7 +72,7 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
         took = {"draw_s": 0, "see_s": 0, "encode_s": 0, "encode_human_view_s": 0, "whole_s": 0}
         return Film(video=encoded, human_view=None, **took)
 
-    threads = SimpleNamespace(Thread=Thread, Event=threading.Event)
+    threads = SimpleNamespace(Thread=Thread, Event=threading.Event, Lock=threading.Lock)
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     with ExitStack() as patches:

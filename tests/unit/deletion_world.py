@@ -48,4 +48,4 @@ def finish(world: PrivateWorld) -> None:
     world.put_attempt()
     world.work()
     assert world.render.state is State.COMPLETED
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5

@@ -282,7 +282,7 @@ def test_the_objects_of_a_private_job_go_with_it_although_its_render_is_gone(wor
 def test_while_another_job_shows_it_a_private_video_stays_although_its_render_is_gone(world: PrivateWorld) -> None:
     private_job_without_its_render(world, "job-0001", "job-0002")
     delete(world)
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5
     delete(world, "job-0002")
     assert (world.everything(), world.objects) == ({}, set())
 

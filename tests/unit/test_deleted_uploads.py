@@ -80,7 +80,7 @@ def test_who_wishes_for_it_again_before_it_is_heard_of_gets_it(world: PrivateWor
     world.wish("job-0002")
     world.hear()
     assert world.job("job-0002").status is Status.COMPLETED
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5
 
 
 def before_call(world: PrivateWorld, monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
@@ -136,7 +136,7 @@ def test_what_a_new_attempt_has_put_in_place_of_it_stays(world: PrivateWorld, mo
     before_call(world, monkeypatch, "delete", replaced)
     world.hear()
     assert world.job("job-0002").status is Status.COMPLETED
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5
 
 
 def test_what_no_worker_made_is_not_ours_to_delete(world: PrivateWorld) -> None:
