@@ -160,8 +160,8 @@ def fitted_matrix(vae: Any) -> torch.Tensor:  # noqa: ANN401 - an autoencoder of
 def normalised(vae: Any, latents: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
     """Latents ``(1, C, ...)`` of the autoencoder as its pipeline's model knows them."""
     config = vae.config
-    mean = getattr(vae, "latents_mean", config.get("latents_mean"))
-    std = getattr(vae, "latents_std", config.get("latents_std"))
+    kept = dict(vae.named_buffers())  # LTX has them here
+    mean, std = (kept.get(name, config.get(name)) for name in ("latents_mean", "latents_std"))
     if mean is None or std is None:
         scaled: torch.Tensor = (latents - (config.get("shift_factor") or 0.0)) * config.get("scaling_factor", 1.0)
         return scaled
