@@ -9,7 +9,7 @@ import importlib
 import time
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import diffusers
 import torch
@@ -25,11 +25,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # loaded on demand
+from torch._dynamo.callback import callback_handler
 
 from gpu_job.adapters import add_adapter
 from gpu_job.few_steps import FewStepScheduler
 from gpu_job.mounts import is_mounted_bucket, read_ahead
-from gpu_job.renderer import LoadTimes
 from shared.errors import ErrorCode, Permanent, Retryable
 
 if TYPE_CHECKING:
@@ -54,6 +54,17 @@ NOT_REACHABLE = (LocalEntryNotFoundError, httpx.TransportError, ConnectionError,
 LOAD_ERRORS = (OSError, httpx.HTTPError, ValueError, TypeError, AttributeError, ImportError, KeyError)
 
 
+class LoadTimes(NamedTuple):
+    """Seconds that loading took, by what they went into."""
+
+    #: Fetching: from the hub, or out of a mounted bucket.
+    download: float = 0.0
+    #: Files into the machine's memory.
+    read: float = 0.0
+    #: Onto the device.
+    move: float = 0.0
+
+
 class LoadClock:
     """Counts the seconds of each part of loading."""
 
@@ -71,6 +82,22 @@ class LoadClock:
             self.times = self.times._replace(**{part: seconds})
 
 
+class CompileClock:
+    """Counts the seconds that torch compiles, whoever told it to; that happens while the first clip is drawn."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._begun = 0.0
+        callback_handler.register_start_callback(self._begin)
+        callback_handler.register_end_callback(self._end)
+
+    def _begin(self, _: object) -> None:
+        self._begun = time.monotonic()
+
+    def _end(self, _: object) -> None:
+        self.seconds += time.monotonic() - self._begun
+
+
 def load_pipeline(spec: RenderSpec, *, models_dir: Path, clock: LoadClock) -> DiffusionPipeline:
     """The spec's pipeline, with its adapters and its way of sampling, on no device yet.
 
@@ -80,7 +107,7 @@ def load_pipeline(spec: RenderSpec, *, models_dir: Path, clock: LoadClock) -> Di
     """
     try:
         # 1. Fetch
-        with clock.counting("download_s"):
+        with clock.counting("download"):
             folder = _folder(spec.model_source, models_dir)
             kind = _class_of(spec, folder)
             if folder is None:
@@ -89,7 +116,7 @@ def load_pipeline(spec: RenderSpec, *, models_dir: Path, clock: LoadClock) -> Di
                 read_ahead(folder)
             files = [_file_of(adapter, models_dir) for adapter in spec.adapters]
         # 2. Read
-        with clock.counting("read_s"):
+        with clock.counting("read"):
             dtype = getattr(torch, spec.dtype)
             pipe = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **spec.pipeline_config)
             for adapter, file in zip(spec.adapters, files, strict=True):

@@ -73,6 +73,9 @@ class _Watch:
         if self.stop.is_set():
             raise RenderStopped
 
+    def previewed(self, path: str) -> None:
+        """Nobody waits for a preview."""
+
 
 def _spec(served: tuple[str, ...]) -> RenderSpec:
     offer = Offer(served=served, seed_pool=1)

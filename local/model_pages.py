@@ -21,9 +21,9 @@ there, and it can be served.
 FOOT = """## How a model is loaded
 
 `source` is a folder under `MODELS_DIR`, or else a hub id. `owner/name` may be a folder in a folder: a copy of a hub's
-model stands in for it. In a video's receipt, `load_s` is split into `download_s` (fetching), `read_s` (files into
-memory) and `move_s` (onto the device); `compile_s` is a part of `render_s`. The log has the same when a model is loaded
-(`"action": "load"`).
+model stands in for it. In a video's receipt, `seconds` splits `load` into `download` (fetching), `read` (files into
+memory) and `move` (onto the device); `compile` happens within `denoise` or `decode`. The log has the same when a model
+is loaded (`"action": "load"`) and when a video is committed (`"action": "commit"`).
 
 On a GPU, models stay loaded while there is room; the one that was not used for longest goes first. On a CPU, one stays.
 With `WARM_UP` set, a worker loads the first of `SERVED_MODELS` and draws a clip before it asks for work. When it is

@@ -58,7 +58,7 @@ def psnr(frames: NDArray[np.float32], others: NDArray[np.float32]) -> float:
 def accelerated(models_dir: Path, **levers: Any) -> tuple[NDArray[np.float32], dict[str, str]]:
     renderer = DiffusersRenderer(models_dir, device="cpu")
     frames = drawn(renderer, EIGHT_STEPS.model_copy(update={"recipe": Recipe(**levers)}))
-    return frames, renderer.levers
+    return frames, dict(renderer.account.acceleration)
 
 
 # --- what each does to the pictures ---
@@ -125,7 +125,7 @@ def test_levers_of_one_model_do_not_reach_another(models_dir: Path, plain: NDArr
     drawn(renderer, EIGHT_STEPS.model_copy(update={"recipe": recipe}))
     assert _AttentionBackendRegistry.get_active_backend()[0].value == "native"
     assert (drawn(renderer, EIGHT_STEPS) == plain).all()
-    assert renderer.levers == {}
+    assert renderer.account.acceleration == {}
 
 
 # --- what can't be done is written down ---
@@ -239,7 +239,7 @@ def test_memory_that_runs_out_is_no_levers_fault(models_dir: Path) -> None:
     renderer = DiffusersRenderer(models_dir, device="cpu")
     spec = SPEC.model_copy(update={"recipe": Recipe(attention=("_native_math",))})
     drawn(renderer, spec)
-    assert renderer._warm is not None
+    assert renderer._models.latest is not None
     calls = []
 
     def run_out(*_: object) -> None:
@@ -247,9 +247,9 @@ def test_memory_that_runs_out_is_no_levers_fault(models_dir: Path) -> None:
         if len(calls) == 1:
             raise torch.OutOfMemoryError("as CUDA says it")
 
-    renderer._warm.pipe.transformer.register_forward_pre_hook(run_out)
+    renderer._models.latest.pipe.transformer.register_forward_pre_hook(run_out)
     drawn(renderer, spec)
-    assert renderer.levers == {"transformer.attention": "on: _native_math"}
+    assert renderer.account.acceleration == {"transformer.attention": "on: _native_math"}
 
 
 def test_a_fault_of_the_job_is_still_a_fault_after_all_levers_are_off() -> None:

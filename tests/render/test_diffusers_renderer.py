@@ -20,7 +20,7 @@ from gpu_job.renderer import RenderStopped  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
 from tests.render import tiny_models, untrained_wan  # noqa: E402
-from tests.unit.renderer_world import SPEC, Listener, drawn  # noqa: E402
+from tests.unit.renderer_world import SPEC, Listener, Sketching, drawn  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,7 +213,8 @@ def test_what_came_from_the_hub_is_read_from_where_it_was_put(
     renderer = DiffusersRenderer(tmp_path, device="cpu", threads=2)
     frames = drawn(renderer, changed(model_source="owner/name", pipeline_class="WanPipeline"))
     assert (frames == drawn(DiffusersRenderer(models_dir, device="cpu", threads=2))).all()
-    assert 0 < renderer.load_times.download_s < renderer.load_times.read_s
+    seconds = renderer.account.seconds
+    assert 0 < seconds["download"] < seconds["read"]
 
 
 def test_weights_in_a_mounted_bucket_are_read_ahead(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,9 +248,9 @@ def test_what_the_model_can_not_do_exactly_is_refused(renderer: DiffusersRendere
 def test_frames_that_are_not_finite_are_refused(models_dir: Path) -> None:
     renderer = DiffusersRenderer(models_dir, device="cpu", threads=2)
     drawn(renderer)
-    assert renderer._warm is not None
+    assert renderer._models.latest is not None
     with torch.no_grad():
-        renderer._warm.pipe.vae.decoder.conv_out.bias.fill_(float("nan"))
+        renderer._models.latest.pipe.vae.decoder.conv_out.bias.fill_(float("nan"))
     with pytest.raises(Permanent, match="finite"):
         drawn(renderer)
 
@@ -302,3 +303,54 @@ def test_a_pipeline_class_that_diffusers_does_not_have_is_refused_for_good(error
     translated = load_error(error, "owner/name")
     assert isinstance(translated, Permanent)
     assert translated.code is ErrorCode.MODEL_UNAVAILABLE
+
+
+# --- decoding some frames at a time, sketches ---
+
+
+@pytest.mark.parametrize(("source", "groups"), [("someone/cogvideox", [9]), ("zeroscope", [4, 4, 1])])
+def test_frames_of_other_models_decoded_by_group_are_those_of_their_pipelines(
+    renderer: DiffusersRenderer, models_dir: Path, source: str, groups: list[int]
+) -> None:
+    spec = changed(model_source=source, guidance=6.0)
+    chunks = list(renderer.render(spec, watch=Listener()))
+    pipe = diffusers.DiffusionPipeline.from_pretrained(models_dir / source, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    output = pipe(
+        spec.prompt,
+        negative_prompt=spec.negative_prompt,
+        num_frames=spec.frames,
+        width=spec.width,
+        height=spec.height,
+        num_inference_steps=spec.steps,
+        guidance_scale=spec.guidance,
+        generator=torch.Generator().manual_seed(spec.seed),
+        output_type="np",
+    )
+    assert [len(chunk) for chunk in chunks] == groups
+    assert np.abs(np.concatenate(chunks) - output.frames[0]).max() < 1e-5
+
+
+def test_a_longer_clip_of_cogvideox_comes_in_several_groups(renderer: DiffusersRenderer) -> None:
+    spec = changed(model_source="someone/cogvideox", guidance=6.0, frames=17, steps=1)
+    chunks = [len(chunk) for chunk in renderer.render(spec, watch=Listener())]
+    assert chunks == [9, 8]
+
+
+@pytest.mark.parametrize("source", [untrained_wan.SOURCE, "someone/cogvideox", "zeroscope"])
+def test_what_is_being_drawn_can_be_sketched_after_every_step_and_no_frame_changes(
+    renderer: DiffusersRenderer, source: str
+) -> None:
+    spec = changed(model_source=source)
+    before = drawn(renderer, spec)
+    watch = Sketching(renderer)
+
+    assert (drawn(renderer, spec, watch=watch) == before).all()
+
+    assert len(watch.sketches) == spec.steps
+    for sketch in watch.sketches:
+        assert sketch is not None
+        assert sketch.shape == (6, 8, 3)
+        assert np.isfinite(sketch).all()
+        assert 0 <= sketch.min() <= sketch.max() <= 1
+    assert renderer.sketch() is None, "once it is drawn"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +12,9 @@ torch = pytest.importorskip("torch")
 from cli.here import MODELS_DIR  # noqa: E402
 from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
 from gpu_job.loading import LoadClock, load_pipeline  # noqa: E402
-from gpu_job.making import make_video  # noqa: E402
 from gpu_job.pictures import read_frames  # noqa: E402
 from gpu_job.renderer import RenderStopped  # noqa: E402
-from shared.artifact_paths import receipt_path, video_path  # noqa: E402
+from shared.artifact_paths import preview_path, receipt_path, video_path  # noqa: E402
 from shared.commits import find_commit  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
@@ -25,7 +23,7 @@ from shared.receipts import Receipt  # noqa: E402
 from shared.requests import Offer, Request, fill_in, render_spec  # noqa: E402
 from tests.render import tiny_models  # noqa: E402
 from tests.unit.renderer_world import Listener, drawn  # noqa: E402
-from tests.unit.worker_world import World  # noqa: E402
+from tests.unit.worker_world import ATTEMPT, World, make  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.render
 
-ATTEMPT = "1-worker-a"
 FASTWAN, OF_TWO = "fastwan2.2-ti2v-5b", "wan2.2-t2v-a14b-4step"
 
 
@@ -73,19 +70,6 @@ def loaded(model_id: str, models_dir: Path, **changes: object) -> DiffusionPipel
     return load_pipeline(spec_of(model_id, **changes), models_dir=models_dir, clock=LoadClock())
 
 
-def make(world: World, renderer: DiffusersRenderer, watch: Listener) -> None:
-    make_video(
-        world.render,
-        attempt=ATTEMPT,
-        renderer=renderer,
-        artifacts=world.artifacts,
-        folder=world.folder,
-        device=None,
-        watch=watch,
-        now=lambda: datetime.now(UTC),
-    )
-
-
 @pytest.mark.parametrize("model", models())
 def test_a_worker_stops_and_makes_a_video_with_every_model_of_the_catalogue(
     model: str, renderer: DiffusersRenderer, tmp_path: Path
@@ -97,14 +81,16 @@ def test_a_worker_stops_and_makes_a_video_with_every_model_of_the_catalogue(
     steps = [(Stage.RENDERING, step, spec.steps) for step in range(1, spec.steps + 1)]
 
     with pytest.raises(RenderStopped):  # canceled in the middle
-        make(world, renderer, stopped := Listener(enough=3))
+        make(world, renderer=renderer, watch=(stopped := Listener(enough=3)))
     assert stopped.heard == loading + steps[:1]
     assert find_commit(world.key, artifacts=world.artifacts) is None
 
-    make(world, renderer, watch := Listener())
+    make(world, renderer=renderer, watch=(watch := Listener()))
     assert [each for each in watch.heard if each[0] in {Stage.LOADING, Stage.RENDERING}] == loading + steps
     assert {each[0] for each in watch.heard} == set(Stage)
-    assert type(renderer._warm.pipe).__name__ == models()[model].pipeline_class if renderer._warm else False
+    assert watch.previews == [preview_path(world.key, ATTEMPT)]
+    assert renderer._models.latest
+    assert type(renderer._models.latest.pipe).__name__ == models()[model].pipeline_class
     found = find_commit(world.key, artifacts=world.artifacts)
     assert found
     assert (found[1].width, found[1].height, found[1].frames) == (64, 64, 5)
@@ -112,6 +98,17 @@ def test_a_worker_stops_and_makes_a_video_with_every_model_of_the_catalogue(
     assert len(list(read_frames(tmp_path / "video.mp4"))) == 5
     receipt = Receipt.model_validate_json(world.artifacts.read(receipt_path(world.key, ATTEMPT)))
     assert receipt.spec == spec
+
+
+@pytest.mark.parametrize("model", models())
+def test_every_model_but_the_one_that_looks_ahead_in_time_is_decoded_some_frames_at_a_time(
+    model: str, renderer: DiffusersRenderer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    chunks = [len(chunk) for chunk in renderer.render(spec_of(model, frames=17), watch=Listener())]
+    assert sum(chunks) == 17
+    assert max(chunks) <= 4
+    assert ("this clip is decoded at once" in caplog.messages) == (model == "pocket")
 
 
 @pytest.mark.parametrize("model", [FASTWAN, OF_TWO])
@@ -143,8 +140,8 @@ def test_each_of_two_transformers_has_the_steps_of_its_adapter(
     renderer: DiffusersRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn(renderer, spec_of(OF_TWO))
-    assert renderer._warm
-    pipe, calls = renderer._warm.pipe, list[str]()
+    assert renderer._models.latest
+    pipe, calls = renderer._models.latest.pipe, list[str]()
     for part in ("transformer", "transformer_2"):
         handle = getattr(pipe, part).register_forward_pre_hook(lambda *_, part=part: calls.append(part))
         monkeypatch.setattr(pipe, f"_{part}_hook", handle, raising=False)
@@ -191,13 +188,15 @@ def test_what_loading_took_is_told_by_parts(models_dir: Path, caplog: pytest.Log
     caplog.set_level("INFO")
     renderer = DiffusersRenderer(models_dir, device="cpu", threads=1)
     drawn(renderer, spec_of("wan2.1-t2v-1.3b"))
-    times = renderer.load_times
-    assert times.read_s > 0
-    assert sum(times) == pytest.approx(renderer.load_s, abs=0.1)
+    seconds = renderer.account.seconds
+    assert seconds["read"] > 0
+    assert seconds["download"] + seconds["read"] + seconds["move"] == pytest.approx(seconds["load"], abs=0.1)
     [line] = [vars(each) for each in caplog.records if vars(each).get("action") == "load"]
-    assert (line["model"], line["fit"], line["read_s"]) == ("wan2.1-t2v-1.3b", "whole", round(times.read_s, 3))
+    assert (line["model"], line["fit"], line["read_s"]) == ("wan2.1-t2v-1.3b", "whole", round(seconds["read"], 3))
     drawn(renderer, spec_of("wan2.1-t2v-1.3b", seed=2))
-    assert (renderer.load_s, set(renderer.load_times)) == (0, {0})
+    seconds = renderer.account.seconds
+    assert {seconds[part] for part in ("load", "download", "read", "move")} == {0}
+    assert renderer.load_s == 0
 
 
 def test_pipelines_that_are_not_in_the_catalogue_are_drawn_with_too(

@@ -12,11 +12,12 @@ from accelerate import cpu_offload_with_hook  # type: ignore[import-untyped]  # 
 
 from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
 from gpu_job.memory import Fit, call_up, how_it_fits  # noqa: E402
+from gpu_job.sketches import Sketcher, Step  # noqa: E402
 from shared.errors import ErrorCode, Permanent  # noqa: E402
 from shared.models import models  # noqa: E402
-from tests.render import tiny_models  # noqa: E402
+from tests.render import tiny_models, untrained_wan  # noqa: E402
 from tests.render.test_every_model import spec_of  # noqa: E402
-from tests.unit.renderer_world import Listener, drawn  # noqa: E402
+from tests.unit.renderer_world import Listener, Sketching, drawn  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,8 @@ class SomeMemory:
 
     def room_gb(self) -> float:
         assert self.renderer
-        warm = [each for each in (self.renderer._warm, *self.renderer._others) if each]
+        models = self.renderer._models
+        warm = [each for each in (models.latest, *models.others) if each]
         return self.available - 20.0 * len(warm)  # that much in use by each model
 
 
@@ -54,18 +56,19 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def renderer_with(available_gb: float, models_dir: Path) -> DiffusersRenderer:
     renderer = DiffusersRenderer(models_dir, device="cpu", threads=1)
-    renderer._memory = memory = SomeMemory(available_gb)  # type: ignore[assignment]
+    renderer._models.memory = memory = SomeMemory(available_gb)  # type: ignore[assignment]
     memory.renderer = renderer
     return renderer
 
 
 def fit_of(renderer: DiffusersRenderer) -> Fit:
-    assert renderer._warm
-    return renderer._warm.fit
+    assert renderer._models.latest
+    return renderer._models.latest.fit
 
 
 def in_memory(renderer: DiffusersRenderer) -> int:
-    return len([each for each in (renderer._warm, *renderer._others) if each])
+    models = renderer._models
+    return len([each for each in (models.latest, *models.others) if each])
 
 
 @pytest.mark.parametrize(
@@ -111,11 +114,22 @@ def test_a_clip_that_can_not_fit_is_refused_before_its_model_is_loaded(models_di
 def test_a_model_whose_parts_take_turns_draws_the_same_frames_group_by_group(models_dir: Path) -> None:
     usual = drawn(DiffusersRenderer(models_dir, device="cpu", threads=1), spec_of(QUALITY))
     renderer = renderer_with(14, models_dir)
+    assert (drawn(renderer, spec_of(QUALITY), watch=(watch := Sketching(renderer))) == usual).all()
+    assert all(sketch is not None for sketch in watch.sketches)
+    assert renderer._models.latest
+    assert renderer._models.latest.fit is Fit.BY_PARTS
+    assert not renderer._models.latest.pipe.vae.use_tiling
     assert (drawn(renderer, spec_of(QUALITY)) == usual).all()
-    assert renderer._warm
-    assert renderer._warm.fit is Fit.BY_PARTS
-    assert not renderer._warm.pipe.vae.use_tiling
-    assert (drawn(renderer, spec_of(QUALITY)) == usual).all()
+
+
+def test_a_model_whose_layers_wait_one_by_one_is_not_sketched() -> None:
+    pipe = untrained_wan.pipeline()
+    step = Step(
+        model_output=torch.zeros(1, 16, 3, 6, 8), timestep=torch.tensor(500), sample=torch.zeros(1, 16, 3, 6, 8)
+    )
+    assert Sketcher(pipe).sketch(step, spec_of(SMALL)) is not None
+    pipe.enable_sequential_cpu_offload(device="cpu")
+    assert Sketcher(pipe).sketch(step, spec_of(SMALL)) is None
 
 
 def test_a_part_that_waits_is_brought_to_the_device_when_it_is_called_up() -> None:
@@ -149,7 +163,7 @@ def test_models_stay_loaded_while_there_is_room_and_the_longest_unused_goes_firs
     assert in_memory(renderer) == 2
     assert load_s(renderer, spec_of("fastwan2.2-ti2v-5b")) > 0  # 24 GB, of 25
     assert in_memory(renderer) == 3
-    renderer._memory.available = 55  # type: ignore[attr-defined]
+    renderer._models.memory.available = 55  # type: ignore[attr-defined]
     assert load_s(renderer, spec_of(SMALL, dtype="bfloat16")) > 0
     assert load_s(renderer, spec_of("fastwan2.2-ti2v-5b")) == 0, "it was used after the two others"
 
