@@ -8,8 +8,6 @@ at once, by their pipelines: each has its own way.
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 import time
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -25,7 +23,7 @@ from gpu_job.few_steps import FewStepScheduler
 from gpu_job.kernel_store import KernelStore
 from gpu_job.loaded_models import LoadedModels
 from gpu_job.loading import CompileClock
-from gpu_job.memory import call_up
+from gpu_job.memory import call_up, peak_bytes
 from gpu_job.pipeline_calls import listen, told
 from gpu_job.renderer import Account, StartOverError
 from shared.documents import Stage
@@ -125,16 +123,10 @@ class DiffusersRenderer:
         loading = {"load": self._models.load_s, **self._models.load_times._asdict()}
         return Account(
             seconds={**loading, **self._seconds, "compile": self._compiling.seconds},
-            peak_memory_bytes=self._peak_bytes(),
+            peak_memory_bytes=peak_bytes(self._device),
             software={"cuda": str(torch.version.cuda)} if self._device.type == "cuda" else {},
             acceleration=dict(self._models.latest.levers) if self._models.latest else {},
         )
-
-    def _peak_bytes(self) -> int:
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
 
     def sketch(self) -> NDArray[np.float32] | None:
         """See `gpu_job.renderer.Renderer.sketch`."""

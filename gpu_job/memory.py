@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
+import resource
+import sys
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -61,6 +63,14 @@ class DeviceMemory:
         free, _ = torch.cuda.mem_get_info(self._device)
         unused = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
         return (free + unused) / GB
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most that was in use at a time: of a GPU since that was reset, of the whole process since its start else."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def how_it_fits(model: Model, clip: Clip, *, available_gb: float) -> Fit:

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 
 from bench.architectures import TINY, WAN_1_3B, WAN_5B, Architecture  # noqa: E402
 from bench.likeness import psnr, ssim  # noqa: E402
-from bench.render import LEVERS, measure, wan  # noqa: E402
+from bench.render_tables import LEVERS, TOGETHER, measure  # noqa: E402
+from bench.subjects import wan  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def test_it_prints_each_stage_and_each_lever_of_a_model(tmp_path: Path, capsys: 
     measure(subject, device, tmp_path, names=names, ends_at=time.monotonic() + 600)
     measure(subject, device, tmp_path, names=["compile"], ends_at=0)
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in capsys.readouterr().out.splitlines()}
-    stages = ["load", "encode prompt", "denoise", "decode", "optics", "encode", "decode, optics, encode as they run"]
+    stages = ["load", "encode prompt", "denoise", "decode", "optics", "encode", TOGETHER]
     assert all(" s |" in rows[stage] for stage in [*stages, "end to end, warm"])
     assert " times | " in rows["channels last"]
     assert "dB" in rows["channels last"] or "equal" in rows["channels last"]
