@@ -39,6 +39,11 @@ ready it says so in its log (`"action": "ready"`), and creates `READY_FILE` wher
   there yet but whose folder is looks like an empty one: let the pod wait for its mount.
 - Put a new version beside the old one. A file that is replaced while it is read fails the load.
 
+## Speed
+
+The table `[recipe]` of a model's file says which levers make it faster, and `[gains]` what each was measured to gain on
+a GPU; without that a lever can't be on. [performance.md](performance.md) has what was measured.
+
 ## Memory
 
 The figures are what a GPU needs: `whole`, or `by parts`, where the parts wait in the machine's own memory until each
@@ -56,7 +61,7 @@ def page() -> str:
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(model) for model in models().values()),
     ]
-    sections = [line for model in models().values() for line in _section(model)]
+    sections = [line for model in models().values() for line in section(model)]
     return "\n".join([HEAD, *lines, "", *sections, FOOT])
 
 
@@ -75,7 +80,8 @@ def _row(model: Model) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _section(model: Model) -> Iterator[str]:
+def section(model: Model) -> Iterator[str]:
+    """What the page tells of one model."""
     where = f"[{model.source}](https://huggingface.co/{model.source})" if "/" in model.source else f"`{model.source}`"
     yield f"## `{model.id}`\n"
     yield f"{model.name}. {model.summary}\n"
@@ -88,6 +94,8 @@ def _section(model: Model) -> Iterator[str]:
     if model.sampler:
         noise = ", and fresh noise between steps" if model.sampler.fresh_noise else ""
         yield f"- Noise levels {', '.join(f'{sigma:g}' for sigma in model.sampler.sigmas)}{noise}."
+    for lever in model.recipe.levers:
+        yield f"- Faster by `{lever}`: {model.gains[lever]}."
     source = model.memory.source or f"estimate: {model.memory.estimate}"
     yield (
         f"- Memory: {model.memory.weights_gb:g} GB of weights, {model.memory.largest_gb:g} GB the largest part, "
