@@ -29,8 +29,8 @@ _NO_ROOM = re.compile(r"out of memory|_ALLOC_FAILED|can't allocate memory|not en
 
 
 GB: Final = 1e9
-#: Kept free of a model: for the creature's eye (8 frames of 1280x720 in four stages are 0.4 GB) and for what lies
-#: between the pieces that torch hands out.
+#: Kept free of a model: for the creature's eye (0.3 GB at 1280x720, see docs/benchmarks.md) and for what lies between
+#: the pieces that torch hands out.
 RESERVE_GB: Final = 1.0
 
 

@@ -94,8 +94,9 @@ def section(model: Model) -> Iterator[str]:
     if model.sampler:
         noise = ", and fresh noise between steps" if model.sampler.fresh_noise else ""
         yield f"- Noise levels {', '.join(f'{sigma:g}' for sigma in model.sampler.sigmas)}{noise}."
-    for lever in model.recipe.levers:
-        yield f"- Faster by `{lever}`: {model.gains[lever]}."
+    for lever, gain in model.gains.items():
+        if lever in model.recipe.levers:
+            yield f"- Faster by `{lever}`: {gain}."
     source = model.memory.source or f"estimate: {model.memory.estimate}"
     yield (
         f"- Memory: {model.memory.weights_gb:g} GB of weights, {model.memory.largest_gb:g} GB the largest part, "
