@@ -62,7 +62,7 @@ def measure_stages(subject: Subject, device: torch.device, folder: Path) -> Run:
     """Print each stage of the plain path, and how far those after denoising overlap."""
     pipe, run, load_s, first_s, _ = measured(subject, Recipe(), device, kernels=None)
     tail = tail_of(run, subject, pipe, device, folder)
-    slowest_s = max(run.decode_clock_s, tail.see_clock_s, tail.encode_clock_s)
+    overlap = tail.together_clock_s / tail.slowest_clock_s
     say("load", f"{load_s:.2f} s", "all but the text encoder" if subject.name != "pocket" else "")
     say("first run", f"{first_s:.2f} s", "prompt, denoise, decode, with what the machine does once")
     say("encode prompt", f"{run.encode_prompt_s:.2f} s", "")
@@ -73,7 +73,7 @@ def measure_stages(subject: Subject, device: torch.device, folder: Path) -> Run:
     say(
         TOGETHER,
         f"{tail.together_s:.2f} s",
-        f"by the clock {tail.together_clock_s:.2f} s, {tail.together_clock_s / slowest_s:.2f} of the slowest alone",
+        f"by the clock {tail.together_clock_s:.2f} s, {overlap:.2f} of the slowest alone",
     )
     say("end to end, warm", f"{run.encode_prompt_s + run.denoise_s + tail.together_s:.2f} s", "")
     say("peak memory", f"{run.peak_bytes / 2**30:.2f} GiB", "GPU" if device.type == "cuda" else "process, so far")
