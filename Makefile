@@ -12,7 +12,7 @@ export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle pin bench-pipeline bench-batch bench-optics chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ fix: $(LIGHT) ## Repair what can be repaired: lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/perspectives
+docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/perspectives, docs/models.md
 	@$(BIN)/python -m local.reference
 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
@@ -59,6 +59,9 @@ bench-batch: $(LIGHT) ## Measure how fast 10 000 wishes by one manifest are queu
 
 bench-optics: $(HEAVY) ## Measure frames a second and memory of every perspective's eye, and the floor beside it
 	@$(BIN)/python -m bench.optics $(ARGS)
+
+bench-render: $(HEAVY) ## Measure each stage of a render and each lever of a recipe; on a GPU with ARGS=--full
+	@$(BIN)/python -W ignore -m bench.render $(ARGS)
 
 chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice
 	@$(BIN)/python -m bench.chaos $(ARGS)

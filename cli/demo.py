@@ -83,8 +83,9 @@ def _where_the_time_went(job: Job, usage: dict[str, Any]) -> Table:
     assert job.finished_at is not None
     queued_s = (job.started_at - job.created_at).total_seconds()
     whole_s = (job.finished_at - job.created_at).total_seconds()
-    known_s = queued_s + usage["load_s"] + usage["render_s"] + usage["see_s"] + usage["encode_s"]
+    known_s = queued_s + usage["whole_s"]  # its parts overlap
     table = Table("stage", "seconds", title=f"Where the time went, on {usage['device']}", title_justify="left")
+    table.caption = "Decoding, the eye and both encoders work at the same time."
     table.columns[1].justify = "right"
     for stage, seconds in (
         ("waiting for a worker to start", queued_s),

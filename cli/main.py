@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.api_client import ApiClient, ApiError
-from cli.here import announced, announced_url
+from cli.here import MODELS_DIR, announced, announced_url
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
@@ -202,6 +202,64 @@ def see(perspective: str, file: Path, output: Path | None) -> None:
     for sentence in said:
         console.print(sentence, soft_wrap=True, markup=False)
     console.print(f"Saved {path}", soft_wrap=True, markup=False)
+
+
+@main.command()
+@click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "--out", "-o", type=OUTPUT, callback=_in_a_folder, help="Default: rerender.mp4, here.")
+@click.option(
+    "--compare",
+    "original",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The video that the receipt belongs to; the exit status is 1 where frames differ.",
+)
+@click.option(
+    "--models-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=MODELS_DIR,
+    help="Where models lie that do not come from the hub. Default: those of the repository.",
+)
+def rerender(receipt: Path, output: Path | None, original: Path | None, models_dir: Path) -> None:
+    """Make a video again, on this machine, from its RECEIPT (a JSON file), and say how alike it is.
+
+    Frames are equal where versions, device and number of threads are; what is not as it was is told.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+    try:
+        from cli import rerender as again  # noqa: PLC0415 - brings torch
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"`rerender` needs {exc.name}, which is not installed: run `make setup` first."
+        ) from exc
+    path = output or Path("rerender.mp4")
+    if original and path.resolve() == original.resolve():
+        raise click.BadParameter(f"{path} is the video to compare with; name another one.", param_hint="--output")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        was = again.read_receipt(receipt)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("loading", total=None)
+            told = again.rerender(
+                was,
+                path,
+                models_dir=models_dir,
+                moved=lambda stage, done, total: progress.update(
+                    task, description=stage.value, completed=done, total=total
+                ),
+            )
+        console.print(f"Saved {path}", soft_wrap=True, markup=False)
+        are_equal, sentence = again.compare(path, original) if original else (True, "")
+    except again.NotRerenderedError as exc:
+        raise click.ClickException(str(exc)) from exc
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing was written.")
+        sys.exit(130)
+    if not told and not are_equal:
+        told = ["Nothing that the receipt knows of is otherwise than it was."]
+    for line in filter(None, [sentence, *told]):
+        console.print(line, soft_wrap=True, markup=False)
+    sys.exit(not are_equal)
 
 
 @main.command()

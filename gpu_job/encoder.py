@@ -1,8 +1,7 @@
 """Frames become a video file. Enters: chunks of frames. Leaves: an MP4 that plays while it loads, and its middle frame.
 
 H.264 in yuv420p, converted to and tagged as BT.709 with limited range: what every browser and phone decodes in the
-right colours. One frame is in work at a time, whatever the length of the clip. `encode` takes the frames by itself;
-into `writing` they are put, by who makes two videos of one clip.
+right colours. One frame is in work at a time, whatever the length of the clip.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ def encode(
         Retryable: the file can't be written.
         ValueError: a tag that the file can't hold.
     """
-    with writing(path, width=width, height=height, fps=fps, frames=frames, metadata=metadata) as writer:
+    with _writing(path, width=width, height=height, fps=fps, frames=frames, metadata=metadata) as writer:
         for chunk in chunks:
             writer.write(chunk)
             if watch is not None:
@@ -106,9 +105,9 @@ def encode(
 
 
 @contextmanager
-def writing(
+def _writing(
     path: Path, *, width: int, height: int, fps: int, frames: int, metadata: Mapping[str, str]
-) -> Iterator[Writer]:
+) -> Iterator[_Writer]:
     """A video that frames are written to; in place once it is left and whole. Arguments and errors as of `encode`."""
     if width % 2 or height % 2:
         raise Permanent(f"{width}x{height}: width and height must be even.")
@@ -120,7 +119,7 @@ def writing(
         with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             container.metadata.update(metadata)
             stream = h264_stream(container.add_stream("libx264", rate=fps, options=X264), width=width, height=height)
-            writer = Writer(container, stream, frames=frames)
+            writer = _Writer(container, stream, frames=frames)
             yield writer
             writer.finish()
         part.replace(path)
@@ -130,8 +129,8 @@ def writing(
         part.unlink(missing_ok=True)
 
 
-class Writer:
-    """Encodes frames into an open file; see `writing`."""
+class _Writer:
+    """Encodes frames into an open file."""
 
     def __init__(self, container: OutputContainer, stream: VideoStream, *, frames: int) -> None:
         self._container, self._stream, self._frames = container, stream, frames

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gpu_job.lease import LeaseLostError
@@ -66,12 +66,18 @@ class Moved:
     stage: Stage
     done: int
     total: int
+    #: Where an early picture lies, once there is one.
+    preview_path: str | None = None
 
     @property
     def percent(self) -> int:
         """Of the whole work."""
         begin, end = PERCENT[self.stage]
         return int(begin + (end - begin) * min(1.0, self.done / max(1, self.total)))
+
+
+#: What is known before the work says anything.
+NOTHING_YET: Final = Moved(stage=Stage.LOADING, done=0, total=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +97,22 @@ class _InboxWatch:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
+        self._lock = threading.Lock()
+        self._last = NOTHING_YET
         self.stop = threading.Event()
 
     def moved(self, stage: Stage, done: int, total: int) -> None:
         if self.stop.is_set():
             raise RenderStopped
-        self._inbox.put(Moved(stage=stage, done=done, total=total))
+        self._tell(stage=stage, done=done, total=total)
+
+    def previewed(self, path: str) -> None:
+        self._tell(preview_path=path)
+
+    def _tell(self, **news: Any) -> None:  # noqa: ANN401 - fields of `Moved`
+        with self._lock:
+            self._last = replace(self._last, **news)
+            self._inbox.put(self._last)
 
 
 def attend(
@@ -140,7 +156,7 @@ def _listen(
     stop: threading.Event,
     monotonic: Callable[[], float],
 ) -> Any:  # noqa: ANN401 - what the work of `attend` returned
-    last = told = Moved(stage=Stage.LOADING, done=0, total=1)
+    last = told = NOTHING_YET
     moved_at = monotonic()
     beat_at, renew_at = moved_at, moved_at
     reason: Exception | None = None
@@ -189,7 +205,7 @@ def _beat(lease: Lease, last: Moved, *, is_due: bool, extend: Callable[[], None]
         if not is_due:
             lease.see_who_waits()
             return False
-        lease.renew(last.stage, last.percent)
+        lease.renew(last.stage, last.percent, preview_path=last.preview_path)
         extend()
     except Retryable as exc:
         if lease.is_over:

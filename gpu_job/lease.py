@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
-from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
+from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path, video_path
 from shared.documents import Job, JobError, Render, Stage, State
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.job_store import Contest, JobStore, Replace, Stored
@@ -168,8 +168,8 @@ class Lease:
         """Whether it has ended by this worker's own measure: from when the last renewal was *sent*."""
         return self._by.monotonic() - self._sent_at > self._by.lease_s
 
-    def renew(self, stage: Stage, progress: int) -> None:
-        """Keep it, and tell the waiting jobs how far the work is.
+    def renew(self, stage: Stage, progress: int, *, preview_path: str | None = None) -> None:
+        """Keep it, and tell the waiting jobs how far the work is, and where an early picture of it lies.
 
         Raises:
             LeaseLostError: somebody else has the render, or it is final.
@@ -180,12 +180,13 @@ class Lease:
         while True:
             sent_at = self._by.monotonic()
             is_news = stage is not self._told
+            after = renew_render(
+                self.render, stage=stage, progress=progress, preview_path=preview_path, now=self._by.now()
+            )
             limit = BATCH_JOBS if is_news else MANY_JOBS + 1
             waiting = self._by.store.waiting_jobs(self.render.render_key, limit=limit)
             told = waiting if is_news or len(waiting) <= MANY_JOBS else []
-            if self._write(
-                renew_render(self.render, stage=stage, progress=progress, now=self._by.now()), told, contest
-            ):
+            if self._write(after, told, contest):
                 break
         self._sent_at = sent_at
         self._told = stage
@@ -255,7 +256,7 @@ class Lease:
             Retryable: a service does not answer.
         """
         key, attempt = self.render.render_key, self.attempt
-        beside = [path(key, attempt) for path in (poster_path, human_view_path, receipt_path)]
+        beside = [path(key, attempt) for path in (preview_path, poster_path, human_view_path, receipt_path)]
         sweep(key, [video_path(key), *beside], store=self._by.store, artifacts=self._by.artifacts)
 
     def _write(self, after: Render, jobs: Sequence[Stored[Job]], contest: Contest) -> bool:

@@ -25,6 +25,7 @@ from gpu_job.lease import Claimant
 from gpu_job.message_source.pubsub import PubSubMessageSource
 from gpu_job.render_job import Workshop
 from gpu_job.renderer import UnfitError
+from gpu_job.warm_up import warm_up
 from gpu_job.worker_settings import WorkerSettings
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.errors import Retryable
@@ -81,6 +82,11 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
             retry_backoff_s=settings.retry_backoff_s,
         )
         try:
+            if settings.warm_up:
+                warm_up(settings.served_models, renderer=workshop.renderer, inbox=inbox)
+            log.info("worker is ready", extra={"action": "ready", "models": settings.served_models})
+            if settings.ready_file:
+                settings.ready_file.touch()
             consume(workshop=workshop, patience_s=settings.patience_s, warm_s=settings.warm_s)
         except PreemptedError:
             log.info("worker goes, its render was given back", extra={"action": "preempt"})
@@ -96,7 +102,13 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
 def _diffusers_renderer(settings: WorkerSettings) -> Renderer:
     from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: PLC0415 - imports torch: only once there is work
 
-    return DiffusersRenderer(settings.models_dir, device=settings.device, threads=settings.threads)
+    return DiffusersRenderer(
+        settings.models_dir,
+        device=settings.device,
+        threads=settings.threads,
+        served=settings.served_models,
+        kernels_dir=settings.kernels_dir,
+    )
 
 
 def _leave_on_signals(inbox: Inbox) -> None:

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import logging
 import platform
+import threading
 import time
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
-from gpu_job.encoder import encode, writing
 from gpu_job.pictures import poster
+from gpu_job.preview import preview
+from gpu_job.relay import side_by_side
 from gpu_job.renderer import StartOverError
-from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
+from gpu_job.tail import Target, eye_of, film
+from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path, video_path
 from shared.artifact_store import ArtifactExists
 from shared.commits import Commit
 from shared.documents import Stage, Usage
-from shared.errors import Retryable
+from shared.errors import LifeAsNotMeError, Retryable
 from shared.optics import OPTICS_VERSION
 from shared.receipts import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from gpu_job.encoder import Encoded, Writer
     from gpu_job.renderer import Renderer, Watch
+    from gpu_job.tail import Film
     from shared.artifact_store import ArtifactStore
     from shared.documents import Render
-    from shared.optics import Optics
+    from shared.requests import RenderSpec
 
 log = logging.getLogger(__name__)
 
@@ -53,54 +57,50 @@ def make_video(
     """Render, see, encode, upload what belongs to the video, and commit by uploading the video itself.
 
     The video is what the creature sees. Where its eye changes the frames, they are encoded as drawn, too: the human
-    view. The first upload wins: where another attempt committed before, its video is the render's, and that is success
-    too.
+    view. Half-way through, a preview goes up, where the model has a sketch. The first upload wins: where another
+    attempt committed before, its video is the render's, and that is success too.
 
     Raises:
         RenderStopped, Retryable, Permanent: as the renderer, the encoder and the bucket raise them.
     """
     spec, key = render.spec, render.render_key
-    started_at, begun = now(), time.monotonic()
+    started_at = now()
     if spec.optics_version > OPTICS_VERSION:
         raise Retryable("This worker is older than the eye that was wished for; another may know it.")
-    eye = spec.optics if spec.optics and spec.optics.figures else None
-    video_file, human_file = folder / f"{key}.mp4", folder / f"{key}-human-view.mp4"
-    form = {"width": spec.width, "height": spec.height, "fps": spec.fps, "frames": spec.frames}
-    comment = f"Made by AI. render_key={key}"
-    metadata = {"title": f"Life As Not Me: {spec.perspective}", "comment": comment}
-    human_metadata = {"title": f"Life As Not Me: {spec.perspective}, as a person would see it", "comment": comment}
+    has_eye = eye_of(spec) is not None
+    video, human_view = _targets(spec, key, folder=folder)
 
-    # 1. Render, see and encode, a chunk of frames at a time.
-    drawing, copying, seeing = _Stopwatch(), _Stopwatch(), _Stopwatch()
+    def sketched(frame: NDArray[np.float32]) -> None:
+        _preview(frame, spec, preview_path(key, attempt), artifacts=artifacts, watch=watch)
 
-    def drawn(device: str | None) -> Encoded:
-        frames = drawing.through(renderer.render(spec, watch=watch))
-        if eye is None:
-            return encode(frames, video_file, **form, metadata=metadata, watch=watch)
-        with writing(human_file, **form, metadata=human_metadata) as human_view:
-            copied = copying.through(_copied(frames, human_view))
-            seen = seeing.through(_seen(copied, eye, fps=spec.fps, device=device))
-            return encode(seen, video_file, **form, metadata=metadata, watch=watch)
+    def filmed(device: str | None) -> Film:
+        return film(
+            spec,
+            renderer=renderer,
+            video=video,
+            human_view=human_view,
+            device=device,
+            watch=watch,
+            sketched=sketched,
+        )
 
     try:
+        # 1. Draw, see and encode: all at the same time, a chunk of frames each.
+        begun, made = time.monotonic(), None
         try:
-            encoded = drawn(device)
+            made = filmed(device)
         except StartOverError:
             log.warning("render starts over", extra={"action": "render", "attempt": attempt}, exc_info=True)
-            encoded = drawn("cpu")  # the eye; so all the memory of a GPU is the renderer's
-        see_s = seeing.seconds - copying.seconds
-        usage = Usage(
-            load_s=round(renderer.load_s, 3),
-            render_s=round(max(0.0, drawing.seconds - renderer.load_s), 3),
-            see_s=round(see_s, 3),
-            encode_s=round(time.monotonic() - begun - drawing.seconds - see_s, 3),
-            device=renderer.device_name,
-        )
+        lost_s = time.monotonic() - begun if made is None else 0.0
+        if made is None:  # not above, where the error still holds what lay in memory
+            made = filmed("cpu")  # the eye; so all the memory of a GPU is the renderer's
+        usage = _usage(made, renderer, lost_s=lost_s)
+        encoded, account = made.video, renderer.account
         commit = Commit(
             render_key=key,
             attempt=attempt,
             poster_path=poster_path(key, attempt),
-            human_view_path=human_view_path(key, attempt) if eye else None,
+            human_view_path=human_view_path(key, attempt) if has_eye else None,
             receipt_path=receipt_path(key, attempt),
             width=encoded.width,
             height=encoded.height,
@@ -109,14 +109,17 @@ def make_video(
             duration_s=encoded.duration_s,
             usage=usage,
         )
+        seconds = {**account.seconds, **made.seconds}
         receipt = Receipt(
             render_key=key,
             attempt=attempt,
             spec=spec,
-            optics_version=OPTICS_VERSION if eye else 0,
+            optics_version=OPTICS_VERSION if has_eye else 0,
             usage=usage,
-            software={name: found for name in _SOFTWARE if (found := _version(name))}
-            | {"python": platform.python_version()},
+            seconds={stage: round(each, 3) for stage, each in seconds.items()},
+            peak_memory_bytes=account.peak_memory_bytes,
+            acceleration=dict(account.acceleration),
+            software={**software(), **account.software},
             started_at=started_at,
             finished_at=now(),
         )
@@ -127,51 +130,76 @@ def make_video(
             (commit.receipt_path, receipt.model_dump_json(indent=2).encode(), "application/json"),
         ]
         if commit.human_view_path:
-            beside.append((commit.human_view_path, human_file, "video/mp4"))
-        for done, (name, content, content_type) in enumerate(beside):
-            watch.moved(Stage.UPLOADING, done, len(beside) + 1)
-            with suppress(ArtifactExists):
-                artifacts.create(name, content, content_type=content_type)
-        watch.moved(Stage.UPLOADING, len(beside), len(beside) + 1)
+            beside.append((commit.human_view_path, human_view.path, "video/mp4"))
+        _upload(beside, artifacts=artifacts, watch=watch)
 
         # 3. Commit.
         artifacts.create(video_path(key), encoded.path, content_type="video/mp4", metadata=commit.metadata())
-        log.info("video committed", extra={"action": "commit", "attempt": attempt, **usage.model_dump()})
+        log.info(
+            "video committed",
+            extra={"action": "commit", "attempt": attempt, **usage.model_dump(), "seconds": receipt.seconds},
+        )
     except ArtifactExists:
         log.info("video was committed before", extra={"action": "commit", "attempt": attempt})
     finally:
-        for file in (video_file, human_file):
-            file.unlink(missing_ok=True)
+        for target in (video, human_view):
+            target.path.unlink(missing_ok=True)
 
 
-def _copied(chunks: Iterator[NDArray[np.float32]], writer: Writer) -> Iterator[NDArray[np.float32]]:
-    for chunk in chunks:
-        writer.write(chunk)
-        yield chunk
+def software() -> dict[str, str]:
+    """Version of each package here that decides pixels."""
+    found = {name: each for name in _SOFTWARE if (each := _version(name))}
+    return found | {"python": platform.python_version()}
 
 
-def _seen(
-    chunks: Iterator[NDArray[np.float32]], eye: Optics, *, fps: int, device: str | None
-) -> Iterator[NDArray[np.float32]]:
-    from gpu_job.sight import see  # noqa: PLC0415 - imports torch: only once there is work
+def _targets(spec: RenderSpec, key: str, *, folder: Path) -> tuple[Target, Target]:
+    """Of the video, and of the human view."""
+    title, comment = f"Life As Not Me: {spec.perspective}", f"Made by AI. render_key={key}"
+    human_title = f"{title}, as a person would see it"
+    return (
+        Target(path=folder / f"{key}.mp4", metadata={"title": title, "comment": comment}),
+        Target(path=folder / f"{key}-human-view.mp4", metadata={"title": human_title, "comment": comment}),
+    )
 
-    return see(chunks, eye, fps=fps, device=device)
+
+def _usage(made: Film, renderer: Renderer, *, lost_s: float) -> Usage:
+    """What it took; ``lost_s`` went before into a try that is void."""
+    return Usage(
+        load_s=round(renderer.load_s, 3),
+        render_s=round(lost_s + max(0.0, made.draw_s - renderer.load_s), 3),
+        see_s=round(made.see_s, 3),
+        encode_s=round(made.encode_s + made.encode_human_view_s, 3),
+        whole_s=round(lost_s + made.whole_s, 3),
+        device=renderer.device_name,
+    )
 
 
-class _Stopwatch:
-    """Counts the seconds that a generator takes to make its items, without those that its consumer takes."""
+def _preview(
+    frame: NDArray[np.float32], spec: RenderSpec, name: str, *, artifacts: ArtifactStore, watch: Watch
+) -> None:
+    """Show early what it becomes. A render needs no preview, so it goes on without one whatever happens here."""
+    try:
+        with suppress(ArtifactExists):  # of a try that is void; it is as good
+            artifacts.create(name, preview(frame, spec), content_type="image/jpeg")
+        watch.previewed(name)
+    except (LifeAsNotMeError, ValueError):
+        log.warning("no preview", extra={"action": "preview"}, exc_info=True)
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
 
-    def through(self, chunks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        while True:
-            begun = time.monotonic()
-            chunk = next(chunks, None)
-            self.seconds += time.monotonic() - begun
-            if chunk is None:
-                return
-            yield chunk
+def _upload(files: list[tuple[str, bytes | Path, str]], *, artifacts: ArtifactStore, watch: Watch) -> None:
+    """Upload files, ``(name, content, content type)``, side by side; one more is to come."""
+    lock, done = threading.Lock(), 0
+    watch.moved(Stage.UPLOADING, 0, len(files) + 1)
+
+    def uploaded(name: str, content: bytes | Path, content_type: str) -> None:
+        nonlocal done
+        with suppress(ArtifactExists):
+            artifacts.create(name, content, content_type=content_type)
+        with lock:
+            done += 1
+            watch.moved(Stage.UPLOADING, done, len(files) + 1)
+
+    side_by_side(*(partial(uploaded, *file) for file in files))
 
 
 def _version(distribution: str) -> str | None:

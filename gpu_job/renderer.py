@@ -5,12 +5,13 @@ Nothing here imports torch; `gpu_job.diffusers_renderer` is the real one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import LifeAsNotMeError, Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,8 +32,22 @@ class StartOverError(Retryable):
     """What was handed over so far is void: the same spec, rendered again from its beginning, may work."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What a render took, for its receipt."""
+
+    #: Seconds by what was done in them, such as ``denoise``. Those of loading's parts are 0 when the model was warm.
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    #: The most that was in use at a time: of a GPU, or of the whole process since its start where the CPU drew.
+    peak_memory_bytes: int | None = None
+    #: Versions of what decides pixels and is no Python package, such as ``cuda``.
+    software: Mapping[str, str] = field(default_factory=dict)
+    #: Which levers of its recipe it ran with, and why not with the others; see `gpu_job.acceleration.accelerate`.
+    acceleration: Mapping[str, str] = field(default_factory=dict)
+
+
 class Watch(Protocol):
-    """Looks over the shoulder of the work: hears of progress, and may want it to stop."""
+    """Looks over the shoulder of the work: hears of progress, and may want it to stop. Called from any thread."""
 
     def moved(self, stage: Stage, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` parts of a stage are finished.
@@ -40,6 +55,9 @@ class Watch(Protocol):
         Raises:
             RenderStopped: nobody wants the result any more; let it pass.
         """
+
+    def previewed(self, path: str) -> None:
+        """Say that an early picture of the video lies in the bucket."""
 
 
 class Renderer(Protocol):
@@ -52,6 +70,19 @@ class Renderer(Protocol):
     @property
     def load_s(self) -> float:
         """Seconds that the latest render spent on loading its model; 0 when it was warm."""
+
+    @property
+    def account(self) -> Account:
+        """What the latest render took; whole once its last chunk was handed over."""
+
+    def sketch(self) -> NDArray[np.float32] | None:
+        """A rough picture of the clip's middle, as far as it is drawn.
+
+        To be called from within ``watch.moved(Stage.RENDERING, ...)``.
+
+        Returns:
+            ``(h, w, 3) float32 in [0, 1]``, smaller than the video perhaps; None where the model can't.
+        """
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """Draw the clip, loading the model first if need be.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpu_job.renderer import Account
 from shared.documents import Stage
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gpu_job.renderer import Watch
     from shared.requests import RenderSpec
 
+#: A sketch has so many times fewer pixels along each edge.
+SKETCH_SCALE = 4
 #: Frames handed over at a time: small, so that short clips come in several chunks too.
 CHUNK_FRAMES = 4
 BARS = 7
@@ -37,23 +40,39 @@ class TestPatternRenderer:
     __test__ = False
     device_name = "test pattern"
     load_s = 0.0
+    account = Account()
 
     def __init__(self, step_s: float = 0.0) -> None:
         self._step_s = step_s
+        self._spec: RenderSpec | None = None
+
+    def sketch(self) -> NDArray[np.float32] | None:
+        """See `gpu_job.renderer.Renderer.sketch`: the middle frame with fewer pixels."""
+        if self._spec is None:
+            return None
+        middle_s = np.array([self._spec.frames // 2 / self._spec.fps])
+        width, height = self._spec.width // SKETCH_SCALE, self._spec.height // SKETCH_SCALE
+        frames = _bars(middle_s, **_dice(self._spec), width=width, height=height)
+        return frames.reshape(height, width, 3)
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`."""
+        self._spec = spec
         watch.moved(Stage.LOADING, 0, 1)
         watch.moved(Stage.LOADING, 1, 1)
         for step in range(1, spec.steps + 1):
             time.sleep(self._step_s)
             watch.moved(Stage.RENDERING, step, spec.steps)
-        dice = np.random.default_rng(list(hashlib.sha256(f"{spec.seed}/{spec.prompt}".encode()).digest()))
-        hue = dice.random()
-        turns_s = dice.uniform(0.2, 0.5) * dice.choice([-1, 1])  # screen widths a second
+        looks = _dice(spec)
         for first in range(0, spec.frames, CHUNK_FRAMES):
             seconds = np.arange(first, min(first + CHUNK_FRAMES, spec.frames)) / spec.fps
-            yield _bars(seconds, hue=hue, turns_s=turns_s, width=spec.width, height=spec.height)
+            yield _bars(seconds, **looks, width=spec.width, height=spec.height)
+
+
+def _dice(spec: RenderSpec) -> dict[str, float]:
+    """What seed and prompt decide: hue, and turns in screen widths a second."""
+    dice = np.random.default_rng(list(hashlib.sha256(f"{spec.seed}/{spec.prompt}".encode()).digest()))
+    return {"hue": dice.random(), "turns_s": dice.uniform(0.2, 0.5) * dice.choice([-1, 1])}
 
 
 def _bars(seconds: NDArray[np.float64], *, hue: float, turns_s: float, width: int, height: int) -> NDArray[np.float32]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from shared.settings import Settings
+from shared.models import in_the_catalogue
+from shared.settings import Names, Settings
 
 
 class WorkerSettings(Settings):
@@ -17,6 +18,14 @@ class WorkerSettings(Settings):
     """Bucket that the videos go to."""
     models_dir: Path = Path("models/weights")
     """Folder with a folder for each model that does not come from the hub."""
+    served_models: Annotated[Names, Field(min_length=1), AfterValidator(in_the_catalogue)] = ("pocket",)
+    """Models that this worker renders with, comma-separated; renders of others are left to other workers."""
+    warm_up: bool = False
+    """Whether a new worker loads the first of them and draws a clip before it asks for work."""
+    ready_file: Path | None = None
+    """File that a worker creates when it begins to ask for work, for a probe; none when empty."""
+    kernels_dir: Path | None = None
+    """Folder where compiled kernels are kept for later workers, as a mounted bucket; they are not when empty."""
     device: str | None = None
     """Torch device, such as ``cuda:0``; the best there is when empty."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -21,8 +21,8 @@ FOLDER = "docs/perspectives"
 VISIBLE_NM = 400
 #: What a person with good eyes resolves, in cycles per degree (Caves & Johnsen 2018).
 PERSON_CPD = 60
-#: Of rendered clips: the widest in pixels and the frames a second of the catalogue's models.
-FRAME_PX, FPS = 832, 16
+#: Of rendered clips: the widest in pixels, and the most frames a second, of the catalogue's models.
+FRAME_PX, FPS = 1280, 24
 
 PLURALS = {
     "mammal": "Mammals",

@@ -1,4 +1,4 @@
-"""What the documentation takes from the code: settings, schemas of what crosses its walls, pages about perspectives.
+"""What the documentation takes from the code: settings, schemas of what crosses its walls, pages about catalogues.
 
 Run as ``python -m local.reference`` to write it; a test says when it is out of date.
 """
@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
+from local import model_pages
 from local.bundles import ROOT
 from local.perspective_pages import pages
 from shared.batches import Batch
@@ -60,7 +61,12 @@ def reference() -> dict[str, str]:
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
     schemas = {f"docs/schemas/{name}.json": _schema(name) for name in SCHEMAS}
-    return {"docs/settings.md": _settings(), "docs/schemas/job-requested.avsc": _avro_schema()} | schemas | pages()
+    texts = {
+        "docs/settings.md": _settings(),
+        "docs/schemas/job-requested.avsc": _avro_schema(),
+        model_pages.PATH: model_pages.page(),
+    }
+    return texts | schemas | pages()
 
 
 def _schema(name: str) -> str:

@@ -21,6 +21,11 @@ def video_path(render_key: str) -> str:
     return f"renders/{render_key}/video.mp4"
 
 
+def preview_path(render_key: str, attempt: str) -> str:
+    """A rough picture from the middle of the work."""
+    return f"renders/{render_key}/attempts/{attempt}/preview.jpg"
+
+
 def poster_path(render_key: str, attempt: str) -> str:
     """A still of the video."""
     return f"renders/{render_key}/attempts/{attempt}/poster.jpg"

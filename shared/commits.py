@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, ValidationError
 
-from shared.artifact_paths import video_path
+from shared.artifact_paths import preview_path, video_path
 from shared.documents import RENDER_KEY_PATTERN, Document, Usage, Video
 from shared.errors import Permanent
 
@@ -43,8 +43,9 @@ class Commit(Document):
 
     @property
     def companions(self) -> list[str]:
-        """Names of the objects that were uploaded before it, under the attempt's own prefix."""
-        return [name for name in (self.poster_path, self.human_view_path, self.receipt_path) if name]
+        """Names of the objects that were uploaded before it, under the attempt's own prefix; a preview perhaps."""
+        preview = preview_path(self.render_key, self.attempt)
+        return [name for name in (preview, self.poster_path, self.human_view_path, self.receipt_path) if name]
 
     def video(self, artifact: Artifact) -> Video:
         """The video, once its object exists."""

@@ -98,6 +98,9 @@ class Usage(Document):
     """Seconds of the creature's eye."""
     encode_s: float
     """Seconds of encoding; of both videos where there are two."""
+    whole_s: float = 0
+    """Seconds from the beginning of loading to the last frame in its file. Less than the sum of all others: frames are
+    seen and encoded while others are decoded. 0: not measured, by an earlier release."""
     device: str
     """Name of the device that rendered."""
 
@@ -118,6 +121,8 @@ class Job(Document):
     """Percent of the whole work."""
     stage: Stage | None = None
     """What is being done while in progress."""
+    preview_path: str | None = None
+    """A rough picture that the creature sees, from the middle of the work; null: there is none, or not yet."""
     video: Video | None = None
     error: JobError | None = None
     created_at: AwareDatetime
@@ -168,6 +173,8 @@ class Render(Document):
     """When its message was last published, or known to be in a worker's hands; null: none is on its way."""
     check_at: AwareDatetime | None = None
     """When reconcile looks at it; null: it is settled, or nobody waits for it."""
+    preview_path: str | None = None
+    """See `Job.preview_path`; of the latest attempt that had one."""
     video: Video | None = None
     usage: Usage | None = None
     error: JobError | None = None

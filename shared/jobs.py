@@ -245,9 +245,19 @@ def is_held_by(render: Render, holder: str) -> bool:
     return render.state is State.LEASED and render.holder == holder
 
 
-def renew_render(render: Render, *, stage: Stage, progress: int, now: datetime) -> Render:
-    """Keep the lease and say how far it is."""
-    return _move(render, Move.RENEW, renewed_at=SERVER_TIME, stage=stage, progress=progress, updated_at=now)
+def renew_render(
+    render: Render, *, stage: Stage, progress: int, now: datetime, preview_path: str | None = None
+) -> Render:
+    """Keep the lease and say how far it is; an earlier attempt's preview stays until there is another."""
+    return _move(
+        render,
+        Move.RENEW,
+        renewed_at=SERVER_TIME,
+        stage=stage,
+        progress=progress,
+        preview_path=preview_path or render.preview_path,
+        updated_at=now,
+    )
 
 
 def release_render(render: Render, *, now: datetime, ending: Ending) -> Render:
@@ -298,6 +308,7 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         priority=priority,
         attempts=0,
         retries=0,
+        preview_path=None,
         video=None,
         usage=None,
         error=None,
@@ -324,11 +335,13 @@ def follow(job: Job, render: Render, *, now: datetime) -> Job:
                 Move.CLAIM,
                 stage=render.stage,
                 progress=max(job.progress, render.progress),
+                preview_path=render.preview_path,
                 started_at=job.started_at or now,
                 updated_at=now,
             )
         case State.COMPLETED:
-            done = {"video": render.video, "progress": 100, "stage": None, "started_at": job.started_at or now}
+            done: dict[str, object] = {"video": render.video, "preview_path": render.preview_path, "progress": 100}
+            done |= {"stage": None, "started_at": job.started_at or now}
             return _move(job, Move.COMPLETE, **done, event_pending=True, finished_at=now, updated_at=now)
         case State.FAILED:
             return _move(

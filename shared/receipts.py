@@ -25,6 +25,12 @@ class Receipt(Document):
     optics_version: int = 0
     """Version of the optics pass that drew: the spec's, or a later one; 0: there was none."""
     usage: Usage
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Seconds by stage, finer than ``usage``; a stage may be part of another, and several go on at a time."""
+    peak_memory_bytes: int | None = None
+    """The most that was in use at a time: of the GPU, or of the worker since its start where the CPU rendered."""
+    acceleration: dict[str, str] = Field(default_factory=dict)
+    """Which levers of its recipe the model ran with, and why not with the others; empty: it has none."""
     software: dict[str, str]
     """Version of each package that decides pixels."""
     started_at: AwareDatetime

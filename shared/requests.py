@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.errors import ErrorCode, Rejected, faults_of
-from shared.models import Model, models
+from shared.models import Adapter, Model, Sampler, models
 from shared.optics import OPTICS_VERSION, Optics
 from shared.perspectives import perspectives
+from shared.recipes import Recipe
 from shared.themes import themes
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ MAX_SEED = 2**32 - 1
 #: Raised when `render_key` itself changes.
 RENDER_KEY_SCHEMA = 1
 PUBLIC = "public"
+#: Fields of a spec that the first render keys knew nothing of.
+_CAME_LATER = ("pipeline_class", "pipeline_config", "sampler")
 
 
 class Priority(StrEnum):
@@ -153,10 +156,17 @@ class RenderSpec(BaseModel):
     model_version: int
     model_source: str
     model_revision: str
-    adapters: tuple[str, ...] = ()
+    pipeline_class: str | None = None
+    """Class of the pipeline; null: what its folder says."""
+    pipeline_config: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Options of that class that the folder does not tell."""
+    adapters: tuple[Adapter, ...] = ()
     """Adapters on top of the model, such as few-step LoRAs."""
-    recipe: str = "plain"
-    """Acceleration recipe: changes bits, so it is part of the key."""
+    sampler: Sampler | None = None
+    """How few-step models are sampled; null: by the pipeline's own scheduler."""
+    recipe: Annotated[Recipe, BeforeValidator(lambda recipe: {} if recipe == "plain" else recipe)] = Recipe()
+    """What makes it faster: changes bits, so it is part of the key. Specs that were stored before there were levers
+    have the word ``plain`` here."""
     dtype: Literal["float32", "bfloat16", "float16"]
     frames: int
     width: int
@@ -225,6 +235,11 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
         model_version=model.version,
         model_source=model.source,
         model_revision=model.revision,
+        pipeline_class=model.pipeline_class,
+        pipeline_config=model.pipeline_config,
+        adapters=model.adapters,
+        sampler=model.sampler,
+        recipe=model.recipe,
         dtype=model.dtype,
         frames=length.frames,
         width=size.width,
@@ -237,8 +252,16 @@ def render_spec(request: Request, *, owner: str, offer: Offer) -> RenderSpec:
 
 
 def render_key(spec: RenderSpec) -> str:
-    """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8. Of an eye, its numbers."""
-    canonical: dict[str, Any] = {"schema": RENDER_KEY_SCHEMA, **spec.model_dump(mode="json", exclude={"optics"})}
+    """40 hex digits of the SHA-256 of the canonical spec: sorted keys, no spaces, UTF-8. Of an eye, its numbers.
+
+    What came to the spec later and is not set is left out, so that older specs keep their keys.
+    """
+    unset = {name for name in _CAME_LATER if not getattr(spec, name)}
+    canonical: dict[str, Any] = {
+        "schema": RENDER_KEY_SCHEMA,
+        **spec.model_dump(mode="json", exclude={"optics"} | unset),
+    }
+    canonical["recipe"] = spec.recipe.levers or "plain"  # a lever that is added one day and is off moves no key
     if spec.optics is not None:
         canonical["optics"] = spec.optics.numbers
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -46,7 +46,9 @@ RETRY_AFTER_S = 5
 
 #: What a completed job has links to.
 ARTIFACTS = ("video", "poster", "human-view", "receipt")
-_ANY_ARTIFACT = ", ".join(f'"{each}"' for each in ARTIFACTS)
+#: What a job has a link to as soon as it is there.
+PREVIEW = "preview"
+_ANY_ARTIFACT = ", ".join(f'"{each}"' for each in (*ARTIFACTS, PREVIEW))
 
 ROUTES = Map(
     [
@@ -147,23 +149,14 @@ class Api:
     def link_artifact(self, request: HttpRequest, job_id: str, artifact: str) -> Response:
         """``GET /jobs/{id}/video`` and its like: a short-lived link, signed now and never stored."""
         job = self._job_of(who_is_calling(request), job_id).value
-        if job.video is None or job.request is None:
-            if job.is_final:
-                raise Rejected(f"The job is {job.status.value}.", code=ErrorCode.NO_VIDEO)
-            raise Rejected(f"The job is {job.status.value}; ask again when it is completed.", code=ErrorCode.NOT_READY)
-        path, ending = {
-            "video": (job.video.path, ".mp4"),
-            "poster": (job.video.poster_path, ".jpg"),
-            "human-view": (job.video.human_view_path or job.video.path, "-human-view.mp4"),
-            "receipt": (job.video.receipt_path, ".json"),
-        }[artifact]
+        path, ending = _place(job, artifact)
         if self.artifacts.get(path) is None:  # it was kept for less long than the job, or somebody deleted it
             what = artifact.replace("-", " ")
             raise Rejected(f"The {what} is not kept any more; wish for it again.", code=ErrorCode.NO_VIDEO)
         link = self.artifacts.signed_url(
             path,
             lifetime_s=self.settings.signed_url_lifetime_s,
-            filename=f"{job.request.perspective}-{job.job_id[:8]}{ending}",
+            filename=f"{job.request.perspective if job.request else artifact}-{job.job_id[:8]}{ending}",
         )
         return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
@@ -245,11 +238,33 @@ def _no_such_job() -> Rejected:
     return Rejected("There is no such job.", code=ErrorCode.NOT_FOUND)
 
 
+def _place(job: Job, artifact: str) -> tuple[str, str]:
+    """Where an artifact of a job lies, and how its name ends."""
+    if artifact == PREVIEW:
+        if job.preview_path is not None:
+            return job.preview_path, "-preview.jpg"
+        if job.is_final:
+            raise Rejected(f"The job is {job.status.value}, without a preview.", code=ErrorCode.NO_VIDEO)
+        raise Rejected("There is no preview yet; not every model draws one.", code=ErrorCode.NOT_READY)
+    if job.video is None:
+        if job.is_final:
+            raise Rejected(f"The job is {job.status.value}.", code=ErrorCode.NO_VIDEO)
+        raise Rejected(f"The job is {job.status.value}; ask again when it is completed.", code=ErrorCode.NOT_READY)
+    return {
+        "video": (job.video.path, ".mp4"),
+        "poster": (job.video.poster_path, ".jpg"),
+        "human-view": (job.video.human_view_path or job.video.path, "-human-view.mp4"),
+        "receipt": (job.video.receipt_path, ".json"),
+    }[artifact]
+
+
 def _view(job: Job) -> dict[str, Any]:
     """The job's document as clients see it, and where to watch it."""
     links = {"self": f"/jobs/{job.job_id}", "firestore": f"jobs/{job.job_id}"}
     if job.video:
         links |= {each: f"/jobs/{job.job_id}/{each}" for each in ARTIFACTS}
+    if job.preview_path:
+        links[PREVIEW] = f"/jobs/{job.job_id}/{PREVIEW}"
     return {**job.model_dump(mode="json"), "links": links}
 
 

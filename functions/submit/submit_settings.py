@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from batch_desk import Limits
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
-from shared.models import models
+from shared.models import in_the_catalogue
 from shared.requests import Offer
 from shared.settings import Names, Settings
 
@@ -17,7 +17,7 @@ class SubmitSettings(Settings):
 
     artifact_bucket: str
     """Bucket that holds the videos."""
-    served_models: Annotated[Names, Field(min_length=1)] = ("pocket",)
+    served_models: Annotated[Names, Field(min_length=1), AfterValidator(in_the_catalogue)] = ("pocket",)
     """Models that the workers serve, comma-separated; the first is the default."""
     seed_pool: Annotated[int, Field(ge=1, le=10_000)] = 8
     """A request without a seed draws one of this many."""
@@ -36,15 +36,6 @@ class SubmitSettings(Settings):
 
     queue_token: Annotated[str, Field(min_length=16)] | None = None
     """Bearer token of ``GET /queue``, for the autoscaler; without it that address does not exist."""
-
-    @field_validator("served_models")
-    @classmethod
-    def _are_in_the_catalogue(cls, served: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [each for each in served if each not in models()]
-        if unknown:
-            msg = f"not in the catalogue of models: {', '.join(unknown)}"
-            raise ValueError(msg)
-        return served
 
     @property
     def batch_limits(self) -> Limits:

@@ -155,12 +155,13 @@ class PocketPipeline(DiffusionPipeline):
         with self.progress_bar(total=num_inference_steps) as bar:
             for number, time in enumerate(self.scheduler.timesteps):
                 given = torch.cat([latents, latents]) if is_guided else latents
-                clean = self.transformer(
-                    hidden_states=placed(given).to(dtype),
-                    timestep=time.expand(len(given)),
-                    encoder_hidden_states=texts.to(dtype),
-                    return_dict=False,
-                )[0].float()
+                with self.transformer.cache_context("both"):  # for a recipe's cache of steps
+                    clean = self.transformer(
+                        hidden_states=placed(given).to(dtype),
+                        timestep=time.expand(len(given)),
+                        encoder_hidden_states=texts.to(dtype),
+                        return_dict=False,
+                    )[0].float()
                 if is_guided:
                     without, with_text = clean.chunk(2)
                     clean = without + guidance_scale * (with_text - without)

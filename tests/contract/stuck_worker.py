@@ -49,6 +49,9 @@ class _StuckWatch:
         self._watch.moved(stage, done, total)
         pass_by(stage)
 
+    def previewed(self, path: str) -> None:
+        self._watch.previewed(path)
+
 
 class StuckRenderer(TestPatternRenderer):
     """Gets stuck while it loads, before the second step, or while it decodes the second chunk."""

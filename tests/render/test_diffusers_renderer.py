@@ -12,14 +12,15 @@ torch = pytest.importorskip("torch")
 import diffusers  # noqa: E402
 from huggingface_hub import errors as hub  # noqa: E402
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: E402
-from transformers import ByT5Tokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel  # noqa: E402
 
-from gpu_job.diffusers_renderer import DiffusersRenderer, load_error  # noqa: E402
+from gpu_job import loading  # noqa: E402
+from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
+from gpu_job.loading import load_error  # noqa: E402
 from gpu_job.renderer import RenderStopped  # noqa: E402
 from shared.documents import Stage  # noqa: E402
 from shared.errors import ErrorCode, Permanent, Retryable  # noqa: E402
-from tests.render import untrained_wan  # noqa: E402
-from tests.unit.renderer_world import SPEC, Listener, drawn  # noqa: E402
+from tests.render import tiny_models, untrained_wan  # noqa: E402
+from tests.unit.renderer_world import SPEC, Listener, Sketching, drawn  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +41,8 @@ def models_dir(models_dir: Path) -> Path:
     """The folder with one tiny model of each other kind in it."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        tiny_cogvideox().save_pretrained(models_dir / "someone" / "cogvideox")
-        tiny_text_to_video_sd().save_pretrained(models_dir / "zeroscope")
+        tiny_models.cogvideox().save_pretrained(models_dir / "someone" / "cogvideox")
+        tiny_models.text_to_video_sd().save_pretrained(models_dir / "zeroscope")
     scheduler = diffusers.DDPMScheduler()
     diffusers.DDPMPipeline(
         diffusers.UNet2DModel(
@@ -53,77 +54,6 @@ def models_dir(models_dir: Path) -> Path:
         scheduler,
     ).save_pretrained(models_dir / "pictures")
     return models_dir
-
-
-def tiny_cogvideox() -> diffusers.CogVideoXPipeline:
-    text = T5Config(vocab_size=259, d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4, dropout_rate=0.0)
-    return diffusers.CogVideoXPipeline(
-        tokenizer=ByT5Tokenizer(extra_ids=0),
-        text_encoder=T5EncoderModel(text).eval(),
-        transformer=diffusers.CogVideoXTransformer3DModel(
-            num_attention_heads=4,
-            attention_head_dim=8,
-            in_channels=4,
-            out_channels=4,
-            time_embed_dim=2,
-            text_embed_dim=32,
-            num_layers=1,
-            sample_width=16,
-            sample_height=16,
-            sample_frames=9,
-            patch_size=2,
-            temporal_compression_ratio=4,
-            max_text_seq_length=226,
-        ).eval(),
-        vae=diffusers.AutoencoderKLCogVideoX(
-            down_block_types=("CogVideoXDownBlock3D",) * 4,
-            up_block_types=("CogVideoXUpBlock3D",) * 4,
-            block_out_channels=(8, 8, 8, 8),
-            latent_channels=4,
-            layers_per_block=1,
-            norm_num_groups=2,
-            temporal_compression_ratio=4,
-        ).eval(),
-        scheduler=diffusers.CogVideoXDDIMScheduler(),
-    )
-
-
-def tiny_text_to_video_sd() -> diffusers.TextToVideoSDPipeline:
-    """The class behind ModelScope and Zeroscope: it has no ``callback_on_step_end``."""
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {word: index for index, word in enumerate(words)}
-    text = CLIPTextConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=37,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        bos_token_id=len(words) - 2,
-        eos_token_id=len(words) - 1,
-        pad_token_id=len(words) - 1,
-    )
-    return diffusers.TextToVideoSDPipeline(
-        tokenizer=CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77),
-        text_encoder=CLIPTextModel(text).eval(),
-        unet=diffusers.UNet3DConditionModel(
-            block_out_channels=(8, 8),
-            layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-            up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-            cross_attention_dim=32,
-            attention_head_dim=4,
-            norm_num_groups=2,
-        ).eval(),
-        vae=diffusers.AutoencoderKL(
-            block_out_channels=(8,) * 4,
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            latent_channels=4,
-            norm_num_groups=2,
-        ).eval(),
-        scheduler=diffusers.DDIMScheduler(),
-    )
 
 
 @pytest.fixture(scope="session")
@@ -263,17 +193,36 @@ def test_a_model_of_the_hub_is_asked_of_the_hub_though_there_is_no_folder_of_mod
 ) -> None:
     asked: list[tuple[Any, dict[str, Any]]] = []
 
-    def from_pretrained(source: Any, **options: Any) -> None:
+    def download(source: Any, **options: Any) -> None:
         asked.append((source, options))
         raise httpx.ConnectError("no route")
 
-    monkeypatch.setattr(diffusers.DiffusionPipeline, "from_pretrained", from_pretrained)
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "download", download)
     renderer = DiffusersRenderer(tmp_path / "models", device="cpu")
 
     with pytest.raises(Retryable, match="can't be reached"):
         drawn(renderer, changed(model_source="owner/name", model_revision="abc"))
 
-    assert asked == [("owner/name", {"dtype": torch.float32, "revision": "abc"})]
+    assert asked == [("owner/name", {"revision": "abc"})]
+
+
+def test_what_came_from_the_hub_is_read_from_where_it_was_put(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diffusers.WanPipeline, "download", lambda *_, **__: str(models_dir / untrained_wan.SOURCE))
+    renderer = DiffusersRenderer(tmp_path, device="cpu", threads=2)
+    frames = drawn(renderer, changed(model_source="owner/name", pipeline_class="WanPipeline"))
+    assert (frames == drawn(DiffusersRenderer(models_dir, device="cpu", threads=2))).all()
+    seconds = renderer.account.seconds
+    assert 0 < seconds["download"] < seconds["read"]
+
+
+def test_weights_in_a_mounted_bucket_are_read_ahead(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[Path] = []
+    monkeypatch.setattr(loading, "is_mounted_bucket", lambda _: True)
+    monkeypatch.setattr(loading, "read_ahead", ahead.append)
+    drawn(DiffusersRenderer(models_dir, device="cpu", threads=2))
+    assert ahead == [models_dir / untrained_wan.SOURCE]
 
 
 @pytest.mark.parametrize("source", ["/etc", "../models"])
@@ -289,7 +238,7 @@ def test_a_model_that_is_broken_on_this_machine_may_be_whole_on_another(tmp_path
         drawn(DiffusersRenderer(tmp_path, device="cpu"), changed(model_source="broken"))
 
 
-@pytest.mark.parametrize("change", [{"frames": 10}, {"width": 72}, {"adapters": ("fast",)}, {"recipe": "cached"}])
+@pytest.mark.parametrize("change", [{"frames": 10}, {"width": 72}])
 def test_what_the_model_can_not_do_exactly_is_refused(renderer: DiffusersRenderer, change: dict[str, object]) -> None:
     with pytest.raises(Permanent) as caught:
         drawn(renderer, changed(**change))
@@ -299,9 +248,9 @@ def test_what_the_model_can_not_do_exactly_is_refused(renderer: DiffusersRendere
 def test_frames_that_are_not_finite_are_refused(models_dir: Path) -> None:
     renderer = DiffusersRenderer(models_dir, device="cpu", threads=2)
     drawn(renderer)
-    assert renderer._warm is not None
+    assert renderer._models.latest is not None
     with torch.no_grad():
-        renderer._warm.pipe.vae.decoder.conv_out.bias.fill_(float("nan"))
+        renderer._models.latest.pipe.vae.decoder.conv_out.bias.fill_(float("nan"))
     with pytest.raises(Permanent, match="finite"):
         drawn(renderer)
 
@@ -354,3 +303,54 @@ def test_a_pipeline_class_that_diffusers_does_not_have_is_refused_for_good(error
     translated = load_error(error, "owner/name")
     assert isinstance(translated, Permanent)
     assert translated.code is ErrorCode.MODEL_UNAVAILABLE
+
+
+# --- decoding some frames at a time, sketches ---
+
+
+@pytest.mark.parametrize(("source", "groups"), [("someone/cogvideox", [9]), ("zeroscope", [4, 4, 1])])
+def test_frames_of_other_models_decoded_by_group_are_those_of_their_pipelines(
+    renderer: DiffusersRenderer, models_dir: Path, source: str, groups: list[int]
+) -> None:
+    spec = changed(model_source=source, guidance=6.0)
+    chunks = list(renderer.render(spec, watch=Listener()))
+    pipe = diffusers.DiffusionPipeline.from_pretrained(models_dir / source, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    output = pipe(
+        spec.prompt,
+        negative_prompt=spec.negative_prompt,
+        num_frames=spec.frames,
+        width=spec.width,
+        height=spec.height,
+        num_inference_steps=spec.steps,
+        guidance_scale=spec.guidance,
+        generator=torch.Generator().manual_seed(spec.seed),
+        output_type="np",
+    )
+    assert [len(chunk) for chunk in chunks] == groups
+    assert np.abs(np.concatenate(chunks) - output.frames[0]).max() < 1e-5
+
+
+def test_a_longer_clip_of_cogvideox_comes_in_several_groups(renderer: DiffusersRenderer) -> None:
+    spec = changed(model_source="someone/cogvideox", guidance=6.0, frames=17, steps=1)
+    chunks = [len(chunk) for chunk in renderer.render(spec, watch=Listener())]
+    assert chunks == [9, 8]
+
+
+@pytest.mark.parametrize("source", [untrained_wan.SOURCE, "someone/cogvideox", "zeroscope"])
+def test_what_is_being_drawn_can_be_sketched_after_every_step_and_no_frame_changes(
+    renderer: DiffusersRenderer, source: str
+) -> None:
+    spec = changed(model_source=source)
+    before = drawn(renderer, spec)
+    watch = Sketching(renderer)
+
+    assert (drawn(renderer, spec, watch=watch) == before).all()
+
+    assert len(watch.sketches) == spec.steps
+    for sketch in watch.sketches:
+        assert sketch is not None
+        assert sketch.shape == (6, 8, 3)
+        assert np.isfinite(sketch).all()
+        assert 0 <= sketch.min() <= sketch.max() <= 1
+    assert renderer.sketch() is None, "once it is drawn"

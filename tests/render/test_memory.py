@@ -76,8 +76,8 @@ def drawn(
 
 
 def pipe_of(renderer: DiffusersRenderer) -> Any:
-    assert renderer._warm is not None
-    return renderer._warm.pipe
+    assert renderer._models.latest is not None
+    return renderer._models.latest.pipe
 
 
 def shorten(renderer: DiffusersRenderer, part: str, *calls: int) -> None:

@@ -16,17 +16,19 @@ from gpu_job import consumer, heartbeat, making, render_job
 from gpu_job.encoder import Encoded
 from gpu_job.heartbeat import HungError, PreemptedError
 from gpu_job.message_source import memory
+from gpu_job.tail import Film
 from shared import jobs
 from shared.documents import Stage
 from shared.errors import Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from types import ModuleType
 
     from gpu_job.render_job import Workshop
-    from gpu_job.renderer import Watch
+    from gpu_job.renderer import Renderer, Watch
+    from gpu_job.tail import Target
+    from shared.requests import RenderSpec
     from tests.simulation.scheduler import Scheduler
 
 
@@ -60,15 +62,17 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             scheduler.crashes.append((scheduler.current, exc))
             raise
 
-    def encode(chunks: Iterator[object], path: Path, *, watch: Watch, **_options: object) -> Encoded:
-        for _ in chunks:
+    def film(spec: RenderSpec, *, renderer: Renderer, video: Target, watch: Watch, **_options: object) -> Film:
+        for _ in renderer.render(spec, watch=watch):
             watch.moved(Stage.ENCODING, 1, 1)
         middle = np.zeros((1, 1, 3), np.uint8)
-        return Encoded(
-            path=path, middle_frame=middle, width=64, height=64, frames=17, fps=16, duration_s=1.0, size_bytes=3
+        encoded = Encoded(
+            path=video.path, middle_frame=middle, width=64, height=64, frames=17, fps=16, duration_s=1.0, size_bytes=3
         )
+        took = {"draw_s": 0, "see_s": 0, "encode_s": 0, "encode_human_view_s": 0, "whole_s": 0}
+        return Film(video=encoded, human_view=None, **took)
 
-    threads = SimpleNamespace(Thread=Thread, Event=threading.Event)
+    threads = SimpleNamespace(Thread=Thread, Event=threading.Event, Lock=threading.Lock)
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     with ExitStack() as patches:
@@ -77,11 +81,10 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             (consumer, "time", time),
             (consumer, "render_job", render_one),
             (making, "time", time),
-            (making, "encode", encode),
-            (making, "writing", _writing_nowhere),
-            (making, "_seen", lambda chunks, _eye, **_how: chunks),
+            (making, "film", film),
+            (making, "side_by_side", lambda *works: [work() for work in works]),
             (making, "poster", lambda _: b"jpg"),
-            (making, "_SOFTWARE", ()),
+            (making, "software", dict),
             (memory, "time", time),
             (jobs, "ForbiddenTransitionError", ForbiddenTransition),
             (render_job, "attend", partial(heartbeat.attend, monotonic=scheduler.monotonic)),
@@ -92,8 +95,3 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             yield
         finally:
             logging.disable(disabled)
-
-
-@contextmanager
-def _writing_nowhere(*_where: object, **_form: object) -> Iterator[Any]:
-    yield SimpleNamespace(write=lambda _chunk: None)

@@ -13,6 +13,7 @@ from gpu_job import consumer
 from gpu_job.heartbeat import HungError, PreemptedError
 from gpu_job.lease import Claimant
 from gpu_job.render_job import Workshop
+from gpu_job.renderer import Account
 from shared.documents import Stage
 from shared.errors import ErrorCode, Permanent, Retryable
 from tests.simulation.network import SteppedSource
@@ -78,7 +79,7 @@ class Workers:
             monotonic=self._house.scheduler.monotonic,
             **services,
         )
-        renderer: Any = SimpleNamespace(render=self._draw, load_s=0.0, device_name="a die")
+        renderer: Any = SimpleNamespace(render=self._draw, load_s=0.0, device_name="a die", account=Account())
         workshop = Workshop(
             claimant=claimant,
             source=cast("Any", SteppedSource(self._house.queue, self._house.network)),

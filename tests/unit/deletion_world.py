@@ -2,7 +2,7 @@
 
 from delete_job import delete_job
 
-from shared.artifact_paths import human_view_path, poster_path, receipt_path
+from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path
 from shared.documents import State
 from shared.errors import Retryable
 from shared.testing import a_render
@@ -22,7 +22,7 @@ class PrivateWorld(World):
 
     def put_attempt(self) -> None:
         """What a worker uploads before its commit."""
-        for path in (poster_path, human_view_path, receipt_path):
+        for path in (preview_path, poster_path, human_view_path, receipt_path):
             self.artifacts.create(path(self.key, "1-a"), b"x", content_type="image/jpeg")
 
     @property
@@ -48,4 +48,4 @@ def finish(world: PrivateWorld) -> None:
     world.put_attempt()
     world.work()
     assert world.render.state is State.COMPLETED
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5

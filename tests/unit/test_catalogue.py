@@ -1,5 +1,6 @@
 """The catalogues: what is in them, and what a broken file is told."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,7 @@ fps = 8
 steps = 2
 guidance = 1.0
 dtype = "float32"
+memory = { weights_gb = 1, largest_gb = 0.5, clip_gb = 2, estimate = "a toy's figures" }
 """
 
 
@@ -143,7 +145,27 @@ def test_every_theme_adds_words(theme: Theme) -> None:
 def test_the_lengths_of_a_model_are_what_its_frames_take(model: Model) -> None:
     for length in model.lengths:
         assert length.seconds == pytest.approx(length.frames / model.fps, abs=0.1)
-        assert length.frames % 4 == 1, "Wan's VAE packs four frames after the first"
+        if model.pipeline_class in {"WanPipeline", "PocketPipeline"}:
+            assert length.frames % 4 == 1, "Wan's VAE packs four frames after the first"
+
+
+@pytest.mark.parametrize("model", models().values(), ids=lambda each: each.id)
+def test_a_model_says_what_it_takes(model: Model) -> None:
+    assert model.memory.largest_gb <= model.memory.weights_gb
+    assert model.clip_gb(model.clips[0]) == pytest.approx(model.memory.clip_gb)
+    assert len(model.clips) == len(model.sizes) * len(model.lengths)
+
+
+@pytest.mark.parametrize("model", models().values(), ids=lambda each: each.id)
+def test_a_model_from_the_hub_is_one_commit_where_that_is_known(model: Model) -> None:
+    unknown = {"text-to-video-ms-1.7b"}
+    if "/" in model.source:
+        assert (re.fullmatch("[0-9a-f]{40}", model.revision) is None) == (model.id in unknown)
+
+
+@pytest.mark.parametrize("model", models().values(), ids=lambda each: each.id)
+def test_what_needs_no_guidance_is_given_no_negative_prompt(model: Model) -> None:
+    assert model.guidance > 1 or not model.negative_prompt
 
 
 def test_one_model_lies_in_the_repository() -> None:
@@ -232,6 +254,12 @@ def test_a_broken_file_is_told_by_file_and_field(tmp_path: Path, old: str, new: 
         ("steps = 2", "steps = 201", "steps"),
         ("guidance = 1.0", "guidance = -1", "guidance"),
         ('"float32"', '"float8"', "dtype"),
+        ("weights_gb = 1", "weights_gb = 0", "memory.weights_gb"),
+        (', estimate = "a toy\'s figures"', "", "memory"),
+        ("steps = 2", "steps = 2\nsampler = { sigmas = [1.0] }", ""),
+        ("steps = 2", "steps = 2\nsampler = { sigmas = [0.5, 1.0] }", "sampler"),
+        ("steps = 2", "steps = 2\nsampler = { sigmas = [1.5, 1.0] }", "sampler.sigmas.0"),
+        ("steps = 2", 'steps = 2\nadapters = [{ source = "a/b", revision = "main", file = "c" }]', "adapters.0.part"),
     ],
 )
 def test_a_model_with_figures_that_nothing_can_render_is_broken(tmp_path: Path, old: str, new: str, field: str) -> None:

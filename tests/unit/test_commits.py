@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.artifact_paths import video_path
+from shared.artifact_paths import preview_path, video_path
 from shared.artifact_store import Artifact
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.commits import Commit, find_commit
@@ -58,7 +58,7 @@ def test_a_commit_from_before_there_was_a_human_view_is_read_and_its_video_is_th
     assert found
     commit, video = found
     assert (commit.human_view_path, video.human_view_path, commit.usage.see_s) == (None, None, 0)
-    assert commit.companions == [commit.poster_path, commit.receipt_path]
+    assert commit.companions == [preview_path(KEY, commit.attempt), commit.poster_path, commit.receipt_path]
     assert Video.model_validate(video.model_dump(exclude={"human_view_path"})) == video
 
 

@@ -116,7 +116,7 @@ def test_while_another_job_shows_it_a_private_video_stays(world: PrivateWorld) -
     finish(world)
     before = world.render
     delete(world)
-    assert (world.render, len(world.objects)) == (before, 4)
+    assert (world.render, len(world.objects)) == (before, 5)
     delete(world, "job-0002")
     assert (world.everything(), world.objects) == ({}, set())
 
@@ -282,7 +282,7 @@ def test_the_objects_of_a_private_job_go_with_it_although_its_render_is_gone(wor
 def test_while_another_job_shows_it_a_private_video_stays_although_its_render_is_gone(world: PrivateWorld) -> None:
     private_job_without_its_render(world, "job-0001", "job-0002")
     delete(world)
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5
     delete(world, "job-0002")
     assert (world.everything(), world.objects) == ({}, set())
 
@@ -292,4 +292,4 @@ def test_a_public_video_stays_although_its_render_is_gone(world: PrivateWorld) -
     finish(world)
     world.delete_render()
     delete(world)
-    assert (world.everything(), len(world.objects)) == ({}, 4)
+    assert (world.everything(), len(world.objects)) == ({}, 5)

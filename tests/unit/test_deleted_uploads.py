@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gpu_job.lease import Lease
-from shared.artifact_paths import human_view_path, poster_path, receipt_path, render_folder, video_path
+from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path, render_folder, video_path
 from shared.documents import State, Status
 from shared.errors import Retryable
 from shared.settling import complete_from_object
@@ -26,7 +26,7 @@ def worker_of(world: PrivateWorld) -> Lease:
 
 def upload(world: PrivateWorld, lease: Lease) -> None:
     """All that an attempt puts into the bucket."""
-    for path in (poster_path, human_view_path, receipt_path):
+    for path in (preview_path, poster_path, human_view_path, receipt_path):
         world.artifacts.create(path(world.key, lease.attempt), b"x", content_type="image/jpeg")
     put_video(world.artifacts, world.key, attempt=lease.attempt)
 
@@ -80,7 +80,7 @@ def test_who_wishes_for_it_again_before_it_is_heard_of_gets_it(world: PrivateWor
     world.wish("job-0002")
     world.hear()
     assert world.job("job-0002").status is Status.COMPLETED
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5
 
 
 def before_call(world: PrivateWorld, monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
@@ -136,7 +136,7 @@ def test_what_a_new_attempt_has_put_in_place_of_it_stays(world: PrivateWorld, mo
     before_call(world, monkeypatch, "delete", replaced)
     world.hear()
     assert world.job("job-0002").status is Status.COMPLETED
-    assert len(world.objects) == 4
+    assert len(world.objects) == 5
 
 
 def test_what_no_worker_made_is_not_ours_to_delete(world: PrivateWorld) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import queue
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -197,3 +198,39 @@ def test_the_percents_of_the_stages_follow_each_other_without_a_gap() -> None:
 )
 def test_a_movement_tells_percent_of_the_whole_work(moved: Moved, percent: int) -> None:
     assert moved.percent == percent
+
+
+def test_a_preview_is_told_of_at_the_next_beat_and_stays_known(world: World, lease: Lease, work: Work) -> None:
+    told = []
+
+    def look() -> None:
+        told.append(world.job("job-aaaa").preview_path)
+
+    seen = replace(rendering(2), preview_path="preview.jpg")
+    lines = [(1.0, rendering(2)), (1.5, seen), (3.0, look), (5.0, replace(seen, done=3)), (7.0, look), (8.0, Ended())]
+    listen(world, lease, work, *lines)
+
+    assert told == ["preview.jpg", "preview.jpg"]
+
+
+def test_what_the_work_says_of_its_preview_goes_with_all_that_it_says_later(lease: Lease) -> None:
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    class Noting(queue.SimpleQueue[Any]):
+        def put(self, item: Any, *rest: Any, **more: Any) -> None:
+            inbox.put(item)
+            super().put(item, *rest, **more)
+
+    def work(watch: Watch) -> None:
+        watch.moved(Stage.RENDERING, 2, 4)
+        watch.previewed("preview.jpg")
+        watch.moved(Stage.RENDERING, 3, 4)
+
+    attend(work, lease=lease, extend=lambda: None, inbox=Noting())
+
+    said = [inbox.get_nowait() for _ in range(3)]
+    assert said == [
+        Moved(stage=Stage.RENDERING, done=2, total=4),
+        Moved(stage=Stage.RENDERING, done=2, total=4, preview_path="preview.jpg"),
+        Moved(stage=Stage.RENDERING, done=3, total=4, preview_path="preview.jpg"),
+    ]

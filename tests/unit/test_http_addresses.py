@@ -20,6 +20,7 @@ ADDRESSES = {
     "/jobs/some-job/poster": {"GET"},
     "/jobs/some-job/human-view": {"GET"},
     "/jobs/some-job/receipt": {"GET"},
+    "/jobs/some-job/preview": {"GET"},
     "/batches": {"POST"},
     "/batches/some-batch": {"GET"},
     "/batches/some-batch:cancel": {"GET", "POST"},

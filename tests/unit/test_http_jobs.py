@@ -6,7 +6,7 @@ import json
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from shared.artifact_paths import render_folder
+from shared.artifact_paths import preview_path, render_folder
 from shared.documents import Job, Status
 from shared.errors import ErrorCode
 from shared.job_store import Create, Replace
@@ -15,7 +15,7 @@ from shared.requests import MAX_BODY_BYTES
 from shared.testing import TRACEPARENT, a_job, a_render
 from tests.unit.http_world import WISH, World, is_problem
 
-PATHS = ["/jobs/{}", "/jobs/{}/video", "/jobs/{}/poster", "/jobs/{}/human-view", "/jobs/{}/receipt"]
+PATHS = ["/jobs/{}", "/jobs/{}/preview", "/jobs/{}/video", "/jobs/{}/poster", "/jobs/{}/human-view", "/jobs/{}/receipt"]
 
 
 @pytest.fixture
@@ -306,3 +306,38 @@ def test_a_job_that_ended_without_a_video_says_so(world: World, artifact: str) -
     answer = world.get(f"/jobs/{job['job_id']}/{artifact}")
     assert is_problem(answer, ErrorCode.NO_VIDEO)
     assert "failed" in answer.body["detail"]
+
+
+# --- preview ---
+
+
+def previewed(world: World, job_id: str) -> str:
+    """Have a worker upload a preview and tell the job."""
+    stored = world.store.job(job_id)
+    assert stored
+    assert stored.value.render_key
+    name = preview_path(stored.value.render_key, "1-worker-a")
+    world.artifacts.create(name, b"jpeg", content_type="image/jpeg")
+    world.store.commit(Replace(stored=stored, value=stored.value.model_copy(update={"preview_path": name})))
+    return name
+
+
+def test_a_preview_is_linked_as_soon_as_it_is_there_long_before_the_video(world: World) -> None:
+    job = world.post().body
+    assert "preview" not in job["links"]
+    name = previewed(world, job["job_id"])
+    shown = world.get(f"/jobs/{job['job_id']}").body
+    assert (shown["preview_path"], shown["links"]["preview"]) == (name, f"/jobs/{job['job_id']}/preview")
+    assert world.get(shown["links"]["preview"]).status == 200
+    assert world.artifacts.signed == [(name, 600, f"curious-cat-{job['job_id'][:8]}-preview.jpg")]
+
+
+def test_a_preview_that_is_not_there_yet_can_be_asked_for_again(world: World) -> None:
+    job = world.post().body
+    assert is_problem(world.get(f"/jobs/{job['job_id']}/preview"), ErrorCode.NOT_READY)
+
+
+def test_a_job_that_ended_without_a_preview_says_so(world: World) -> None:
+    job = world.post().body
+    world.finish(job["render_key"])
+    assert is_problem(world.get(f"/jobs/{job['job_id']}/preview"), ErrorCode.NO_VIDEO)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.artifact_paths import human_view_path, poster_path, receipt_path
+from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path
 from shared.documents import Stage, State, Status
 from shared.errors import Retryable
 from shared.jobs import Ending
@@ -151,7 +151,7 @@ def test_completing_a_render_whose_document_is_gone_has_nothing_to_do(world: Wor
 
 def test_what_an_attempt_uploaded_for_a_render_that_is_gone_does_not_stay(world: World) -> None:
     lease = world.claim("worker-a")
-    for path in (poster_path, human_view_path, receipt_path):
+    for path in (preview_path, poster_path, human_view_path, receipt_path):
         world.artifacts.create(path(world.key, lease.attempt), b"x", content_type="image/jpeg")
     world.store.forget(world.key)
 

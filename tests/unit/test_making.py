@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 from PIL import Image
 
 from gpu_job.pictures import read_frames
-from gpu_job.renderer import RenderStopped, StartOverError
+from gpu_job.renderer import Account, RenderStopped, StartOverError
 from gpu_job.test_pattern import TestPatternRenderer
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import poster_path, preview_path, receipt_path, video_path
 from shared.commits import Commit, find_commit
 from shared.documents import Stage, Usage, Video
 from shared.errors import Permanent, Retryable
@@ -35,12 +36,16 @@ class Witness:
 
     def __init__(self, *, stop_at: tuple[Stage, int] | None = None) -> None:
         self.seen: list[tuple[Stage, int, int]] = []
+        self.previews: list[str] = []
         self._stop_at = stop_at
 
     def moved(self, stage: Stage, done: int, total: int) -> None:
         if (stage, done) == self._stop_at:
             raise RenderStopped
         self.seen.append((stage, done, total))
+
+    def previewed(self, path: str) -> None:
+        self.previews.append(path)
 
 
 @pytest.fixture
@@ -60,11 +65,9 @@ def committed(world: World) -> tuple[Commit, Video]:
 def test_the_commit_is_the_last_upload(world: World) -> None:
     make(world)
 
-    assert world.artifacts.created == [
-        poster_path(world.key, ATTEMPT),
-        receipt_path(world.key, ATTEMPT),
-        video_path(world.key),
-    ]
+    beside = {path(world.key, ATTEMPT) for path in (preview_path, poster_path, receipt_path)}
+    assert set(world.artifacts.created[:-1]) == beside
+    assert world.artifacts.created[-1] == video_path(world.key)
 
 
 def test_the_video_has_the_frames_that_were_asked_for_and_the_poster_is_one_of_them(
@@ -139,7 +142,25 @@ def test_the_receipt_holds_all_that_is_needed_to_make_the_video_again(world: Wor
     assert receipt.spec == world.render.spec
     assert isinstance(receipt.usage, Usage)
     assert {"numpy", "av", "python"} <= receipt.software.keys()
+    assert {"encode_video", "whole"} <= receipt.seconds.keys()
     assert receipt.started_at == receipt.finished_at == world.clock.now()
+
+
+def test_the_receipt_tells_what_the_renderer_took(world: World) -> None:
+    class Accountable(TestPatternRenderer):
+        account = Account(
+            seconds={"download": 0.0114, "compile": 2.5},
+            peak_memory_bytes=7,
+            software={"cuda": "13.0"},
+            acceleration={"transformer.compile": "on"},
+        )
+
+    make(world, renderer=Accountable())
+
+    receipt = Receipt.model_validate_json(world.artifacts.read(receipt_path(world.key, ATTEMPT)))
+    assert (receipt.seconds["download"], receipt.seconds["compile"]) == (0.011, 2.5)
+    assert (receipt.peak_memory_bytes, receipt.software["cuda"]) == (7, "13.0")
+    assert receipt.acceleration == {"transformer.compile": "on"}
 
 
 def test_progress_goes_through_every_stage_in_order(world: World) -> None:
@@ -183,13 +204,13 @@ def stopped_while_encoding(world: World) -> None:
 
 
 def no_answer_to_the_poster(world: World) -> None:
-    world.artifacts.meddling.before("create", no_answer)
+    world.artifacts.meddling.before("create", nothing, no_answer)
     with pytest.raises(Retryable):
         make(world)
 
 
 def no_answer_to_the_video(world: World) -> None:
-    world.artifacts.meddling.before("create", nothing, nothing, no_answer)
+    world.artifacts.meddling.before("create", nothing, nothing, nothing, no_answer)
     with pytest.raises(Retryable):
         make(world)
 
@@ -260,3 +281,58 @@ def test_a_render_starts_over_no_more_than_once(world: World) -> None:
 
     assert world.artifacts.get(video_path(world.key)) is None
     assert list(world.folder.iterdir()) == []
+
+
+# --- preview ---
+
+
+def test_a_preview_is_uploaded_half_way_and_told_of(world: World) -> None:
+    witness = Witness()
+
+    make(world, watch=witness)
+
+    name = preview_path(world.key, ATTEMPT)
+    assert witness.previews == [name]
+    assert world.artifacts.created[0] == name
+    picture = Image.open(io.BytesIO(world.artifacts.read(name)))
+    assert (picture.format, picture.size) == ("JPEG", (128, 128))
+
+
+def test_without_a_preview_the_video_is_made_all_the_same(world: World) -> None:
+    world.artifacts.meddling.before("create", no_answer)
+    witness = Witness()
+
+    make(world, watch=witness)
+
+    assert witness.previews == []
+    assert committed(world)[0].attempt == ATTEMPT
+
+
+def test_a_sketch_that_holds_no_numbers_is_not_shown(world: World) -> None:
+    class Blind(TestPatternRenderer):
+        def sketch(self) -> NDArray[np.float32]:
+            return np.full((8, 8, 3), np.nan, np.float32)
+
+    witness = Witness()
+
+    make(world, renderer=Blind(), watch=witness)
+
+    assert witness.previews == []
+    assert preview_path(world.key, ATTEMPT) not in world.artifacts.created
+
+
+def test_a_renderer_that_can_not_sketch_has_no_preview(world: World) -> None:
+    witness = Witness()
+
+    make(world, renderer=GreyRenderer(), watch=witness)
+
+    assert witness.previews == []
+    assert preview_path(world.key, ATTEMPT) not in world.artifacts.created
+
+
+def test_no_thread_outlives_the_render_whatever_happens(world: World) -> None:
+    before = threading.active_count()
+
+    stopped_while_encoding(world)
+
+    assert threading.active_count() == before

@@ -2,13 +2,18 @@
 
 import pytest
 
-from shared.models import models
+from shared.models import Adapter, Sampler, models
 from shared.optics import OPTICS_VERSION, Figure, Lens, Optics
 from shared.perspectives import perspectives
+from shared.recipes import Recipe
 from shared.requests import (
     PUBLIC,
+    Offer,
     RenderSpec,
+    Request,
+    fill_in,
     render_key,
+    render_spec,
 )
 from shared.testing import a_spec
 from shared.themes import themes
@@ -65,6 +70,7 @@ def test_every_spec_names_the_versions_that_it_was_made_from(perspective: str) -
     assert (spec.model_version, spec.model_source, spec.model_revision) == (model.version, model.source, model.revision)
     assert (spec.fps, spec.steps, spec.guidance, spec.dtype) == (model.fps, model.steps, model.guidance, model.dtype)
     assert spec.negative_prompt == model.negative_prompt
+    assert (spec.pipeline_class, spec.adapters, spec.recipe) == (model.pipeline_class, model.adapters, model.recipe)
     assert "{scene}" not in spec.prompt
     assert (spec.optics, spec.optics_version) == (perspectives()[perspective].optics, OPTICS_VERSION)
 
@@ -85,8 +91,7 @@ GOLDEN_SPEC = RenderSpec(
     model_version=1,
     model_source="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     model_revision="main",
-    adapters=("a", "b"),
-    recipe="plain",
+    recipe=Recipe(),
     dtype="bfloat16",
     frames=81,
     width=832,
@@ -96,6 +101,7 @@ GOLDEN_SPEC = RenderSpec(
     guidance=5.0,
     optics_version=0,
 )
+AN_ADAPTER = Adapter(source="someone/few-steps", revision="main", file="lora.safetensors", part="transformer")
 AN_EYE = Optics(
     frame_deg=72,
     acuity_cpd=Figure(value=6, source="Blake, Cool & Crawford 1974"),
@@ -115,8 +121,11 @@ OTHERWISE: dict[str, object] = {
     "model_version": 2,
     "model_source": "elsewhere",
     "model_revision": "v2",
-    "adapters": ("b", "a"),
-    "recipe": "fast",
+    "pipeline_class": "WanPipeline",
+    "pipeline_config": {"expand_timesteps": True},
+    "adapters": (AN_ADAPTER,),
+    "sampler": Sampler(sigmas=(1.0, 0.75, 0.5, 0.25)),
+    "recipe": Recipe(compile=True),
     "dtype": "float16",
     "frames": 49,
     "width": 480,
@@ -131,7 +140,7 @@ OTHERWISE: dict[str, object] = {
 
 def test_the_key_of_a_spec_stays_what_it_is() -> None:
     # Every stored render lies under its key. If this fails and should, raise RENDER_KEY_SCHEMA and pin the new key.
-    assert render_key(GOLDEN_SPEC) == "58b124d0fc93602a03ce49f79d553aa201df7a8f"
+    assert render_key(GOLDEN_SPEC) == "fab4daa99f5fc2430d769493ad9fbde71e63ffcf"
 
 
 def test_the_other_values_name_every_field_of_the_spec() -> None:
@@ -149,7 +158,7 @@ def seen_by(eye: Optics) -> RenderSpec:
 
 
 def test_the_key_of_a_spec_with_an_eye_stays_what_it_is() -> None:
-    assert render_key(seen_by(AN_EYE)) == "e551bec6eeb8f34ba2cbd6b379888440c3dc76d2"
+    assert render_key(seen_by(AN_EYE)) == "da33a6cbc0275282f1de42e7f6b56d51ee768566"
 
 
 @pytest.mark.parametrize(
@@ -184,9 +193,22 @@ def test_a_spec_that_was_stored_and_read_has_the_same_key(eye: Optics | None) ->
     assert render_key(RenderSpec.model_validate(spec.model_dump(mode="json"))) == render_key(spec)
 
 
-def test_a_spec_that_was_stored_before_there_were_eyes_is_read_and_keeps_its_key() -> None:
-    before = GOLDEN_SPEC.model_dump(mode="json", exclude={"optics"})
+def test_a_spec_that_was_stored_before_it_had_all_these_fields_is_read_and_keeps_its_key() -> None:
+    came_later = {"optics", "pipeline_class", "pipeline_config", "sampler"}
+    before = GOLDEN_SPEC.model_dump(mode="json", exclude=came_later) | {"recipe": "plain"}
     assert render_key(RenderSpec.model_validate(before)) == render_key(GOLDEN_SPEC)
+
+
+@pytest.mark.parametrize("model", models())
+def test_a_spec_says_all_that_loads_and_samples_its_model(model: str) -> None:
+    entry = models()[model]
+    offer = Offer(served=(model,), seed_pool=1)
+    request = fill_in(Request(perspective="curious-cat"), job_id="any", offer=offer)
+    spec = render_spec(request, owner="ada", offer=offer)
+    assert (spec.model_source, spec.model_revision, spec.dtype) == (entry.source, entry.revision, entry.dtype)
+    assert (spec.pipeline_class, spec.pipeline_config) == (entry.pipeline_class, entry.pipeline_config)
+    assert (spec.adapters, spec.sampler) == (entry.adapters, entry.sampler)
+    assert render_key(RenderSpec.model_validate_json(spec.model_dump_json())) == render_key(spec)
 
 
 def test_a_whole_number_for_a_fraction_is_the_same_spec() -> None:

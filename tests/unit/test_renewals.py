@@ -234,3 +234,37 @@ def test_a_renewal_that_nobody_answered_does_not_prolong_the_lease(world: World)
 
     world.clock.pass_s(1)
     assert lease.is_over
+
+
+# --- preview ---
+
+
+def test_a_preview_is_told_of_with_the_renewal_and_the_job_gets_it(world: World) -> None:
+    lease = world.claim("worker-a")
+
+    lease.renew(Stage.RENDERING, 40, preview_path="renders/x/preview.jpg")
+    lease.renew(Stage.RENDERING, 50)
+
+    assert world.render.preview_path == world.job("job-aaaa").preview_path == "renders/x/preview.jpg"
+
+
+def test_a_later_attempts_preview_replaces_the_earlier(world: World) -> None:
+    lease = world.claim("worker-a")
+    lease.renew(Stage.RENDERING, 40, preview_path="first.jpg")
+    lease.release(Ending.PREEMPTED)
+    assert world.job("job-aaaa").preview_path == "first.jpg"
+
+    world.claim("worker-b").renew(Stage.RENDERING, 40, preview_path="second.jpg")
+
+    assert world.render.preview_path == world.job("job-aaaa").preview_path == "second.jpg"
+
+
+def test_a_zombies_preview_reaches_nobody(world: World) -> None:
+    zombie = world.claim("worker-a")
+    world.clock.pass_s(LEASE_S + 1)
+    world.claim("worker-b").renew(Stage.RENDERING, 5)
+
+    with pytest.raises(LeaseLostError):
+        zombie.renew(Stage.RENDERING, 40, preview_path="late.jpg")
+
+    assert (world.render.preview_path, world.job("job-aaaa").preview_path) == (None, None)

@@ -163,6 +163,28 @@ def test_every_size_and_length_of_every_model_can_be_wished_for(model: str) -> N
             assert (spec.width, spec.height, spec.frames) == (size.width, size.height, length.frames)
 
 
+@pytest.mark.parametrize("model", models())
+def test_what_a_model_can_not_do_is_refused_all_at_once_with_what_it_can(model: str) -> None:
+    offer = Offer(served=("pocket", model), seed_pool=1)
+    wish = {"perspective": "curious-cat", "model": model, "size": "1x1", "seconds": 59}
+    refused = rejection(json.dumps(wish), offer=offer)
+    assert HTTP_STATUS[refused.code][0] == 422
+    assert {fault.field: fault.message for fault in refused.faults} == {
+        "size": f"must be one of: {', '.join(str(size) for size in models()[model].sizes)}",
+        "seconds": f"must be one of: {', '.join(f'{length.seconds:g}' for length in models()[model].lengths)}",
+    }
+
+
+@pytest.mark.parametrize("model", [each for each in models() if each != "pocket"])
+def test_a_model_that_is_not_served_is_refused_with_those_that_are(model: str) -> None:
+    refused = rejection(json.dumps({"perspective": "curious-cat", "model": model, "seed": -1}))
+    assert {fault.field: fault.code for fault in refused.faults} == {
+        "model": "model_not_served",
+        "seed": "greater_than_equal",
+    }
+    assert "must be one of: pocket" in [fault.message for fault in refused.faults]
+
+
 @pytest.mark.parametrize("name", ["fps", "steps", "owner", "scope", "Prompt", "__class__", "schema_version", ""])
 def test_unknown_fields_are_refused(name: str) -> None:
     fields: dict[str, Any] = {name: 1}

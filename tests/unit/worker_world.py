@@ -11,6 +11,7 @@ from gpu_job.lease import Claimant, Lease
 from gpu_job.making import make_video
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
+from gpu_job.renderer import Account
 from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, receipt_path, video_path
 from shared.artifact_store.memory import InMemoryArtifactStore
@@ -146,10 +147,14 @@ class GreyRenderer:
 
     device_name = "grey matter"
     load_s = 0.0
+    account = Account()
 
     def __init__(self, at_step: Callable[[Watch], None] = lambda _: None) -> None:
         self._at_step = at_step
         self.renders = 0
+
+    def sketch(self) -> None:
+        """It has none."""
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         self.renders += 1

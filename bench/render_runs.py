@@ -1,0 +1,244 @@
+"""Runs of a render. Enters: a subject, and a recipe. Leaves: seconds by stage, and what came out."""
+
+from __future__ import annotations
+
+import gc
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from gpu_job.acceleration import accelerate
+from gpu_job.encoder import encode
+from gpu_job.memory import peak_bytes
+from gpu_job.renderer import Account
+from gpu_job.sight import see
+from gpu_job.tail import Target, film
+from shared.perspectives import perspectives
+from shared.requests import Offer, Request, fill_in, render_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bench.subjects import Subject
+    from gpu_job.kernel_store import KernelStore
+    from gpu_job.renderer import Watch
+    from shared.documents import Stage
+    from shared.recipes import Recipe
+    from shared.requests import RenderSpec
+
+PROMPT = "a cat looks out of the window at the rain"
+EYE = "curious-cat"
+DECODED_AT_ONCE = 4
+#: On a CPU, where other work disturbs: the best of so many warm runs, stage by stage.
+CPU_RUNS = 5
+
+R = TypeVar("R", "Run", "Tail")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Seconds of one render by stage, and what came out."""
+
+    encode_prompt_s: float
+    denoise_s: float
+    decode_s: float
+    peak_bytes: int
+    frames: NDArray[np.float32]
+    latents: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Seconds of what follows denoising, by stage, each by itself, and of all together as a worker does it."""
+
+    see_s: float
+    encode_s: float
+    #: Decoding, the eye, and the encoders of the video and of the human view, at the same time.
+    together_s: float
+    #: By the clock: of the slowest of them by itself, and of all together.
+    slowest_clock_s: float
+    together_clock_s: float
+
+
+class Stopwatch:
+    """Seconds of a device, which has done what it was told when the watch stops.
+
+    On a CPU they are the processor's own, of all threads together, so that other work beside it counts for nothing;
+    those of the clock are kept too.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.seconds = 0.0
+        self.clock_s = 0.0
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Count the seconds inside."""
+        self._wait()
+        begun, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self._wait()
+            clock_s = time.perf_counter() - begun
+            self.clock_s += clock_s
+            self.seconds += clock_s if self._device.type == "cuda" else time.process_time() - cpu
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+def free(device: torch.device) -> None:
+    """Have nothing left of the run before."""
+    gc.collect()
+    torch.compiler.reset()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def render(pipe: Any, subject: Subject, device: torch.device) -> Run:  # noqa: ANN401 - any pipeline
+    """Draw the clip, stage by stage."""
+    reading, drawing, decoding = Stopwatch(device), Stopwatch(device), Stopwatch(device)
+    encode_prompt = pipe.encode_prompt
+
+    def timed_encode_prompt(*args: object, **kwargs: object) -> object:
+        with reading.on():
+            return encode_prompt(*args, **kwargs)
+
+    pipe.encode_prompt = timed_encode_prompt
+    try:
+        with drawing.on():
+            latents = pipe(
+                prompt=PROMPT,
+                width=subject.width,
+                height=subject.height,
+                num_frames=subject.frames,
+                num_inference_steps=subject.steps,
+                guidance_scale=subject.guidance,
+                generator=torch.Generator("cpu").manual_seed(1),
+                output_type="latent",
+            ).frames
+    finally:
+        del pipe.encode_prompt
+    with decoding.on():
+        frames = np.concatenate(list(subject.decode(pipe, latents)))
+    return Run(
+        encode_prompt_s=reading.seconds,
+        denoise_s=drawing.seconds - reading.seconds,
+        decode_s=decoding.seconds,
+        peak_bytes=peak_bytes(device),
+        frames=frames,
+        latents=latents,
+    )
+
+
+def measured(
+    subject: Subject, recipe: Recipe, device: torch.device, *, kernels: KernelStore | None
+) -> tuple[Any, Run, float, float, dict[str, str]]:
+    """The pipeline under a recipe, a warm run, seconds of loading and of the first run, and what was put on."""
+    free(device)
+    loading = Stopwatch(device)
+    with loading.on():
+        pipe = subject.load()
+        pipe.set_progress_bar_config(disable=True)
+        report = accelerate(pipe, recipe, device=device, kernels=kernels)
+        pipe.to(device)
+    first = Stopwatch(device)
+    with first.on():
+        render(pipe, subject, device)
+    warm = best([render(pipe, subject, device) for _ in range(runs_on(device))])
+    return pipe, warm, loading.seconds, first.seconds, report
+
+
+def tail_of(run: Run, subject: Subject, pipe: Any, device: torch.device, folder: Path) -> Tail:  # noqa: ANN401 - as above
+    """Measure what follows denoising; each stage again beside all together, since a machine's speed drifts."""
+    spec = _spec(subject)
+    eye = perspectives()[EYE].optics
+    assert eye is not None
+    form = {"width": spec.width, "height": spec.height, "fps": spec.fps, "frames": spec.frames}
+    pieces = [run.frames[at : at + DECODED_AT_ONCE] for at in range(0, spec.frames, DECODED_AT_ONCE)]
+    seen = list(see(iter(pieces), eye, fps=spec.fps, device=str(device)))  # the first look takes longer
+    tails = []
+    for _ in range(runs_on(device)):
+        decoding, seeing, encoding, together = (Stopwatch(device) for _ in range(4))
+        with decoding.on():
+            list(subject.decode(pipe, run.latents))
+        with seeing.on():
+            seen = list(see(iter(pieces), eye, fps=spec.fps, device=str(device)))
+        with encoding.on():
+            encode(iter(seen), folder / "clip.mp4", **form, metadata={}, watch=None)
+        with together.on():
+            film(
+                spec,
+                renderer=_Decoder(subject.decode(pipe, run.latents)),
+                video=Target(path=folder / "clip.mp4", metadata={}),
+                human_view=Target(path=folder / "human-view.mp4", metadata={}),
+                device=str(device),
+                watch=_Nobody(),
+            )
+        tails.append(
+            Tail(
+                see_s=seeing.seconds,
+                encode_s=encoding.seconds,
+                together_s=together.seconds,
+                slowest_clock_s=max(decoding.clock_s, seeing.clock_s, encoding.clock_s),
+                together_clock_s=together.clock_s,
+            )
+        )
+    return best(tails)
+
+
+def runs_on(device: torch.device) -> int:
+    """How many warm runs are measured."""
+    return 1 if device.type == "cuda" else CPU_RUNS
+
+
+def best(runs: list[R]) -> R:
+    """The last one, with the least of each of its seconds."""
+    names = [each.name for each in fields(runs[-1]) if each.name.endswith("_s")]
+    return replace(runs[-1], **{name: min(getattr(run, name) for run in runs) for name in names})
+
+
+def _spec(subject: Subject) -> RenderSpec:
+    """What a wish for such a clip would become."""
+    offer = Offer(served=("pocket",), seed_pool=1)
+    request = fill_in(Request(perspective=EYE), job_id="bench", offer=offer)
+    form = {"width": subject.width, "height": subject.height, "fps": subject.fps, "frames": subject.frames}
+    return render_spec(request, owner="nobody", offer=offer).model_copy(update=form)
+
+
+class _Decoder:
+    """A renderer that has drawn already and only decodes."""
+
+    device_name = "bench"
+    load_s = 0.0
+    account = Account()
+
+    def __init__(self, frames: Iterator[NDArray[np.float32]]) -> None:
+        self._frames = frames
+
+    def sketch(self) -> None:
+        """It has none."""
+
+    def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:  # noqa: ARG002
+        return self._frames
+
+
+class _Nobody:
+    """A watch that does not look."""
+
+    def moved(self, stage: Stage, done: int, total: int) -> None:
+        """Nobody asks."""
+
+    def previewed(self, path: str) -> None:
+        """Nobody asks."""

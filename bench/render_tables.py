@@ -1,0 +1,175 @@
+"""Tables of a render. Enters: a subject. Leave: its stages and what each lever gains, as Markdown, line by line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from bench.likeness import psnr, ssim
+from bench.render_runs import EYE, Stopwatch, measured, tail_of
+from gpu_job.encoder import encode
+from gpu_job.kernel_store import KernelStore
+from shared.recipes import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bench.render_runs import Run
+    from bench.subjects import Subject
+
+#: The levers one by one, and last those together that leave the pictures as they are.
+LEVERS: dict[str, Recipe] = {
+    "attention: flash 3": Recipe(attention=("_flash_3",)),
+    "attention: cuDNN": Recipe(attention=("_native_cudnn",)),
+    "attention: flash": Recipe(attention=("flash",)),
+    "channels last": Recipe(channels_last=True),
+    "step cache 0.1": Recipe(step_cache=0.1),
+    "fp8 weights": Recipe(fp8_weights=True),
+    "compile": Recipe(compile=True),
+    "all but step cache and fp8": Recipe(
+        attention=("_flash_3", "_native_cudnn", "flash"), compile=True, channels_last=True
+    ),
+}
+#: Encoder: as most clips are.
+WIDTH, HEIGHT, FRAMES, FPS = 832, 480, 81, 16
+#: Of why a lever is not applied.
+REASON_CHARS = 80
+#: Of a clip, SSIM looks at about as many.
+SSIM_FRAMES = 10
+#: The tail of a render as a worker does it.
+TOGETHER = "decode, optics, both encoders at once"
+
+
+def say(*cells: object) -> None:
+    """A row of a table in Markdown."""
+    print("|", " | ".join(map(str, cells)), "|", flush=True)
+
+
+def header(title: str, *cells: str) -> None:
+    """A title and the head of a table."""
+    print(f"\n**{title}**\n", flush=True)
+    say(*cells)
+    say(*["---"] * len(cells))
+
+
+def measure_stages(subject: Subject, device: torch.device, folder: Path) -> Run:
+    """Print each stage of the plain path, and how far those after denoising overlap."""
+    pipe, run, load_s, first_s, _ = measured(subject, Recipe(), device, kernels=None)
+    tail = tail_of(run, subject, pipe, device, folder)
+    overlap = tail.together_clock_s / tail.slowest_clock_s
+    say("load", f"{load_s:.2f} s", "all but the text encoder" if subject.name != "pocket" else "")
+    say("first run", f"{first_s:.2f} s", "prompt, denoise, decode, with what the machine does once")
+    say("encode prompt", f"{run.encode_prompt_s:.2f} s", "")
+    say("denoise", f"{run.denoise_s:.2f} s", f"{subject.steps} steps, guidance {subject.guidance:g}")
+    say("decode", f"{run.decode_s:.2f} s", "")
+    say("optics", f"{tail.see_s:.2f} s", EYE)
+    say("encode", f"{tail.encode_s:.2f} s", "")
+    say(
+        TOGETHER,
+        f"{tail.together_s:.2f} s",
+        f"by the clock {tail.together_clock_s:.2f} s, {overlap:.2f} of the slowest alone",
+    )
+    say("end to end, warm", f"{run.encode_prompt_s + run.denoise_s + tail.together_s:.2f} s", "")
+    say("peak memory", f"{run.peak_bytes / 2**30:.2f} GiB", "GPU" if device.type == "cuda" else "process, so far")
+    return run
+
+
+def measure_levers(
+    subject: Subject, plain: Run, device: torch.device, *, names: list[str], kernels: KernelStore | None, ends_at: float
+) -> None:
+    """Print what each lever gains, and how alike its pictures are to the plain ones."""
+    for name in names:
+        if time.monotonic() > ends_at:
+            say(name, "not measured: out of time", "", "", "", "", "")
+            continue
+        _, run, _, first_s, report = measured(subject, LEVERS[name], device, kernels=kernels)
+        off = [words.removeprefix("off: ") for words in report.values() if words.startswith("off")]
+        if off and len(off) == len(report):
+            say(name, f"not applied: {off[0][:REASON_CHARS]}", "", "", "", "", "")
+            continue
+        decibels = psnr(run.frames, plain.frames)
+        every = slice(None, None, max(1, subject.frames // SSIM_FRAMES))
+        say(
+            name
+            + (f" (without {', '.join(each for each in report if report[each].startswith('off'))})" if off else ""),
+            f"{run.denoise_s:.2f} s, {plain.denoise_s / run.denoise_s:.2f} times",
+            f"{run.decode_s:.2f} s, {plain.decode_s / run.decode_s:.2f} times",
+            f"{run.peak_bytes / 2**30:.2f} GiB" if device.type == "cuda" else "",
+            f"{first_s:.1f} s",
+            "equal" if decibels == float("inf") else f"{decibels:.1f} dB",
+            f"{ssim(run.frames[every], plain.frames[every]):.5f}",
+        )
+
+
+def measure_transfer(subject: Subject, device: torch.device) -> None:
+    """Print how long a clip's frames take to the machine's own memory, plain and pinned."""
+    frames = torch.rand(subject.frames, subject.height, subject.width, 3, device=device)
+    for name, pinned in (("plain", False), ("pinned", True)):
+        target = torch.empty(frames.shape, pin_memory=pinned)
+        watch = Stopwatch(device)
+        target.copy_(frames)  # touches the pages
+        with watch.on():
+            target.copy_(frames)
+        say(f"frames to host memory, {name}", f"{watch.seconds * 1000:.0f} ms", f"{frames.nbytes / 1e6:.0f} MB")
+
+
+def grainy_clip() -> Iterator[NDArray[np.float32]]:
+    """Soft shapes that drift, under the grain of a camera: neither a test pattern nor noise."""
+    noise = np.random.default_rng(1)
+    small = noise.random((HEIGHT // 16 + 1, (WIDTH + 2 * FRAMES) // 16 + 1, 3), dtype=np.float32)
+    large = torch.nn.functional.interpolate(
+        torch.from_numpy(small).permute(2, 0, 1)[None], size=(HEIGHT, WIDTH + 2 * FRAMES), mode="bicubic"
+    )
+    wide = large[0].permute(1, 2, 0).numpy()
+    for at in range(FRAMES):
+        grain = noise.normal(0, 2 / 255, (HEIGHT, WIDTH, 3)).astype(np.float32)
+        yield (wide[:, 2 * at : 2 * at + WIDTH] + grain)[None]
+
+
+def measure_encoder(folder: Path) -> None:
+    """Print frames a second of the encoder, by the clock and by the processor's time."""
+    header(f"Encoder, {WIDTH}x{HEIGHT}x{FRAMES}", "clip", "frames/s", "frames/s by CPU time on two cores", "kB")
+    chunks = list(grainy_clip())
+    best_s, least_cpu_s, size = float("inf"), float("inf"), 0
+    for _ in range(3):
+        begun, cpu = time.perf_counter(), time.process_time()
+        encoded = encode(
+            iter(chunks),
+            folder / "encoder.mp4",
+            width=WIDTH,
+            height=HEIGHT,
+            fps=FPS,
+            frames=FRAMES,
+            metadata={},
+            watch=None,
+        )
+        best_s = min(best_s, time.perf_counter() - begun)
+        least_cpu_s, size = min(least_cpu_s, time.process_time() - cpu), encoded.size_bytes
+    say("drifting, grainy", f"{FRAMES / best_s:.0f}", f"{2 * FRAMES / least_cpu_s:.0f}", size // 1000)
+
+
+def measure(subject: Subject, device: torch.device, folder: Path, *, names: list[str], ends_at: float) -> None:
+    """Print all about one model."""
+    title = f"{subject.name}, {subject.width}x{subject.height}x{subject.frames}, {subject.dtype}".replace("torch.", "")
+    header(title, "stage", "time" if device.type == "cuda" else "CPU time", "")
+    plain = measure_stages(subject, device, folder)
+    if device.type == "cuda":
+        measure_transfer(subject, device)
+    header(
+        "Levers, plain diffusers = 1",
+        "lever",
+        "denoise",
+        "decode",
+        "peak memory",
+        "first run",
+        "PSNR against plain",
+        "SSIM",
+    )
+    kernels = KernelStore(folder / "kernels")
+    measure_levers(subject, plain, device, names=names, kernels=kernels, ends_at=ends_at)

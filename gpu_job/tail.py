@@ -1,0 +1,208 @@
+"""The tail of a render: what follows denoising. Enters: a `RenderSpec`. Leaves: its video, and its human view.
+
+Decoding, the eye, and the encoder of each video work at the same time, each on other frames: the whole takes little
+more than the slowest. A few chunks of frames are in memory at a time, whatever the length of the clip.
+
+           ┌──▶ encode: the human view
+    draw ──┤
+           └──▶ see ──▶ encode: the video
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gpu_job.encoder import encode
+from gpu_job.relay import Relay
+from shared.documents import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gpu_job.encoder import Encoded
+    from gpu_job.relay import Pipe
+    from gpu_job.renderer import Renderer, Watch
+    from shared.optics import Optics
+    from shared.requests import RenderSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a video goes."""
+
+    path: Path
+    #: Tags of the file; see `gpu_job.encoder.TAGS`.
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """What was made, and the seconds that each stage worked; they overlap, so they sum to more than `whole_s`."""
+
+    video: Encoded
+    human_view: Encoded | None
+    #: Of the renderer: loading, denoising and decoding.
+    draw_s: float
+    #: Of the eye.
+    see_s: float
+    #: Of the video's encoder.
+    encode_s: float
+    #: Of the human view's encoder.
+    encode_human_view_s: float
+    #: By the clock, from the beginning to the end.
+    whole_s: float
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Those of what follows decoding, by stage, for the receipt."""
+        human = {"encode_human_view": self.encode_human_view_s} if self.human_view else {}
+        return {"see": self.see_s, "encode_video": self.encode_s, **human, "whole": self.whole_s}
+
+
+def eye_of(spec: RenderSpec) -> Optics | None:
+    """The eye that frames pass through; None where they stay as drawn."""
+    return spec.optics if spec.optics and spec.optics.figures else None
+
+
+def film(
+    spec: RenderSpec,
+    *,
+    renderer: Renderer,
+    video: Target,
+    human_view: Target | None,
+    device: str | None,
+    watch: Watch,
+    sketched: Callable[[NDArray[np.float32]], None] | None = None,
+) -> Film:
+    """Draw, see and encode.
+
+    Args:
+        spec: what to draw.
+        renderer: draws, in this thread.
+        video: of what the creature sees.
+        human_view: of what was drawn; it needs none where no eye changes that.
+        device: of torch, for the eye; the best there is when absent.
+        watch: hears of it, from several threads; what it raises stops all of them.
+        sketched: is given a rough frame ``(h, w, 3) float32 in [0, 1]`` half-way through denoising, in a thread of its
+            own, by a renderer that can.
+
+    Raises:
+        RenderStopped, StartOverError, Retryable, Permanent: as the renderer, the eye and the encoder raise them. Every
+            thread has ended by then, and no file is left.
+    """
+    eye = eye_of(spec)
+    form = {"width": spec.width, "height": spec.height, "fps": spec.fps, "frames": spec.frames}
+    begun = time.monotonic()
+    drawing, seeing, encoding, copying = (_Stopwatch() for _ in range(4))
+
+    def encoded(
+        target: Target, chunks: Iterable[NDArray[np.float32]], watch: Watch | None, clock: _Stopwatch
+    ) -> Encoded:
+        with clock.working():
+            return encode(clock.without(chunks), target.path, **form, metadata=target.metadata, watch=watch)
+
+    def see(drawn: Pipe[NDArray[np.float32]], seen: Pipe[NDArray[np.float32]], eye: Optics) -> None:
+        for chunk in seeing.through(_seen(seeing.without(drawn), eye, fps=spec.fps, device=device)):
+            seen.put(chunk)
+        seen.close()
+
+    with Relay() as relay:
+        to_video: Pipe[NDArray[np.float32]] = relay.pipe()
+        pipes = [to_video]
+        human = None
+        if eye is not None:
+            drawn: Pipe[NDArray[np.float32]] = relay.pipe()
+            pipes = [drawn]
+            relay.stage("see", partial(see, drawn, to_video, eye))
+            if human_view is not None:
+                to_human: Pipe[NDArray[np.float32]] = relay.pipe()
+                pipes.append(to_human)
+                human = relay.stage("encode human view", partial(encoded, human_view, to_human, None, copying))
+        creature = relay.stage("encode", partial(encoded, video, to_video, watch, encoding))
+        if sketched is not None:
+            show = sketched
+            watch = _Peek(watch, renderer, lambda frame: relay.stage("preview", partial(show, frame)))
+        for chunk in drawing.through(renderer.render(spec, watch=watch)):
+            for pipe in pipes:
+                pipe.put(chunk)
+        for pipe in pipes:
+            pipe.close()
+    return Film(
+        video=creature.result,
+        human_view=human.result if human else None,
+        draw_s=drawing.seconds,
+        see_s=seeing.seconds,
+        encode_s=encoding.seconds,
+        encode_human_view_s=copying.seconds,
+        whole_s=time.monotonic() - begun,
+    )
+
+
+class _Peek:
+    """A watch that has a look at what is drawn, once, when half of the steps are done."""
+
+    def __init__(self, watch: Watch, renderer: Renderer, sketched: Callable[[NDArray[np.float32]], object]) -> None:
+        self._watch, self._renderer, self._sketched = watch, renderer, sketched
+        self._is_due = True
+
+    def moved(self, stage: Stage, done: int, total: int) -> None:
+        self._watch.moved(stage, done, total)
+        if self._is_due and stage is Stage.RENDERING and total <= 2 * done < 2 * total:
+            self._is_due = False
+            if (frame := self._renderer.sketch()) is not None:
+                self._sketched(frame)
+
+    def previewed(self, path: str) -> None:
+        self._watch.previewed(path)
+
+
+def _seen(
+    chunks: Iterator[NDArray[np.float32]], eye: Optics, *, fps: int, device: str | None
+) -> Iterator[NDArray[np.float32]]:
+    from gpu_job.sight import see  # noqa: PLC0415 - imports torch: only once there is work
+
+    return see(chunks, eye, fps=fps, device=device)
+
+
+class _Stopwatch:
+    """Counts the seconds that a stage works, without those that it waits for another. For one thread."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What happens inside is work."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - begun
+
+    def through(self, chunks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Making these is work; what their consumer does with them is not."""
+        while True:
+            with self.working():
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+            del chunk
+
+    def without(self, chunks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Waiting for these is no work, though it happens in the middle of it."""
+        waiting = _Stopwatch()
+        for chunk in waiting.through(iter(chunks)):
+            self.seconds -= waiting.seconds
+            waiting.seconds = 0.0
+            yield chunk
+            del chunk
+        self.seconds -= waiting.seconds

@@ -1,0 +1,63 @@
+"""The benchmark of rendering: what it builds has the size of the real models, and what it prints can be believed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from bench.architectures import TINY, WAN_1_3B, WAN_5B, Architecture  # noqa: E402
+from bench.likeness import psnr, ssim  # noqa: E402
+from bench.render_tables import LEVERS, TOGETHER, measure  # noqa: E402
+from bench.subjects import wan  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.render
+
+
+@pytest.mark.parametrize(
+    ("architecture", "transformer", "vae"), [(WAN_1_3B, 1.42e9, 0.127e9), (WAN_5B, 5.0e9, 0.705e9)], ids=["1.3B", "5B"]
+)
+def test_full_size_is_that_of_the_real_models(architecture: Architecture, transformer: float, vae: float) -> None:
+    pipe = architecture.pipeline_without_reader("meta")
+    assert pipe.transformer.num_parameters() == pytest.approx(transformer, rel=0.01)
+    assert pipe.vae.num_parameters() == pytest.approx(vae, rel=0.01)
+    assert architecture.height % (pipe.vae_scale_factor_spatial * 2) == 0
+    assert architecture.reader("meta").num_parameters() == pytest.approx(5.68e9, rel=0.01)
+
+
+def test_likeness_is_perfect_for_equal_clips_and_known_for_others() -> None:
+    clip = np.random.default_rng(1).random((2, 16, 16, 3), dtype=np.float32)
+    assert psnr(clip, clip) == float("inf")
+    assert ssim(clip, clip) == pytest.approx(1)
+    grey = np.full_like(clip, 0.5)
+    assert psnr(grey, grey + np.float32(0.1)) == pytest.approx(20, abs=0.01)
+    assert ssim(clip, clip[:, ::-1]) < 0.3
+    assert 0.9 < ssim(clip, clip * 0.9 + 0.05) < 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_it_prints_each_stage_and_each_lever_of_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    device = torch.device("cpu")
+    subject = wan(TINY, tmp_path / "tiny", device)
+    capsys.readouterr()
+    names = ["channels last", "attention: flash 3"]
+    measure(subject, device, tmp_path, names=names, ends_at=time.monotonic() + 600)
+    measure(subject, device, tmp_path, names=["compile"], ends_at=0)
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in capsys.readouterr().out.splitlines()}
+    stages = ["load", "encode prompt", "denoise", "decode", "optics", "encode", TOGETHER]
+    assert all(" s |" in rows[stage] for stage in [*stages, "end to end, warm"])
+    assert " times | " in rows["channels last"]
+    assert "dB" in rows["channels last"] or "equal" in rows["channels last"]
+    assert "not applied" in rows["attention: flash 3"]
+    assert "out of time" in rows["compile"]
+
+
+def test_it_measures_every_lever_that_a_recipe_knows() -> None:
+    assert {lever for recipe in LEVERS.values() for lever in recipe.levers} == set(type(LEVERS["compile"]).model_fields)
