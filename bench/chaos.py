@@ -38,7 +38,7 @@ from shared.messages import JOB_EVENTS
 if TYPE_CHECKING:
     from bench.pipeline import Services
 
-WISH: Final = {"perspective": "curious-cat", "size": "128x128"}
+WISH: Final = {"perspective": "curious-cat", "size": "256x256"}
 #: Of the test pattern's four steps: a render takes about a second.
 STEP_S = 0.25
 #: Seconds between two faults, drawn evenly.

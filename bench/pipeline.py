@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 #: How often the client looks; a person's client looks every two seconds.
 LOOK_S = 0.005
 DEADLINE_S = 600.0
-WISH = {"perspective": "curious-cat", "size": "128x128"}
-#: About what a clip of 128x128 weighs.
+WISH = {"perspective": "curious-cat", "size": "256x256"}
+#: About what a clip of 256x256 weighs.
 VIDEO_BYTES = bytes(8_000)
 
 
@@ -130,7 +130,7 @@ def all_at_once(services: Services, jobs: int, *, first_seed: int) -> tuple[floa
 def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> float:
     """The calls that one job makes after its 202, by themselves; in seconds."""
     store, artifacts, now = services.store, services.artifacts, datetime.now(UTC)
-    render = a_render(now=now, seed=seed, size="128x128", prompt="the floor")
+    render = a_render(now=now, seed=seed, size="256x256", prompt="the floor")
     key = render.render_key
     job = a_job(render, job_id=f"floor-{seed:08}", now=now)
     placed, idle = store.commit(Create(value=job), Create(value=render))

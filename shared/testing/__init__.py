@@ -78,18 +78,18 @@ def a_job(render: Render, *, job_id: str = "example-job", now: datetime, owner: 
 
 
 def a_commit(render_key: str, *, attempt: str = "1-worker-a") -> Commit:
-    """What an attempt made of the pocket model's default: a second of 128x128."""
+    """What an attempt made of the pocket model's default: two seconds of 256x256."""
     return Commit(
         render_key=render_key,
         attempt=attempt,
         poster_path=poster_path(render_key, attempt),
         human_view_path=human_view_path(render_key, attempt),
         receipt_path=receipt_path(render_key, attempt),
-        width=128,
-        height=128,
-        frames=17,
+        width=256,
+        height=256,
+        frames=33,
         fps=16,
-        duration_s=1.0625,
+        duration_s=2.0625,
         usage=Usage(load_s=0, render_s=4.5, see_s=0.1, encode_s=0.5, device="cpu"),
     )
 

@@ -24,7 +24,7 @@ READ = {"placed", "failed", "canceled"}
 
 
 def a_row(seed: int, **wishes: Any) -> dict[str, Any]:
-    return {"perspective": "busy-bee", "size": "128x128", "seed": seed, **wishes}
+    return {"perspective": "busy-bee", "size": "256x256", "seed": seed, **wishes}
 
 
 def post_batch(observer: Observer, body: object, **headers: str) -> requests.Response:

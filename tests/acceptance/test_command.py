@@ -44,7 +44,7 @@ def test_submit_shows_progress_and_saves_the_video(stack: LocalStack, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert "100 %  completed" in done.stdout
     assert "Saved fish.mp4" in done.stdout
-    assert read_frames(tmp_path / "fish.mp4").shape == (17, 128, 128, 3)
+    assert read_frames(tmp_path / "fish.mp4").shape == (33, 256, 256, 3)
 
 
 def test_a_job_can_be_left_and_come_back_to(stack: LocalStack, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_the_demo_ends_with_a_video_and_a_contact_sheet(tmp_path: Path, *, has_e
 
     assert done.returncode == 0, done.stderr
     assert ("Running embedded" in done.stdout) is not has_emulators
-    assert "h264 yuv420p, 128x128, 17 frames, 16 fps" in done.stdout
+    assert "h264 yuv420p, 256x256, 33 frames, 16 fps" in done.stdout
     [video] = re.findall(r"Video +(\S+\.mp4)", done.stdout)
     [human_view] = re.findall(r"Human view +(\S+\.mp4)", done.stdout)
     seen, drawn = (read_frames(ROOT / each).astype(float) for each in (video, human_view))

@@ -60,7 +60,7 @@ def test_the_example_gets_a_video_that_plays_for_every_wish(observer: Observer, 
     assert {status for status, _ in said(done).values()} == {"completed"}
     for job_id, (_, path) in said(done).items():
         with av.open(str(tmp_path / path)) as container:
-            assert container.streams.video[0].frames == 17
+            assert container.streams.video[0].frames == 33
         assert len(observer.documents("jobs")) == len(jobs_before) + 2
         job = observer.documents("jobs")[job_id]
         assert (job["owner"], job["status"]) == ("system:museum-kiosk", "completed")

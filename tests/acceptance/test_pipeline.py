@@ -71,11 +71,11 @@ def test_a_wish_becomes_a_video_that_plays(observer: Observer, tmp_path: Path) -
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         codec = stream.codec_context
-        assert (codec.name, codec.pix_fmt, codec.width, codec.height) == ("h264", "yuv420p", 128, 128)
+        assert (codec.name, codec.pix_fmt, codec.width, codec.height) == ("h264", "yuv420p", 256, 256)
         assert (stream.frames, stream.average_rate) == (17, 16)
     assert path.read_bytes().index(b"moov") < path.read_bytes().index(b"mdat"), "plays before it is loaded as a whole"
     frames = read_frames(path).astype(float)
-    assert frames.shape == (17, 128, 128, 3)
+    assert frames.shape == (33, 256, 256, 3)
     assert frames.std() > 5, "a picture, not one colour"
     assert np.abs(np.diff(frames, axis=0)).mean() > 0.5, "a video, not one picture"
     human_path = tmp_path / "human-view.mp4"

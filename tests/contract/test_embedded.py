@@ -44,7 +44,7 @@ def until(found: Callable[[], Any], *, what: str) -> Any:
 
 
 def test_a_wish_becomes_a_video(system: Embedded) -> None:
-    wish = {"perspective": "curious-cat", "size": "128x128", "seed": 1}
+    wish = {"perspective": "curious-cat", "size": "256x256", "seed": 1}
     answer = requests.post(f"{system.api_url}/jobs", json=wish, timeout=10)
     assert answer.status_code == 202
 
@@ -66,7 +66,7 @@ def test_a_wish_becomes_a_video(system: Embedded) -> None:
 
 
 def test_a_batch_becomes_videos(system: Embedded) -> None:
-    rows = [{"perspective": "curious-cat", "size": "128x128", "seed": seed} for seed in (1, 2, 3)]
+    rows = [{"perspective": "curious-cat", "size": "256x256", "seed": seed} for seed in (1, 2, 3)]
     answer = requests.post(f"{system.api_url}/batches", json={"requests": rows}, timeout=10)
     assert answer.status_code == 202
 
@@ -83,7 +83,7 @@ def test_a_batch_becomes_videos(system: Embedded) -> None:
 def test_what_was_lost_is_repaired(system: Embedded) -> None:
     """A job that was written and whose message never came to be sent."""
     wished_at = datetime.now(UTC) - timedelta(minutes=30)
-    render = a_render(now=wished_at, size="128x128")
+    render = a_render(now=wished_at, size="256x256")
     system.store.commit(Create(value=render), Create(value=a_job(render, now=wished_at)))
 
     def is_final() -> bool:

@@ -105,7 +105,7 @@ class Site:
         """
         self._wishes += 1
         now = datetime.now(UTC)
-        render = a_render(now=now, size="128x128", seed=self._wishes)
+        render = a_render(now=now, size="256x256", seed=self._wishes)
         render = render.model_copy(update={"spec": render.spec.model_copy(update={"optics": None, **changes})})
         job = a_job(render, job_id=f"job-{self._wishes:04}", now=now)
         self.store.commit(Create(value=job), Create(value=publish(render, now=now)))

@@ -91,7 +91,7 @@ def test_the_video_is_what_the_creature_sees_and_the_human_view_is_what_was_draw
     make(world)
 
     creature, human = both(world)
-    assert creature.shape == human.shape == (17, 128, 128, 3)
+    assert creature.shape == human.shape == (33, 256, 256, 3)
     as_drawn = pattern(world)
     as_seen = eye.see(torch.from_numpy(as_drawn), CAT, fps=16).numpy()
     assert psnr_db(human, as_drawn) > 25
@@ -222,7 +222,7 @@ def test_the_stages_are_those_of_any_render_since_frames_are_seen_as_they_are_en
     make(world, watch=watch)
 
     assert list(dict.fromkeys(stage for stage, _, _ in watch.heard)) == list(Stage)
-    assert (Stage.ENCODING, 17, 17) in watch.heard
+    assert (Stage.ENCODING, 33, 33) in watch.heard
     assert [done for stage, done, total in watch.heard if stage is Stage.UPLOADING and total == 4] == [0, 1, 2, 3]
 
 
@@ -285,7 +285,7 @@ def test_where_the_eyes_device_has_no_memory_left_it_sees_on_the_cpu(
     assert tried == ["cuda:7", "cpu"]
     creature, human = both(world)
     assert psnr_db(human, pattern(world)) > 25
-    assert len(creature) == 17
+    assert len(creature) == 33
 
 
 def looked(*chunks: NDArray[np.float32], device: str | None = "cpu") -> NDArray[np.float32]:

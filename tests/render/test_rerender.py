@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a video of two steps, its preview and its receipt."""
     folder = tmp_path_factory.mktemp("made")
     world = World(folder)
-    spec = a_spec(size="128x128").model_copy(update={"steps": 2})
+    spec = a_spec(size="256x256").model_copy(update={"steps": 2})
     world.new_render = world.new_render.model_copy(update={"spec": spec, "render_key": render_key(spec)})
     world.key = world.new_render.render_key
     world.wish("job-aaaa")
@@ -64,7 +64,7 @@ def test_a_video_made_again_has_equal_frames(made: Path, tmp_path: Path) -> None
     done = rerender(made / "receipt.json", "--out", tmp_path / "again.mp4", "--compare", made / "video.mp4")
 
     assert done.exit_code == 0, done.output
-    assert "All 17 frames are equal" in done.output
+    assert "All 33 frames are equal" in done.output
     assert "was" not in done.output
 
 

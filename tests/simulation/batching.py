@@ -100,7 +100,7 @@ class Batching:
 
     def _row(self) -> dict[str, Any]:
         rng, profile = self._house.rng, self._house.profile
-        row: dict[str, Any] = {"perspective": "curious-cat", "size": "128x128"}
+        row: dict[str, Any] = {"perspective": "curious-cat", "size": "256x256"}
         if rng.random() < profile.private:
             return row | {"seed": rng.randrange(2), "prompt": "a tree"}
         return row | {"seed": rng.randrange(profile.renders)}

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 OWNERS: Final = ("ann", "bob")
 _NOW: Final = Scheduler(random.Random(0)).now()
 #: What everybody may wish for, and get together.
-PUBLIC_WISHES: Final = [a_render(now=_NOW, seed=seed, size="128x128") for seed in range(3)]
+PUBLIC_WISHES: Final = [a_render(now=_NOW, seed=seed, size="256x256") for seed in range(3)]
 #: With a prompt: one owner's alone.
 PRIVATE_WISHES: Final = {
-    owner: [a_render(now=_NOW, seed=seed, size="128x128", owner=owner, prompt="a tree") for seed in range(2)]
+    owner: [a_render(now=_NOW, seed=seed, size="256x256", owner=owner, prompt="a tree") for seed in range(2)]
     for owner in OWNERS
 }
 

@@ -23,8 +23,8 @@ FULL: dict[str, Any] = {
     "theme": "rainy-night",
     "seed": 2**32 - 1,
     "model": "pocket",
-    "size": "128x128",
-    "seconds": 1.0,
+    "size": "256x256",
+    "seconds": 2.0,
     "priority": "bulk",
 }
 MESSAGES: dict[str, dict[str, Any]] = {

@@ -78,9 +78,9 @@ def test_the_video_has_the_frames_that_were_asked_for_and_the_poster_is_one_of_t
     file = tmp_path / "downloaded.mp4"
     file.write_bytes(world.artifacts.read(video_path(world.key)))
     frames = read_frames(file)
-    assert frames.shape == (17, 128, 128, 3)
+    assert frames.shape == (33, 256, 256, 3)
     poster = Image.open(io.BytesIO(world.artifacts.read(poster_path(world.key, ATTEMPT))))
-    assert (poster.format, poster.size) == ("JPEG", (128, 128))
+    assert (poster.format, poster.size) == ("JPEG", (256, 256))
 
 
 def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World) -> None:
@@ -88,7 +88,7 @@ def test_the_commit_tells_all_that_the_render_needs_to_be_completed(world: World
 
     commit, video = committed(world)
     assert (commit.render_key, commit.attempt) == (world.key, ATTEMPT)
-    assert (video.width, video.height, video.frames, video.fps, video.duration_s) == (128, 128, 17, 16, 17 / 16)
+    assert (video.width, video.height, video.frames, video.fps, video.duration_s) == (256, 256, 33, 16, 33 / 16)
     assert video.poster_path == poster_path(world.key, ATTEMPT)
     assert video.size_bytes == len(world.artifacts.read(video_path(world.key)))
 
@@ -172,7 +172,7 @@ def test_progress_goes_through_every_stage_in_order(world: World) -> None:
     assert list(dict.fromkeys(stages)) == list(Stage)
     steps = world.render.spec.steps
     assert (Stage.RENDERING, steps, steps) in witness.seen
-    assert (Stage.ENCODING, 17, 17) in witness.seen
+    assert (Stage.ENCODING, 33, 33) in witness.seen
 
 
 def test_where_another_attempt_was_first_its_video_stays_and_that_is_success(world: World) -> None:
@@ -295,7 +295,7 @@ def test_a_preview_is_uploaded_half_way_and_told_of(world: World) -> None:
     assert witness.previews == [name]
     assert world.artifacts.created[0] == name
     picture = Image.open(io.BytesIO(world.artifacts.read(name)))
-    assert (picture.format, picture.size) == ("JPEG", (128, 128))
+    assert (picture.format, picture.size) == ("JPEG", (256, 256))
 
 
 def test_without_a_preview_the_video_is_made_all_the_same(world: World) -> None:

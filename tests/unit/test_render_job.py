@@ -38,7 +38,7 @@ def test_a_wish_becomes_a_video_and_then_its_message_is_acknowledged(world: Worl
 
     assert (world.render.state, world.render.progress) == (State.COMPLETED, 100)
     assert world.render.video
-    assert (world.render.video.width, world.render.video.frames) == (128, 17)
+    assert (world.render.video.width, world.render.video.frames) == (256, 33)
     assert world.artifacts.read(video_path(world.key))[4:8] == b"ftyp"
     assert len(world.source.acknowledged) == 1
     assert world.source.put_back_after == []

@@ -46,7 +46,7 @@ def test_priority_decides_no_pixel() -> None:
 
 
 def test_a_request_with_defaults_spelled_out_is_the_same_wish() -> None:
-    assert render_key(a_spec(model="pocket", size="128x128", seconds=1)) == render_key(a_spec())
+    assert render_key(a_spec(model="pocket", size="256x256", seconds=2)) == render_key(a_spec())
 
 
 def test_the_seed_picks_the_scene() -> None:

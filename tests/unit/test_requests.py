@@ -117,13 +117,13 @@ def test_a_seed_is_a_whole_number_of_32_bits_and_nothing_like_it(seed: object, c
 
 
 @pytest.mark.parametrize(
-    "size", ["", "832x480", "128X128", "128 x 128", "0128x128", 128, {"width": 128, "height": 128}]
+    "size", ["", "832x480", "256X256", "256 x 256", "0256x256", 256, {"width": 256, "height": 256}]
 )
 def test_a_size_that_the_model_cannot_do_is_refused(size: object) -> None:
     assert set(faults(size=size)) == {"size"}
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 0.999999, 1.0000001, 1.5, 3, 1e300, "1", True])
+@pytest.mark.parametrize("seconds", [0, -1, 1.999999, 2.0000001, 1.5, 3, 1e300, "2", True])
 def test_a_length_that_the_model_cannot_do_is_refused_however_close(seconds: object) -> None:
     assert set(faults(seconds=seconds)) == {"seconds"}
 
@@ -141,9 +141,9 @@ def test_a_model_that_is_not_served_is_refused_even_when_the_catalogue_has_it(mo
 
 
 def test_sizes_and_lengths_are_those_of_the_chosen_model() -> None:
-    assert parsed(offer=TWO_MODELS, model="pocket", size="128x128", seconds=1).size == "128x128"
+    assert parsed(offer=TWO_MODELS, model="pocket", size="256x256", seconds=2).size == "256x256"
     assert parsed(offer=TWO_MODELS, size="832x480", seconds=5).size == "832x480"
-    assert faults(offer=TWO_MODELS, size="128x128", seconds=1) == {
+    assert faults(offer=TWO_MODELS, size="256x256", seconds=2) == {
         "size": "unsupported_size",
         "seconds": "unsupported_seconds",
     }

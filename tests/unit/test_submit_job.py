@@ -32,7 +32,7 @@ def test_a_new_wish_stores_a_job_and_its_render_and_sends_one_message(world: Wor
     assert world.job(job) == job
     assert (job.owner, job.status, job.render_key, job.traceparent) == ("ada", Status.QUEUED, KEY, TRACEPARENT)
     assert job.request
-    assert (job.request.model, job.request.size, job.request.seconds) == ("pocket", "128x128", 1)
+    assert (job.request.model, job.request.size, job.request.seconds) == ("pocket", "256x256", 2)
     render = world.render()
     assert (render.state, render.spec, render.published_at) == (State.IDLE, a_spec(), world.clock.now())
     assert world.messages == [RenderRequested(render_key=KEY, traceparent=TRACEPARENT)]

@@ -166,7 +166,7 @@ class GreyRenderer:
 
 
 class World:
-    """One render of 128x128, the jobs that wait for it, and all that workers use."""
+    """One render of 256x256, the jobs that wait for it, and all that workers use."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
@@ -177,7 +177,7 @@ class World:
         self.folder = folder
         self.inbox: Any = queue.SimpleQueue()
         #: As drawn, without an eye: that takes torch, and has its own tests.
-        spec = a_spec(size="128x128").model_copy(update={"optics": None})
+        spec = a_spec(size="256x256").model_copy(update={"optics": None})
         self.new_render = a_render(now=self.clock.now(), changes={"spec": spec, "render_key": render_key(spec)})
         self.key = self.new_render.render_key
 
@@ -252,9 +252,9 @@ class World:
             receipt_path=receipt_path(self.key, attempt),
             width=64,
             height=64,
-            frames=17,
+            frames=33,
             fps=16,
-            duration_s=17 / 16,
+            duration_s=33 / 16,
             usage=USAGE,
         )
         self.artifacts.create(video_path(self.key), b"mp4", content_type="video/mp4", metadata=commit.metadata())

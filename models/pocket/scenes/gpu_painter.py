@@ -1,6 +1,6 @@
 """Clips of scenes on a GPU: the same loops as on a CPU, a thread a pixel. Enters: stages. Leaves: frames on the GPU.
 
-Needs the package ``numba-cuda``. The first call compiles for some seconds.
+Needs the package ``numba-cuda``, which at 0.30 needs a numpy before 2.5. The first call compiles for some seconds.
 """
 
 from __future__ import annotations
