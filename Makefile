@@ -66,10 +66,10 @@ bench-render: $(HEAVY) ## Measure each stage of a render and each lever of a rec
 chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
-pocket: $(HEAVY) ## Train the pocket model here: hours on two cores; goes on where it was stopped (ARGS="--minutes 60")
+pocket: $(HEAVY) ## Train the pocket model here: 10 minutes on a large GPU, hours on two cores; goes on where it was stopped (ARGS="--minutes 60")
 	@$(BIN)/python -W ignore -m models.pocket.train --work .pocket --out models/weights/pocket $(ARGS)
 
-pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen (some minutes)
+pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts that it has not seen (an hour on two cores)
 	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out models/weights/pocket/evaluation.json $(ARGS)
 	@$(BIN)/python -W ignore -m models.pocket.evaluation --work .pocket --out models/weights/pocket/evaluation-20.json \
 	  --steps 20 --guidance 2 $(ARGS)

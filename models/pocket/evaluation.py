@@ -22,6 +22,7 @@ from gpu_job.pocket.pipeline import PocketPipeline
 from models.pocket.autoencoder_training import quality_db
 from models.pocket.clips import painted, painted_once
 from models.pocket.drawing import drawn
+from models.pocket.history import HISTORY, recipe_of
 from models.pocket.probe import accuracy, train_probe
 from models.pocket.recipe import WEIGHTS, read_recipe
 from models.pocket.scenes.held_out import held_out_prompts
@@ -118,7 +119,7 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, default=WEIGHTS, help="folder of the model")
     parser.add_argument("--work", type=Path, required=True, help="folder for the probe and its clips; about 2 GB")
-    parser.add_argument("--recipe", default="cpu", help="that it was trained by (default: cpu)")
+    parser.add_argument("--recipe", help="that it was trained by (default: what the model tells)")
     parser.add_argument("--prompts", type=int, default=500)
     entry = models()["pocket"]
     parser.add_argument("--steps", type=int, default=entry.steps, help="(default: the catalogue's)")
@@ -129,7 +130,7 @@ def main() -> None:
     pipe.set_progress_bar_config(disable=True)
     found = evaluate(
         pipe,
-        shape=read_recipe(arguments.recipe).clip,
+        shape=read_recipe(arguments.recipe or recipe_of(arguments.model / HISTORY)).clip,
         work=arguments.work,
         prompts=arguments.prompts,
         steps=arguments.steps,

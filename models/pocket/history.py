@@ -42,6 +42,11 @@ def write_history(path: Path, work: Path, *, recipe: str, device: str) -> None:
     path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
+def recipe_of(path: Path) -> str:
+    """The name of the recipe that the model was trained by."""
+    return str(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+
+
 def read_history(path: Path) -> str:
     """Some sentences for people, of the weights that it began with, too."""
     return _told(json.loads(path.read_text(encoding="utf-8")))

@@ -1,6 +1,6 @@
 """Train the pocket model: one command, which goes on where it was interrupted.
 
-    python -m models.pocket.train --recipe cpu --work FOLDER --minutes 60 --out models/weights/pocket
+    python -m models.pocket.train --work FOLDER --minutes 60 --out models/weights/pocket
 
 It paints clips, finds principal components, trains text encoder, denoiser and decoder, has the denoiser teach itself to
 need few steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in
@@ -186,7 +186,8 @@ class Training:
         autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(
             folder, dtype=torch.float32, low_cpu_mem_usage=False
         )
-        return autoencoder.to(self._device)
+        autoencoder.to(self._device)
+        return autoencoder
 
     def _denoiser(self, autoencoder: PocketAutoencoder, text_encoder: T5EncoderModel) -> Denoiser:
         """The average of the weights, as far as they have learned."""
@@ -268,7 +269,8 @@ def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m models.pocket.train", description=(__doc__ or "").splitlines()[0])
     recipes = sorted(path.stem for path in RECIPES.glob("*.toml"))
-    parser.add_argument("--recipe", choices=recipes, default="cpu", help="the numbers (default: cpu)")
+    usual = "gpu" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--recipe", choices=recipes, default=usual, help=f"the numbers (default here: {usual})")
     parser.add_argument("--work", type=Path, required=True, help="folder of clips and checkpoints; some GB")
     parser.add_argument("--out", type=Path, help="folder to write the model to, as far as it is")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long; the next run goes on")

@@ -99,7 +99,9 @@ def test_night_is_darker_than_day_and_evening_warmer(renderer: DiffusersRenderer
 def test_what_moves_moves(renderer: DiffusersRenderer) -> None:
     turn = clip_of(renderer, "turning around, a blue flower", perspective="loyal-dog")
     hover = clip_of(renderer, "a blue flower, hovering in place", perspective="loyal-dog")
-    assert np.abs(turn[-1] - turn[0]).mean() > 1.3 * np.abs(hover[-1] - hover[0]).mean()  # who hovers bobs, and comes back
+    assert (
+        np.abs(turn[-1] - turn[0]).mean() > 1.3 * np.abs(hover[-1] - hover[0]).mean()
+    )  # who hovers bobs, and comes back
     assert np.abs(np.diff(hover, axis=0)).mean() > 0.001
 
 

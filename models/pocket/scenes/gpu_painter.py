@@ -45,13 +45,13 @@ def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0917 - compiled f
     samples,  # noqa: ANN001
 ):
     """Fill ``frames (T, H, W, 3) uint8``."""
-    px, py, f = cuda.grid(3)
+    px, py, f = cuda.grid(3)  # type: ignore[attr-defined]
     height, width = frames.shape[1], frames.shape[2]
     if px >= width or py >= height:
         return
-    seen = cuda.local.array(MOST_SOLIDS, int64)
-    ids = cuda.local.array(MOST_SAMPLES, int64)
-    colours = cuda.local.array((MOST_SAMPLES, 3), float64)
+    seen = cuda.local.array(MOST_SOLIDS, int64)  # type: ignore[attr-defined]
+    ids = cuda.local.array(MOST_SAMPLES, int64)  # type: ignore[attr-defined]
+    colours = cuda.local.array((MOST_SAMPLES, 3), float64)  # type: ignore[attr-defined]
     visible = fill_seen(seen, boxes[f], px, px + 1, py, py + 1)
     eye = (eyes[f, 0], eyes[f, 1], eyes[f, 2])
     red, green, blue, opening = pixel_of(
