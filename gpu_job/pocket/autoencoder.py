@@ -1,9 +1,10 @@
-"""The pocket model's video autoencoder: principal components going in, a small convolutional decoder coming out.
+"""The pocket model's video autoencoder: principal components going in; coming out, no seams, and a small decoder.
 
 A clip of ``1 + 4n`` frames is cut into patches of, say, 16x16 pixels: of the first frame alone, then of four each. The
 encoder projects every patch onto its principal components, which are fixed before anything is trained, so the decoder
-and the denoiser can be trained independently. The decoder turns the projection back and adds what a convolutional
-network knows about the patches' neighbours. Loaded by diffusers like any other model.
+and the denoiser can be trained independently. Going back, the seams between patches are smoothed; the decoder, where
+there is one, adds what a convolutional network knows about the patches' neighbours. Loaded by diffusers like any other
+model.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from gpu_job.pocket.deblocking import deblocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +41,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
         latent_channels: components kept of each patch.
         patch_size: edge of a patch in pixels.
         widths: channels of the decoder at each size from that of the latents to half of the picture's; as many as it
-            takes to double the one to the other.
+            takes to double the one to the other. None: there is no decoder, and the components do it alone.
         whitening: how far the components' different spreads are evened out in the latents: 0 not at all, 1 wholly.
             In between, what matters most for the picture still weighs most for whoever learns to draw latents.
     """
@@ -59,9 +62,9 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             self.register_buffer(f"{name}_components", torch.zeros(size, latent_channels))
             #: What a component is divided by to become a latent.
             self.register_buffer(f"{name}_scale", torch.ones(latent_channels))
-        if 2 ** len(widths) != patch_size:
+        if widths and 2 ** len(widths) != patch_size:
             raise ValueError(f"{len(widths)} widths do not lead from patches of {patch_size} pixels to pixels.")
-        self.decoder = Decoder(latent_channels, widths)
+        self.decoder = Decoder(latent_channels, widths) if widths else None
 
     @torch.no_grad()
     def fit(self, videos: Iterable[torch.Tensor]) -> None:
@@ -112,8 +115,8 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
     @apply_forward_hook
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
-        video: torch.Tensor = self.project_back(latents) + self.decoder(latents)
-        return video
+        video = deblocked(self.project_back(latents), self.config.patch_size)
+        return video if self.decoder is None else video + self.decoder(latents)
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """There and back."""

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from gpu_job.pocket.autoencoder import GROUP_FRAMES, PocketAutoencoder
+from gpu_job.pocket.deblocking import deblocked
 from models.pocket.clips import as_video, painted, scene_of
 from models.pocket.learning import halves
 from models.pocket.lessons import take_lessons
@@ -83,6 +84,7 @@ def train_decoder(
     autoencoder.to(device)
     redrawn = redrawn.to(device)
     decoder = autoencoder.decoder
+    assert decoder is not None
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=part.learning_rate, weight_decay=1e-4)
 
     def loss_at(step: int) -> torch.Tensor:
@@ -96,7 +98,7 @@ def train_decoder(
             strength = torch.rand((len(latents), 1, 1, 1, 1), generator=generator, device=device)
             noise = torch.randn(latents.shape, generator=generator, device=device)
             latents = latents + part.noise * strength * noise
-        plain = autoencoder.project_back(latents)
+        plain = deblocked(autoencoder.project_back(latents), part.patch_size)
         with torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
             added = decoder(latents)
         drawn = plain + added.float()
