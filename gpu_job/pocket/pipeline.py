@@ -97,7 +97,7 @@ class PocketPipeline(DiffusionPipeline):
         height: int | None = None,
         width: int | None = None,
         num_frames: int | None = None,
-        num_inference_steps: int = 8,
+        num_inference_steps: int = 5,
         guidance_scale: float = 3.0,
         generator: torch.Generator | None = None,
         latents: torch.Tensor | None = None,
@@ -109,7 +109,7 @@ class PocketPipeline(DiffusionPipeline):
         Args:
             prompt: any text; words that training has not seen count for nothing.
             negative_prompt: what to stay away from, where there is guidance.
-            height: 128 and a like length and width are what it was trained on; multiples of 32 near it may do.
+            height: what it was trained on when absent; multiples of a token near it may do.
             width: see there.
             num_frames: one more than a multiple of 4.
             num_inference_steps: more is finer, up to some twenty; a distilled model needs its own number.
