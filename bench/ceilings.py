@@ -70,7 +70,12 @@ def products_8_bit(device: torch.device, *, tokens: int, width: int, wide: int) 
 
     def product(rows: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         return torch._scaled_mm(  # noqa: SLF001 - what torchao calls
-            rows, weight_8.t(), scale_a=scale, scale_b=weight_scale.t(), out_dtype=torch.bfloat16
+            rows,
+            weight_8.t(),
+            scale_a=scale,
+            scale_b=weight_scale.t(),
+            out_dtype=torch.bfloat16,
+            use_fast_accum=True,
         )
 
     plain_s, _ = seconds(lambda: x @ weight.t(), device)

@@ -13,6 +13,8 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import CACHE_T, WanResidua
 from torch.nn.functional import normalize, silu
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from diffusers import AutoencoderKLWan
 
 #: A norm has as many graphs as there are kinds of shapes.
@@ -25,18 +27,34 @@ def fuse_norms(vae: AutoencoderKLWan) -> None:
     for block in vae.decoder.modules():
         if isinstance(block, WanResidualBlock):
             for norm in (block.norm1, block.norm2):
-                norm.forward = functools.partial(_normed, (norm.gamma * norm.scale).float().detach())
+                norm.forward = functools.partial(_normed, (norm.gamma * norm.scale).float().detach().flatten())
             block.nonlinearity = torch.nn.Identity()
 
 
-@torch.compile(dynamic=True)
-def _fused(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return silu(normalize(x.float(), dim=1) * weight).to(x.dtype)
+def _fused_rows(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return silu(normalize(rows.float(), dim=1) * weight).to(rows.dtype)
+
+
+def _fused_planes(planes: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return silu(normalize(planes.float(), dim=0) * weight[:, None]).to(planes.dtype)
+
+
+@functools.cache
+def _compiled(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Once for all autoencoders, and not before it is needed."""
+    return torch.compile(function, dynamic=True)
 
 
 def _normed(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    torch._dynamo.mark_static(x, 1)  # noqa: SLF001 - channels: few numbers, and what is summed over
-    return _fused(x, weight)
+    """Of one clip ``(1, C, T, H, W)``: laid flat, so that lengths and sizes need no graphs of their own."""
+    _, channels, *size = x.shape
+    if x.is_contiguous(memory_format=torch.channels_last_3d):
+        rows = x.permute(0, 2, 3, 4, 1).reshape(-1, channels)
+        torch._dynamo.mark_static(rows, 1)  # noqa: SLF001 - few numbers, and what is summed over
+        return _compiled(_fused_rows)(rows, weight).view(1, *size, channels).permute(0, 4, 1, 2, 3)
+    planes = x.reshape(channels, -1)
+    torch._dynamo.mark_static(planes, 0)  # noqa: SLF001
+    return _compiled(_fused_planes)(planes, weight).view(x.shape)
 
 
 class SteadyDecoder(torch.nn.Module):

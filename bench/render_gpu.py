@@ -38,8 +38,9 @@ EYE_FRAMES: Final = 4
 KERNELS: Final = ("_native_cudnn", "_native_flash", "_flash_3", "flash")
 #: Less is chance.
 A_GAIN: Final = 1.02
-#: What is expected where nothing was measured yet: seconds of a step and of decoding, of the small model on an H100.
-STEP_S, DECODE_S, COMPILE_S = 1.0, 5.0, 35.0
+#: What is expected where nothing was measured yet, of the small model on an H100: seconds of a step, of decoding, of
+#: compiling blocks, and of compiling norms.
+STEP_S, DECODE_S, COMPILE_S, NORMS_S = 1.0, 5.0, 35.0, 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +109,12 @@ def measure(journal: Journal, sizes: Sizes, device: torch.device) -> None:
         small.try_fp8_weights()
     measure_eyes(journal, sizes.small, device)
     if small.drawer:
-        small.try_decoder("fused norms", fused_norms=True, more_s=8)
+        small.try_decoder("fused norms", fused_norms=True, more_s=small.norms_s)
         small.try_compiled()
         small.sum_up()
-    large = Subject("large at 480p", journal, kernel, decoder=small.decoder)
+        small.drawer.pipe.transformer = None  # to decode, latents suffice
+    torch.compiler.reset()  # sizes that were compiled before would make those to come dynamic
+    large = Subject("large at 480p", journal, kernel, decoder=small.decoder, norms_s=small.norms_s)
     if large.make(replace(sizes.large, width=sizes.small.width, height=sizes.small.height), device):
         large.draw_plainly()
         large.try_attention()
@@ -125,19 +128,27 @@ def measure(journal: Journal, sizes: Sizes, device: torch.device) -> None:
     if large.drawer:
         large.compile_s = small.compile_s
         large.try_compiled()
+    journal.note("end")
 
 
 class Subject:
     """A model that is measured: what was found of it so far, and what gained something."""
 
-    def __init__(self, name: str, journal: Journal, kernel: str | None, decoder: DecoderLevers | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        journal: Journal,
+        kernel: str | None,
+        decoder: DecoderLevers | None = None,
+        norms_s: float = NORMS_S,
+    ) -> None:
         self.name = name
         self.journal = journal
         #: Of attention, the fastest of the device.
         self.attention = (kernel,) if kernel else ()
         self.decoder = decoder or DecoderLevers()
         self.drawer: Drawer | None = None
-        self.compile_s = COMPILE_S
+        self.compile_s, self.norms_s = COMPILE_S, norms_s
         self.step_s = STEP_S
         self.decode_s = DECODE_S
         #: The best of each.
@@ -221,12 +232,14 @@ class Subject:
         trial = replace(self.decoder, **levers)
         best_s = self.best.get("decode_s", float("inf"))
         figures = self._attempt_decode(f"decode, {what}", trial, more_s=more_s)
+        if figures and trial.fused_norms and not self.decoder.fused_norms:
+            self.norms_s = figures["first_groups_s"]
         if figures and figures["decode_s"] * A_GAIN < best_s:
             self.decoder = trial
 
     def decode_best(self) -> None:
         """Decode with all that gained something."""
-        self._attempt_decode("decode, best", self.decoder, more_s=5 if self.decoder.fused_norms else 0)
+        self._attempt_decode("decode, best", self.decoder, more_s=self.norms_s if self.decoder.fused_norms else 0)
 
     def _attempt_decode(
         self, what: str, levers: DecoderLevers, *, more_s: float = 0, is_plain: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +12,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from bench.architectures import TINY, WAN_1_3B, WAN_5B, Architecture  # noqa: E402
+from bench import decoder_levers  # noqa: E402
+from bench.architectures import TINY, TINY_5B, WAN_1_3B, WAN_5B, Architecture  # noqa: E402
+from bench.drawer import Drawer  # noqa: E402
+from bench.journal import Journal  # noqa: E402
 from bench.likeness import psnr, ssim  # noqa: E402
-from bench.render import LEVERS, measure, wan  # noqa: E402
+from bench.render_cpu import LEVERS, measure, wan  # noqa: E402
+from bench.render_gpu import DecoderLevers, Subject  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +62,44 @@ def test_it_prints_each_stage_and_each_lever_of_a_model(tmp_path: Path, capsys: 
     assert "dB" in rows["channels last"] or "equal" in rows["channels last"]
     assert "not applied" in rows["attention: flash 3"]
     assert "out of time" in rows["compile"]
+
+
+def test_a_journal_keeps_what_was_found_and_goes_on_after_what_failed_or_did_not_fit(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "found.json", limit_s=60, begun=time.monotonic())
+    assert journal.attempt("first", lambda: {"seconds": 1 / 3}, takes_s=1) == {"seconds": 1 / 3}
+    assert journal.attempt("second", lambda: {"seconds": 1 // 0}, takes_s=1) == {}
+    assert journal.attempt("third", lambda: {"seconds": 3}, takes_s=61) == {}
+    first, second, third = map(json.loads, (tmp_path / "found.json").read_text().splitlines())
+    assert first["seconds"] == 0.33333
+    assert second["failed"].startswith("ZeroDivisionError")
+    assert third["skipped"] == "61 s are not left"
+
+
+@pytest.mark.parametrize("architecture", [replace(TINY, height=96), TINY_5B], ids=["2.1", "2.2"])
+def test_a_lever_is_compared_with_what_was_drawn_plainly(architecture: Architecture, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "found.json", limit_s=600, begun=time.monotonic())
+    subject = Subject("it", journal, "_native_flash")
+    assert subject.make(replace(architecture, frames=9, steps=2), torch.device("cpu"))
+    subject.draw_plainly()
+    subject.decode_plainly()
+    subject.try_attention()
+    subject.try_decoder("channels last", channels_last=True)
+    subject.sum_up()
+    found = {line["measure"]: line for line in map(json.loads, (tmp_path / "found.json").read_text().splitlines())}
+    assert not [line for line in found.values() if "failed" in line]
+    assert found["it: decode, channels last"]["psnr_db"] > 100
+    assert found["it: denoise, attention _native_flash"]["levers"] == {"transformer.attention": "on: _native_flash"}
+    assert found["it: denoise and decode"]["gain"] > 0
+
+
+@pytest.mark.parametrize("put_on", ["fused_norms", "steady_graph"])
+def test_a_decoder_in_graphs_draws_the_same(put_on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_levers, "_compiled", lambda function: function)
+    monkeypatch.setattr(torch, "compile", lambda step, **_: step)
+    drawer = Drawer(replace(TINY, frames=21), torch.device("cpu"))
+    plain = drawer.decoded(drawer.noise)
+    DecoderLevers(**{put_on: True}).put_on(drawer)
+    assert psnr(drawer.decoded(drawer.noise), plain) > 100
 
 
 def test_it_measures_every_lever_that_a_recipe_knows() -> None:
