@@ -58,7 +58,10 @@ def _normed(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 class SteadyDecoder(torch.nn.Module):
-    """A decoder whose steps from the third group on are one graph: from there on all shapes stay as they are."""
+    """A decoder whose steps from the third group on are one graph: from there on all shapes stay as they are.
+
+    torch before 2.13 refuses: diffusers compares tensors with a word.
+    """
 
     def __init__(self, decoder: Any) -> None:  # noqa: ANN401 - diffusers has no types
         super().__init__()

@@ -103,6 +103,7 @@ def measure(journal: Journal, sizes: Sizes, device: torch.device) -> None:
     if small.make(sizes.small, device):
         small.draw_plainly()
         small.decode_plainly()
+        small.decode_in_other_ways()
         small.try_attention()
         small.try_decoder("channels last", channels_last=True)
         small.try_decoder("cuDNN benchmark", benchmark=True)
@@ -211,10 +212,13 @@ class Subject:
     # --- decoding ---
 
     def decode_plainly(self) -> None:
-        """Decode by plain diffusers: group by group, once more with the way to the host, and all at once."""
-        drawer = self._drawer
+        """Decode by plain diffusers, group by group."""
         figures = self._attempt_decode("plain decode", DecoderLevers(), is_plain=True)
         self.decode_s = figures.get("decode_s", self.decode_s)
+
+    def decode_in_other_ways(self) -> None:
+        """Decode plainly once more, with the frames' way to the host, and all at once."""
+        drawer = self._drawer
         ways = {
             "plain decode to the host": lambda: drawer.decoded(drawer.latents, to_host=True),
             "plain decode at once": lambda: drawer.decoded_at_once(drawer.latents),
