@@ -20,8 +20,8 @@ from transformers.utils import logging as transformers_logging
 
 from bench import architectures, ceilings
 from bench.ceilings import seconds
-from bench.decoder_levers import SteadyDecoder, fuse_norms
 from bench.drawer import GIB, PROMPT_TOKENS, Drawer
+from bench.steady_decoder import SteadyDecoder
 from gpu_job.acceleration import accelerate
 from gpu_job.vision.eye import see
 from shared.perspectives import perspectives
@@ -36,6 +36,8 @@ EYES: Final = ("curious-cat", "restless-fly", "drifting-goldfish")
 EYE_FRAMES: Final = 4
 #: Kernels of attention that a recipe may name, if the device turns out to have them.
 KERNELS: Final = ("_native_cudnn", "_native_flash", "_flash_3", "flash")
+#: Torch's.
+OWN_CHOICE: Final = "native"
 #: Less is chance.
 A_GAIN: Final = 1.02
 #: What is expected where nothing was measured yet, of the small model on an H100: seconds of a step, of decoding, of
@@ -74,20 +76,19 @@ class DecoderLevers:
     steady_graph: bool = False
     single_precision: bool = False
 
-    def put_on(self, drawer: Drawer) -> dict[str, bool]:
-        """Returns which are on."""
+    def put_on(self, drawer: Drawer) -> dict[str, object]:
+        """Returns which are on, and of those of recipes what was said."""
         drawer.renew_autoencoder()
         vae = drawer.pipe.vae
         if self.single_precision:
             vae.float()
-        if self.channels_last:
-            accelerate(drawer.pipe, Recipe(channels_last=True), device=drawer.device)
-        if self.fused_norms:
-            fuse_norms(vae)
+        recipe = Recipe(channels_last=self.channels_last, fused_norms=self.fused_norms)
+        report = accelerate(drawer.pipe, recipe, device=drawer.device)
         if self.steady_graph:
             vae.decoder = SteadyDecoder(vae.decoder)
         torch.backends.cudnn.benchmark = self.benchmark
-        return {name: True for name, is_on in vars(self).items() if is_on}
+        others = {name: True for name, is_on in vars(self).items() if is_on and name not in recipe.levers}
+        return {**report, **others}
 
 
 def measure(journal: Journal, sizes: Sizes, device: torch.device) -> None:
@@ -314,7 +315,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def measure_ceilings(journal: Journal, sizes: Sizes, device: torch.device) -> str | None:
-    """Returns the fastest attention kernel that a recipe may name."""
+    """Returns the fastest attention kernel that a recipe may name, where torch's own choice is slower."""
     small = sizes.small
     heads, size = (small.transformer[each] for each in ("num_attention_heads", "attention_head_dim"))
     tokens = ((small.frames - 1) // 4 + 1) * (small.height // 16) * (small.width // 16)
@@ -327,8 +328,9 @@ def measure_ceilings(journal: Journal, sizes: Sizes, device: torch.device) -> st
     )
     eighths = {"tokens": tokens // 16 * 16, "width": heads * size, "wide": small.transformer["ffn_dim"]}
     journal.attempt("ceiling: 8-bit product", lambda: ceilings.products_8_bit(device, **eighths), takes_s=2)
-    found = {name: attending[name] for name in KERNELS if isinstance(attending.get(name), float)}
-    return max(found, key=lambda name: found[name]) if found else None
+    found = {name: attending[name] for name in (OWN_CHOICE, *KERNELS) if isinstance(attending.get(name), float)}
+    fastest = max(found, key=lambda name: found[name], default=OWN_CHOICE)
+    return None if fastest == OWN_CHOICE else fastest
 
 
 @torch.no_grad()

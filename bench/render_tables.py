@@ -42,11 +42,12 @@ LEVERS: dict[str, Recipe] = {
     "attention: cuDNN": Recipe(attention=("_native_cudnn",)),
     "attention: flash": Recipe(attention=("flash",)),
     "channels last": Recipe(channels_last=True),
+    "fused norms": Recipe(fused_norms=True),
     "step cache 0.1": Recipe(step_cache=0.1),
     "fp8 weights": Recipe(fp8_weights=True),
     "compile": Recipe(compile=True),
     "all but step cache and fp8": Recipe(
-        attention=("_flash_3", "_native_cudnn", "flash"), compile=True, channels_last=True
+        attention=("_flash_3", "_native_cudnn", "flash"), compile=True, channels_last=True, fused_norms=True
     ),
 }
 #: Encoder: as most clips are.
