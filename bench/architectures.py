@@ -7,7 +7,7 @@ The numbers are those of the config files of Wan-AI/Wan2.1-T2V-1.3B-Diffusers an
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -52,15 +52,28 @@ class Architecture:
         with _making(self.dtype, device):
             return UMT5EncoderModel(UMT5Config(**self.text_encoder)).eval()
 
+    def denoiser(self, device: str) -> WanTransformer3DModel:
+        """The transformer with random weights, the same at each call, some of them in single precision as if loaded."""
+        with _making(self.dtype, device):
+            transformer = WanTransformer3DModel(**self.transformer).eval()
+        exact = set(transformer._keep_in_fp32_modules)  # noqa: SLF001 - what loading reads
+        for name, weight in transformer.named_parameters():
+            if exact.intersection(name.split(".")):
+                weight.data = weight.data.float()
+        return transformer
+
+    def autoencoder(self, device: str) -> AutoencoderKLWan:
+        """The autoencoder with random weights, the same at each call."""
+        with _making(self.dtype, device):
+            return AutoencoderKLWan(**self.vae).eval()
+
     def pipeline_without_reader(self, device: str) -> WanPipeline:
         """All the rest: the text encoder is most of the bytes, and no lever is about it."""
-        with _making(self.dtype, device):
-            transformer, vae = WanTransformer3DModel(**self.transformer).eval(), AutoencoderKLWan(**self.vae).eval()
         return WanPipeline(
             tokenizer=ByT5Tokenizer(extra_ids=0),
             text_encoder=None,
-            transformer=transformer,
-            vae=vae,
+            transformer=self.denoiser(device),
+            vae=self.autoencoder(device),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
             **self.pipeline,
         )
@@ -97,6 +110,28 @@ TINY: Final = Architecture(
         "num_layers": 4,
     },
     vae={"base_dim": 8, "num_res_blocks": 1},
+)
+TINY_5B: Final = replace(
+    TINY,
+    name="tiny Wan 2.2, random weights",
+    height=96,
+    fps=24,
+    steps=3,
+    transformer=TINY.transformer | {"in_channels": 12, "out_channels": 12},
+    vae={
+        "base_dim": 8,
+        "decoder_base_dim": 8,
+        "num_res_blocks": 1,
+        "z_dim": 12,
+        "is_residual": True,
+        "in_channels": 12,
+        "out_channels": 12,
+        "patch_size": 2,
+        "scale_factor_spatial": 16,
+        "latents_mean": [0.0] * 12,
+        "latents_std": [1.0] * 12,
+    },
+    pipeline={"expand_timesteps": True},
 )
 WAN_1_3B: Final = Architecture(
     name="Wan 2.1 1.3B, random weights",
@@ -141,4 +176,3 @@ WAN_5B: Final = Architecture(
     },
     pipeline={"expand_timesteps": True},
 )
-FULL: Final = (WAN_1_3B, WAN_5B)

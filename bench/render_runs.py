@@ -1,4 +1,4 @@
-"""Runs of a render. Enters: a subject, and a recipe. Leaves: seconds by stage, and what came out."""
+"""Runs of a render on a CPU. Enters: a subject, and a recipe. Leaves: seconds by stage, and what came out."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 PROMPT = "a cat looks out of the window at the rain"
 EYE = "curious-cat"
 DECODED_AT_ONCE = 4
-#: On a CPU, where other work disturbs: the best of so many warm runs, stage by stage.
-CPU_RUNS = 5
+#: Other work disturbs, so it is the best of so many warm runs, stage by stage.
+RUNS = 5
+CPU = torch.device("cpu")
 
 R = TypeVar("R", "Run", "Tail")
 
@@ -68,47 +69,29 @@ class Tail:
 
 
 class Stopwatch:
-    """Seconds of a device, which has done what it was told when the watch stops.
+    """Seconds of the processor, of all threads together, so that other work beside it counts for nothing.
 
-    On a CPU they are the processor's own, of all threads together, so that other work beside it counts for nothing;
-    those of the clock are kept too.
+    Those of the clock are kept too.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self) -> None:
         self.seconds = 0.0
         self.clock_s = 0.0
 
     @contextmanager
     def on(self) -> Iterator[None]:
         """Count the seconds inside."""
-        self._wait()
         begun, cpu = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            self._wait()
-            clock_s = time.perf_counter() - begun
-            self.clock_s += clock_s
-            self.seconds += clock_s if self._device.type == "cuda" else time.process_time() - cpu
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+            self.clock_s += time.perf_counter() - begun
+            self.seconds += time.process_time() - cpu
 
 
-def free(device: torch.device) -> None:
-    """Have nothing left of the run before."""
-    gc.collect()
-    torch.compiler.reset()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def render(pipe: Any, subject: Subject, device: torch.device) -> Run:  # noqa: ANN401 - any pipeline
+def render(pipe: Any, subject: Subject) -> Run:  # noqa: ANN401 - any pipeline
     """Draw the clip, stage by stage."""
-    reading, drawing, decoding = Stopwatch(device), Stopwatch(device), Stopwatch(device)
+    reading, drawing, decoding = Stopwatch(), Stopwatch(), Stopwatch()
     encode_prompt = pipe.encode_prompt
 
     def timed_encode_prompt(*args: object, **kwargs: object) -> object:
@@ -136,45 +119,45 @@ def render(pipe: Any, subject: Subject, device: torch.device) -> Run:  # noqa: A
         encode_prompt_s=reading.seconds,
         denoise_s=drawing.seconds - reading.seconds,
         decode_s=decoding.seconds,
-        peak_bytes=peak_bytes(device),
+        peak_bytes=peak_bytes(CPU),
         frames=frames,
         latents=latents,
     )
 
 
 def measured(
-    subject: Subject, recipe: Recipe, device: torch.device, *, kernels: KernelStore | None
+    subject: Subject, recipe: Recipe, *, kernels: KernelStore | None
 ) -> tuple[Any, Run, float, float, dict[str, str]]:
     """The pipeline under a recipe, a warm run, seconds of loading and of the first run, and what was put on."""
-    free(device)
-    loading = Stopwatch(device)
+    gc.collect()
+    torch.compiler.reset()
+    loading = Stopwatch()
     with loading.on():
         pipe = subject.load()
         pipe.set_progress_bar_config(disable=True)
-        report = accelerate(pipe, recipe, device=device, kernels=kernels)
-        pipe.to(device)
-    first = Stopwatch(device)
+        report = accelerate(pipe, recipe, device=CPU, kernels=kernels)
+    first = Stopwatch()
     with first.on():
-        render(pipe, subject, device)
-    warm = best([render(pipe, subject, device) for _ in range(runs_on(device))])
+        render(pipe, subject)
+    warm = best([render(pipe, subject) for _ in range(RUNS)])
     return pipe, warm, loading.seconds, first.seconds, report
 
 
-def tail_of(run: Run, subject: Subject, pipe: Any, device: torch.device, folder: Path) -> Tail:  # noqa: ANN401 - as above
+def tail_of(run: Run, subject: Subject, pipe: Any, folder: Path) -> Tail:  # noqa: ANN401 - as above
     """Measure what follows denoising; each stage again beside all together, since a machine's speed drifts."""
     spec = _spec(subject)
     eye = perspectives()[EYE].optics
     assert eye is not None
     form = {"width": spec.width, "height": spec.height, "fps": spec.fps, "frames": spec.frames}
     pieces = [run.frames[at : at + DECODED_AT_ONCE] for at in range(0, spec.frames, DECODED_AT_ONCE)]
-    seen = list(see(iter(pieces), eye, fps=spec.fps, device=str(device)))  # the first look takes longer
+    seen = list(see(iter(pieces), eye, fps=spec.fps, device="cpu"))  # the first look takes longer
     tails = []
-    for _ in range(runs_on(device)):
-        decoding, seeing, encoding, together = (Stopwatch(device) for _ in range(4))
+    for _ in range(RUNS):
+        decoding, seeing, encoding, together = (Stopwatch() for _ in range(4))
         with decoding.on():
             list(subject.decode(pipe, run.latents))
         with seeing.on():
-            seen = list(see(iter(pieces), eye, fps=spec.fps, device=str(device)))
+            seen = list(see(iter(pieces), eye, fps=spec.fps, device="cpu"))
         with encoding.on():
             encode(iter(seen), folder / "clip.mp4", **form, metadata={}, watch=None)
         with together.on():
@@ -183,7 +166,7 @@ def tail_of(run: Run, subject: Subject, pipe: Any, device: torch.device, folder:
                 renderer=_Decoder(subject.decode(pipe, run.latents)),
                 video=Target(path=folder / "clip.mp4", metadata={}),
                 human_view=Target(path=folder / "human-view.mp4", metadata={}),
-                device=str(device),
+                device="cpu",
                 watch=_Nobody(),
             )
         tails.append(
@@ -196,11 +179,6 @@ def tail_of(run: Run, subject: Subject, pipe: Any, device: torch.device, folder:
             )
         )
     return best(tails)
-
-
-def runs_on(device: torch.device) -> int:
-    """How many warm runs are measured."""
-    return 1 if device.type == "cuda" else CPU_RUNS
 
 
 def best(runs: list[R]) -> R:

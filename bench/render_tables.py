@@ -1,22 +1,35 @@
-"""Tables of a render. Enters: a subject. Leave: its stages and what each lever gains, as Markdown, line by line."""
+"""Tables of a render on a CPU. Enters: where the pocket model lies. Leave: stages, and what each lever gains.
+
+In Markdown, of that model and of Wan's classes at toy size, line by line as soon as a figure is known.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import platform
+import tempfile
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import diffusers
 import numpy as np
 import torch
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
+from bench.architectures import TINY
 from bench.likeness import psnr, ssim
-from bench.render_runs import EYE, Stopwatch, measured, tail_of
+from bench.render_runs import EYE, measured, tail_of
+from bench.subjects import pocket, wan
 from gpu_job.encoder import encode
 from gpu_job.kernel_store import KernelStore
 from shared.recipes import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -29,11 +42,12 @@ LEVERS: dict[str, Recipe] = {
     "attention: cuDNN": Recipe(attention=("_native_cudnn",)),
     "attention: flash": Recipe(attention=("flash",)),
     "channels last": Recipe(channels_last=True),
+    "fused norms": Recipe(fused_norms=True),
     "step cache 0.1": Recipe(step_cache=0.1),
     "fp8 weights": Recipe(fp8_weights=True),
     "compile": Recipe(compile=True),
     "all but step cache and fp8": Recipe(
-        attention=("_flash_3", "_native_cudnn", "flash"), compile=True, channels_last=True
+        attention=("_flash_3", "_native_cudnn", "flash"), compile=True, channels_last=True, fused_norms=True
     ),
 }
 #: Encoder: as most clips are.
@@ -58,10 +72,10 @@ def header(title: str, *cells: str) -> None:
     say(*["---"] * len(cells))
 
 
-def measure_stages(subject: Subject, device: torch.device, folder: Path) -> Run:
+def measure_stages(subject: Subject, folder: Path) -> Run:
     """Print each stage of the plain path, and how far those after denoising overlap."""
-    pipe, run, load_s, first_s, _ = measured(subject, Recipe(), device, kernels=None)
-    tail = tail_of(run, subject, pipe, device, folder)
+    pipe, run, load_s, first_s, _ = measured(subject, Recipe(), kernels=None)
+    tail = tail_of(run, subject, pipe, folder)
     overlap = tail.together_clock_s / tail.slowest_clock_s
     say("load", f"{load_s:.2f} s", "all but the text encoder" if subject.name != "pocket" else "")
     say("first run", f"{first_s:.2f} s", "prompt, denoise, decode, with what the machine does once")
@@ -76,22 +90,22 @@ def measure_stages(subject: Subject, device: torch.device, folder: Path) -> Run:
         f"by the clock {tail.together_clock_s:.2f} s, {overlap:.2f} of the slowest alone",
     )
     say("end to end, warm", f"{run.encode_prompt_s + run.denoise_s + tail.together_s:.2f} s", "")
-    say("peak memory", f"{run.peak_bytes / 2**30:.2f} GiB", "GPU" if device.type == "cuda" else "process, so far")
+    say("peak memory", f"{run.peak_bytes / 2**30:.2f} GiB", "process, so far")
     return run
 
 
 def measure_levers(
-    subject: Subject, plain: Run, device: torch.device, *, names: list[str], kernels: KernelStore | None, ends_at: float
+    subject: Subject, plain: Run, *, names: list[str], kernels: KernelStore | None, ends_at: float
 ) -> None:
     """Print what each lever gains, and how alike its pictures are to the plain ones."""
     for name in names:
         if time.monotonic() > ends_at:
-            say(name, "not measured: out of time", "", "", "", "", "")
+            say(name, "not measured: out of time", "", "", "", "")
             continue
-        _, run, _, first_s, report = measured(subject, LEVERS[name], device, kernels=kernels)
+        _, run, _, first_s, report = measured(subject, LEVERS[name], kernels=kernels)
         off = [words.removeprefix("off: ") for words in report.values() if words.startswith("off")]
         if off and len(off) == len(report):
-            say(name, f"not applied: {off[0][:REASON_CHARS]}", "", "", "", "", "")
+            say(name, f"not applied: {off[0][:REASON_CHARS]}", "", "", "", "")
             continue
         decibels = psnr(run.frames, plain.frames)
         every = slice(None, None, max(1, subject.frames // SSIM_FRAMES))
@@ -100,23 +114,10 @@ def measure_levers(
             + (f" (without {', '.join(each for each in report if report[each].startswith('off'))})" if off else ""),
             f"{run.denoise_s:.2f} s, {plain.denoise_s / run.denoise_s:.2f} times",
             f"{run.decode_s:.2f} s, {plain.decode_s / run.decode_s:.2f} times",
-            f"{run.peak_bytes / 2**30:.2f} GiB" if device.type == "cuda" else "",
             f"{first_s:.1f} s",
             "equal" if decibels == float("inf") else f"{decibels:.1f} dB",
             f"{ssim(run.frames[every], plain.frames[every]):.5f}",
         )
-
-
-def measure_transfer(subject: Subject, device: torch.device) -> None:
-    """Print how long a clip's frames take to the machine's own memory, plain and pinned."""
-    frames = torch.rand(subject.frames, subject.height, subject.width, 3, device=device)
-    for name, pinned in (("plain", False), ("pinned", True)):
-        target = torch.empty(frames.shape, pin_memory=pinned)
-        watch = Stopwatch(device)
-        target.copy_(frames)  # touches the pages
-        with watch.on():
-            target.copy_(frames)
-        say(f"frames to host memory, {name}", f"{watch.seconds * 1000:.0f} ms", f"{frames.nbytes / 1e6:.0f} MB")
 
 
 def grainy_clip() -> Iterator[NDArray[np.float32]]:
@@ -154,22 +155,37 @@ def measure_encoder(folder: Path) -> None:
     say("drifting, grainy", f"{FRAMES / best_s:.0f}", f"{2 * FRAMES / least_cpu_s:.0f}", size // 1000)
 
 
-def measure(subject: Subject, device: torch.device, folder: Path, *, names: list[str], ends_at: float) -> None:
+def measure(subject: Subject, folder: Path, *, names: list[str], ends_at: float) -> None:
     """Print all about one model."""
     title = f"{subject.name}, {subject.width}x{subject.height}x{subject.frames}, {subject.dtype}".replace("torch.", "")
-    header(title, "stage", "time" if device.type == "cuda" else "CPU time", "")
-    plain = measure_stages(subject, device, folder)
-    if device.type == "cuda":
-        measure_transfer(subject, device)
+    header(title, "stage", "CPU time", "")
+    plain = measure_stages(subject, folder)
     header(
         "Levers, plain diffusers = 1",
         "lever",
         "denoise",
         "decode",
-        "peak memory",
         "first run",
         "PSNR against plain",
         "SSIM",
     )
     kernels = KernelStore(folder / "kernels")
-    measure_levers(subject, plain, device, names=names, kernels=kernels, ends_at=ends_at)
+    measure_levers(subject, plain, names=names, kernels=kernels, ends_at=ends_at)
+
+
+def measure_all(models_dir: Path, *, levers: list[str] | None, ends_at: float) -> None:
+    """Print the encoder, the pocket model and a tiny Wan; of levers those that are named, or all."""
+    for silence in (diffusers_logging, transformers_logging):
+        silence.disable_progress_bar()
+        silence.set_verbosity_error()
+    logging.getLogger("gpu_job").setLevel(logging.ERROR)  # what is not applied stands in the table
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, load {load}, "
+        f"torch {torch.__version__} ({torch.get_num_threads()} threads), diffusers {diffusers.__version__}"
+    )
+    names = list(LEVERS) if levers is None else levers
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        measure_encoder(Path(folder))
+        for subject in (pocket(models_dir / "pocket"), wan(TINY, Path(folder) / "tiny")):
+            measure(subject, Path(folder), names=names, ends_at=ends_at)

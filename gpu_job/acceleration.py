@@ -22,6 +22,7 @@ from diffusers.models.attention_dispatch import (
     dispatch_attention_fn,
 )
 
+from gpu_job.fused_norms import fuse_norms
 from gpu_job.memory import memory_ran_out
 
 if TYPE_CHECKING:
@@ -68,9 +69,12 @@ def accelerate(
         part = getattr(pipe, name, None)
         if isinstance(part, torch.nn.Module):
             _accelerate_denoiser(part, name, recipe, device=device, report=report, kernels=kernels)
+    vae = getattr(pipe, "vae", None)
     if recipe.channels_last:
-        put_on = functools.partial(_lay_channels_last, getattr(pipe, "vae", None))
-        _try("vae.channels_last", put_on, report)
+        _try("vae.channels_last", lambda: _lay_channels_last(vae), report)
+    if recipe.fused_norms:
+        taken_off = functools.partial(_taken_off, "vae.fused_norms", report)
+        _try("vae.fused_norms", lambda: _fuse_norms(vae, device, taken_off), report)
     if report:
         log.info(
             "pipeline is accelerated",
@@ -136,18 +140,22 @@ def _guard(
                     raise
                 name, take_off = removable.popitem()
                 take_off()
-                report[name] = f"off: {_reason(exc)}"
-                log.warning(
-                    "lever is taken off",
-                    extra={"action": "accelerate", "lever": name, "reason": report[name]},
-                    exc_info=True,
-                )
+                _taken_off(name, report, exc)
             else:
                 if kernels is not None:
                     kernels.keep(part, (*args, *kwargs.values()))
                 return result
 
     part.forward = forward_or_without
+
+
+def _taken_off(name: str, report: dict[str, str], exc: Exception) -> None:
+    report[name] = f"off: {_reason(exc)}"
+    log.warning(
+        "lever is taken off",
+        extra={"action": "accelerate", "lever": name, "reason": report[name]},
+        exc_info=exc,
+    )
 
 
 def _reason(exc: Exception) -> str:
@@ -234,4 +242,13 @@ def _lay_channels_last(vae: object) -> str:
         raise UnsuitableError(f"{type(vae).__name__} has no convolutions")
     for weight in weights:
         weight.data = weight.data.contiguous(memory_format=orders[weight.dim()])
+    return ""
+
+
+def _fuse_norms(vae: object, device: torch.device, taken_off: Callable[[Exception], None]) -> str:
+    if device.type == "cpu":
+        raise UnsuitableError("it gains nothing on a CPU, where compiling takes longer than a clip")
+    decoder = getattr(vae, "decoder", None)
+    if not isinstance(decoder, torch.nn.Module) or not fuse_norms(decoder, taken_off=taken_off):
+        raise UnsuitableError(f"{type(vae).__name__} has no norms of Wan's decoder")
     return ""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 #: Attention kernels that give pictures which can't be told from those of torch's own, by diffusers' names. Those that
 #: compute in 8 bits, and those that are downloaded while the worker runs, are not among them.
 Attention = Literal["_flash_3", "_native_cudnn", "flash", "_native_flash", "_native_efficient", "_native_math"]
-Lever = Literal["fp8_weights", "attention", "compile", "step_cache", "channels_last"]
+Lever = Literal["fp8_weights", "attention", "compile", "step_cache", "channels_last", "fused_norms"]
 
 
 class Recipe(BaseModel):
@@ -32,6 +32,8 @@ class Recipe(BaseModel):
     this mean difference. Changes pictures visibly; useless below some eight steps."""
     channels_last: bool = False
     """Lay the autoencoder's weights out as the convolutions of tensor cores read them."""
+    fused_norms: bool = False
+    """Make one kernel of each norm of Wan's decoder and what follows it. The first clip waits for it."""
 
     @property
     def levers(self) -> dict[str, Any]:
