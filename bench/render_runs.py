@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gpu_job.acceleration import accelerate
-from gpu_job.encoder import encode
+from gpu_job.encoder import converted, encode
 from gpu_job.memory import peak_bytes
 from gpu_job.renderer import Account
 from gpu_job.sight import see
@@ -145,10 +145,10 @@ def measured(
 
 def tail_of(run: Run, subject: Subject, pipe: Any, folder: Path) -> Tail:  # noqa: ANN401 - as above
     """Measure what follows denoising; each stage again beside all together, since a machine's speed drifts."""
-    spec = _spec(subject)
+    form = {"width": subject.width, "height": subject.height, "fps": subject.fps, "frames": subject.frames}
+    spec = spec_of(**form)
     eye = perspectives()[EYE].optics
     assert eye is not None
-    form = {"width": spec.width, "height": spec.height, "fps": spec.fps, "frames": spec.frames}
     pieces = [run.frames[at : at + DECODED_AT_ONCE] for at in range(0, spec.frames, DECODED_AT_ONCE)]
     seen = list(see(iter(pieces), eye, fps=spec.fps, device="cpu"))  # the first look takes longer
     tails = []
@@ -159,15 +159,16 @@ def tail_of(run: Run, subject: Subject, pipe: Any, folder: Path) -> Tail:  # noq
         with seeing.on():
             seen = list(see(iter(pieces), eye, fps=spec.fps, device="cpu"))
         with encoding.on():
-            encode(iter(seen), folder / "clip.mp4", **form, metadata={}, watch=None)
+            pictures = converted(seen, width=spec.width, height=spec.height, frames=spec.frames)
+            encode(pictures, folder / "clip.mp4", **form, metadata={}, watch=None)
         with together.on():
             film(
                 spec,
-                renderer=_Decoder(subject.decode(pipe, run.latents)),
+                renderer=Decoder(subject.decode(pipe, run.latents)),
                 video=Target(path=folder / "clip.mp4", metadata={}),
                 human_view=Target(path=folder / "human-view.mp4", metadata={}),
                 device="cpu",
-                watch=_Nobody(),
+                watch=Nobody(),
             )
         tails.append(
             Tail(
@@ -187,15 +188,14 @@ def best(runs: list[R]) -> R:
     return replace(runs[-1], **{name: min(getattr(run, name) for run in runs) for name in names})
 
 
-def _spec(subject: Subject) -> RenderSpec:
-    """What a wish for such a clip would become."""
+def spec_of(**form: object) -> RenderSpec:
+    """What a wish for a clip of this form would become."""
     offer = Offer(served=("pocket",), seed_pool=1)
     request = fill_in(Request(perspective=EYE), job_id="bench", offer=offer)
-    form = {"width": subject.width, "height": subject.height, "fps": subject.fps, "frames": subject.frames}
     return render_spec(request, owner="nobody", offer=offer).model_copy(update=form)
 
 
-class _Decoder:
+class Decoder:
     """A renderer that has drawn already and only decodes."""
 
     device_name = "bench"
@@ -209,10 +209,11 @@ class _Decoder:
         """It has none."""
 
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:  # noqa: ARG002
+        """What was drawn."""
         return self._frames
 
 
-class _Nobody:
+class Nobody:
     """A watch that does not look."""
 
     def moved(self, stage: Stage, done: int, total: int) -> None:

@@ -1,7 +1,8 @@
 """Frames become a video file. Enters: chunks of frames. Leaves: an MP4 that plays while it loads, and its middle frame.
 
 H.264 in yuv420p, converted to and tagged as BT.709 with limited range: what every browser and phone decodes in the
-right colours. One frame is in work at a time, whatever the length of the clip.
+right colours. `converted` and `encode` are two steps, so that two threads may work at them; some frames are in work at
+a time, whatever the length of the clip.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from shared.documents import Stage
 from shared.errors import Permanent, Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from av.container import OutputContainer
@@ -59,8 +60,54 @@ class Encoded:
     middle_frame: NDArray[np.uint8] = field(repr=False, compare=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Some frames of a clip as the encoder takes them."""
+
+    #: In yuv420p, in order.
+    frames: list[av.VideoFrame]
+    #: The frame in the middle of the clip, ``(H, W, 3) uint8``, where it is among these.
+    middle: NDArray[np.uint8] | None
+
+
+def converted(chunks: Iterable[NDArray[np.float32]], *, width: int, height: int, frames: int) -> Iterator[Pictures]:
+    """Convert frames as they come.
+
+    Args:
+        chunks: ``(n, height, width, 3) float32 in [0, 1]``, display sRGB, ``frames`` in all.
+        width: in pixels.
+        height: in pixels.
+        frames: how many there are.
+
+    Returns:
+        As many frames, in the same pieces.
+
+    Raises:
+        Permanent: size or number of the frames is not what was said.
+    """
+    reformatter, count = VideoReformatter(), 0
+    for chunk in chunks:
+        if chunk.shape[1:] != (height, width, 3) or count + len(chunk) > frames:
+            raise Permanent(f"Frames {chunk.shape} after {count} of {frames} at {width}x{height}.")
+        pictures = [_in_8_bits(frame) for frame in chunk]
+        at_middle = frames // 2 - count
+        yield Pictures(
+            frames=[yuv_frame(picture, reformatter, index=at) for at, picture in enumerate(pictures, start=count)],
+            middle=pictures[at_middle] if 0 <= at_middle < len(pictures) else None,
+        )
+        count += len(chunk)
+    if count != frames:
+        raise Permanent(f"{count} frames instead of {frames}.")
+
+
+def _in_8_bits(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
+    levels = np.clip(frame, 0, 1)
+    levels *= 255
+    return np.rint(levels, out=levels).astype(np.uint8)
+
+
 def encode(
-    chunks: Iterator[NDArray[np.float32]],
+    pictures: Iterable[Pictures],
     path: Path,
     *,
     width: int,
@@ -73,7 +120,7 @@ def encode(
     """Encode frames as they come, and put the file in place when it is whole.
 
     Args:
-        chunks: ``(n, height, width, 3) float32 in [0, 1]``, display sRGB, ``frames`` in all.
+        pictures: as of `converted`.
         path: where the MP4 shall lie; replaced if it exists.
         width: in pixels, even.
         height: in pixels, even.
@@ -83,13 +130,13 @@ def encode(
         watch: hears of every chunk that is encoded.
 
     Raises:
-        Permanent: size or number of the frames is not what was said, or the size is odd, which yuv420p can't hold.
+        Permanent: frames are missing, or the size is odd, which yuv420p can't hold.
         Retryable: the file can't be written.
         ValueError: a tag that the file can't hold.
     """
     with _writing(path, width=width, height=height, fps=fps, frames=frames, metadata=metadata) as writer:
-        for chunk in chunks:
-            writer.write(chunk)
+        for some in pictures:
+            writer.write(some)
             if watch is not None:
                 watch.moved(Stage.ENCODING, writer.count, frames)
     return Encoded(
@@ -134,22 +181,17 @@ class _Writer:
 
     def __init__(self, container: OutputContainer, stream: VideoStream, *, frames: int) -> None:
         self._container, self._stream, self._frames = container, stream, frames
-        self._reformatter = VideoReformatter()
         #: Frames that were written.
         self.count = 0
         #: ``(H, W, 3) uint8``.
         self.middle_frame = np.zeros((stream.codec_context.height, stream.codec_context.width, 3), np.uint8)
 
-    def write(self, chunk: NDArray[np.float32]) -> None:
-        """Write frames ``(n, H, W, 3)``. Raises `Permanent` where they are not what was said."""
-        height, width = self.middle_frame.shape[:2]
-        if chunk.shape[1:] != (height, width, 3) or self.count + len(chunk) > self._frames:
-            raise Permanent(f"Frames {chunk.shape} after {self.count} of {self._frames} at {width}x{height}.")
-        for frame in chunk:
-            picture = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
-            if self.count == self._frames // 2:
-                self.middle_frame = picture
-            self._container.mux(self._stream.encode(yuv_frame(picture, self._reformatter, index=self.count)))
+    def write(self, pictures: Pictures) -> None:
+        """Write some frames."""
+        if pictures.middle is not None:
+            self.middle_frame = pictures.middle
+        for frame in pictures.frames:
+            self._container.mux(self._stream.encode(frame))
             self.count += 1
 
     def finish(self) -> None:

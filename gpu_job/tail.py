@@ -1,11 +1,12 @@
 """The tail of a render: what follows denoising. Enters: a `RenderSpec`. Leaves: its video, and its human view.
 
-Decoding, the eye, and the encoder of each video work at the same time, each on other frames: the whole takes little
-more than the slowest. A few chunks of frames are in memory at a time, whatever the length of the clip.
+Decoding, the eye, and of each video the conversion and the encoder work at the same time, each on other frames: the
+whole takes little more than the slowest. A few chunks of frames are in memory at a time, whatever the length of the
+clip.
 
-           ┌──▶ encode: the human view
+           ┌──▶ convert ──▶ encode: the human view
     draw ──┤
-           └──▶ see ──▶ encode: the video
+           └──▶ see ──▶ convert ──▶ encode: the video
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from gpu_job.encoder import encode
+from gpu_job.encoder import converted, encode
 from gpu_job.relay import Relay
 from shared.documents import Stage
 
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gpu_job.encoder import Encoded
+    from gpu_job.encoder import Encoded, Pictures
     from gpu_job.relay import Pipe
+    from gpu_job.relay import Stage as Work
     from gpu_job.renderer import Renderer, Watch
     from shared.optics import Optics
     from shared.requests import RenderSpec
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +58,9 @@ class Film:
     draw_s: float
     #: Of the eye.
     see_s: float
-    #: Of the video's encoder.
+    #: Of the video's encoder, and of converting frames for it.
     encode_s: float
-    #: Of the human view's encoder.
+    #: The same of the human view.
     encode_human_view_s: float
     #: By the clock, from the beginning to the end.
     whole_s: float
@@ -99,15 +104,8 @@ def film(
             thread has ended by then, and no file is left.
     """
     eye = eye_of(spec)
-    form = {"width": spec.width, "height": spec.height, "fps": spec.fps, "frames": spec.frames}
     begun = time.monotonic()
-    drawing, seeing, encoding, copying = (_Stopwatch() for _ in range(4))
-
-    def encoded(
-        target: Target, chunks: Iterable[NDArray[np.float32]], watch: Watch | None, clock: _Stopwatch
-    ) -> Encoded:
-        with clock.working():
-            return encode(clock.without(chunks), target.path, **form, metadata=target.metadata, watch=watch)
+    drawing, seeing = _Stopwatch(), _Stopwatch()
 
     def see(drawn: Pipe[NDArray[np.float32]], seen: Pipe[NDArray[np.float32]], eye: Optics) -> None:
         for chunk in seeing.through(_seen(seeing.without(drawn), eye, fps=spec.fps, device=device)):
@@ -117,7 +115,7 @@ def film(
     with Relay() as relay:
         to_video: Pipe[NDArray[np.float32]] = relay.pipe()
         pipes = [to_video]
-        human = None
+        human: _Recording | None = None
         if eye is not None:
             drawn: Pipe[NDArray[np.float32]] = relay.pipe()
             pipes = [drawn]
@@ -125,8 +123,8 @@ def film(
             if human_view is not None:
                 to_human: Pipe[NDArray[np.float32]] = relay.pipe()
                 pipes.append(to_human)
-                human = relay.stage("encode human view", partial(encoded, human_view, to_human, None, copying))
-        creature = relay.stage("encode", partial(encoded, video, to_video, watch, encoding))
+                human = _Recording(spec, human_view, relay, to_human, watch=None)
+        creature = _Recording(spec, video, relay, to_video, watch=watch)
         if sketched is not None:
             show = sketched
             watch = _Peek(watch, renderer, lambda frame: relay.stage("preview", partial(show, frame)))
@@ -136,14 +134,53 @@ def film(
         for pipe in pipes:
             pipe.close()
     return Film(
-        video=creature.result,
-        human_view=human.result if human else None,
+        video=creature.work.result,
+        human_view=human.work.result if human else None,
         draw_s=drawing.seconds,
         see_s=seeing.seconds,
-        encode_s=encoding.seconds,
-        encode_human_view_s=copying.seconds,
+        encode_s=creature.seconds,
+        encode_human_view_s=human.seconds if human else 0.0,
         whole_s=time.monotonic() - begun,
     )
+
+
+class _Recording:
+    """A video that is made of chunks as they come: converted in one thread, encoded in another."""
+
+    def __init__(
+        self, spec: RenderSpec, target: Target, relay: Relay, chunks: Pipe[NDArray[np.float32]], *, watch: Watch | None
+    ) -> None:
+        self._spec, self._target, self._watch = spec, target, watch
+        self._converting, self._encoding = _Stopwatch(), _Stopwatch()
+        pictures: Pipe[Pictures] = relay.pipe()
+        relay.stage("convert", partial(self._convert, chunks, pictures))
+        self.work: Work[Encoded] = relay.stage("encode", partial(self._encode, pictures))
+
+    @property
+    def seconds(self) -> float:
+        """Of both."""
+        return self._converting.seconds + self._encoding.seconds
+
+    def _convert(self, chunks: Pipe[NDArray[np.float32]], pictures: Pipe[Pictures]) -> None:
+        clock, spec = self._converting, self._spec
+        made = converted(clock.without(chunks), width=spec.width, height=spec.height, frames=spec.frames)
+        for some in clock.through(made):
+            pictures.put(some)
+        pictures.close()
+
+    def _encode(self, pictures: Pipe[Pictures]) -> Encoded:
+        clock, spec = self._encoding, self._spec
+        with clock.working():
+            return encode(
+                clock.without(pictures),
+                self._target.path,
+                width=spec.width,
+                height=spec.height,
+                fps=spec.fps,
+                frames=spec.frames,
+                metadata=self._target.metadata,
+                watch=self._watch,
+            )
 
 
 class _Peek:
@@ -187,7 +224,7 @@ class _Stopwatch:
         finally:
             self.seconds += time.monotonic() - begun
 
-    def through(self, chunks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    def through(self, chunks: Iterator[T]) -> Iterator[T]:
         """Making these is work; what their consumer does with them is not."""
         while True:
             with self.working():
@@ -197,7 +234,7 @@ class _Stopwatch:
             yield chunk
             del chunk
 
-    def without(self, chunks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    def without(self, chunks: Iterable[T]) -> Iterator[T]:
         """Waiting for these is no work, though it happens in the middle of it."""
         waiting = _Stopwatch()
         for chunk in waiting.through(iter(chunks)):

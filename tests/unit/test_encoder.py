@@ -8,11 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from gpu_job.encoder import TAGS, Encoded, encode
+from gpu_job.encoder import TAGS, Encoded, converted, encode
 from gpu_job.pictures import read_frames
-from gpu_job.renderer import RenderStopped
+from gpu_job.renderer import Account, RenderStopped
+from gpu_job.tail import Target, film
 from shared.documents import Stage
 from shared.errors import Permanent, Retryable
+from shared.testing import a_spec
 from tests.unit.renderer_world import Listener
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from gpu_job.renderer import Watch
+    from shared.requests import RenderSpec
 
 WIDTH, HEIGHT, FPS, FRAMES = 96, 64, 16, 17
 #: Colours whose conversion shows a wrong matrix or a wrong range at once.
@@ -39,11 +44,28 @@ def chunked(frames: NDArray[np.float32], size: int = 4) -> Iterator[NDArray[np.f
         yield frames[first : first + size]
 
 
+class Drawn:
+    """A renderer of a clip that is drawn already."""
+
+    device_name = "none"
+    load_s = 0.0
+    account = Account()
+
+    def __init__(self, frames: NDArray[np.float32]) -> None:
+        self._frames = frames
+
+    def sketch(self) -> None:
+        return None
+
+    def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:  # noqa: ARG002
+        return chunked(self._frames)
+
+
 def encoded(
     path: Path, frames: NDArray[np.float32], *, watch: Listener | None = None, expected: int = FRAMES
 ) -> Encoded:
     return encode(
-        chunked(frames),
+        converted(chunked(frames), width=WIDTH, height=HEIGHT, frames=expected),
         path,
         width=WIDTH,
         height=HEIGHT,
@@ -98,6 +120,16 @@ def test_equal_frames_make_equal_bytes(tmp_path: Path) -> None:
     encoded(tmp_path / "a.mp4", clip())
     encoded(tmp_path / "b.mp4", clip())
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_converting_in_a_thread_of_its_own_changes_no_byte(tmp_path: Path) -> None:
+    form = {"width": WIDTH, "height": HEIGHT, "fps": FPS, "frames": FRAMES}
+    spec = a_spec().model_copy(update={**form, "optics": None})
+    video = Target(path=tmp_path / "a.mp4", metadata={"title": "Curious cat", "comment": "Made by AI"})
+    made = film(spec, renderer=Drawn(clip()), video=video, human_view=None, device=None, watch=Listener())
+    in_one_thread = encoded(tmp_path / "b.mp4", clip())
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    assert (made.video.middle_frame == in_one_thread.middle_frame).all()
 
 
 def test_it_says_what_it_made(tmp_path: Path) -> None:
@@ -162,7 +194,7 @@ def test_a_folder_that_is_not_there_may_be_there_later(tmp_path: Path) -> None:
 def test_all_tags_reach_the_file(tmp_path: Path) -> None:
     tags = {tag: f"the {tag}" for tag in TAGS}
     encode(
-        chunked(clip()),
+        converted(chunked(clip()), width=WIDTH, height=HEIGHT, frames=FRAMES),
         tmp_path / "a.mp4",
         width=WIDTH,
         height=HEIGHT,
