@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from bench.architectures import TINY
 from bench.likeness import psnr, ssim
-from bench.render_runs import EYE, Decoder, Nobody, measured, spec_of, tail_of
+from bench.render_runs import DECODED_AT_ONCE, EYE, Decoder, Nobody, measured, spec_of, tail_of
 from bench.subjects import pocket, wan
 from gpu_job.encoder import converted, encode
 from gpu_job.kernel_store import KernelStore
@@ -145,7 +145,8 @@ def measure_encoder(folder: Path) -> None:
         "frames/s by CPU time on two cores",
         "kB",
     )
-    chunks = list(grainy_clip())
+    clip = np.concatenate(list(grainy_clip()))
+    chunks = [clip[at : at + DECODED_AT_ONCE] for at in range(0, FRAMES, DECODED_AT_ONCE)]
     form = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES}
     spec = spec_of(**form, fps=FPS, optics=None)
     target = Target(path=folder / "encoder.mp4", metadata={})

@@ -25,9 +25,9 @@ from gpu_job.loaded_models import LoadedModels
 from gpu_job.loading import CompileClock
 from gpu_job.memory import call_up, peak_bytes
 from gpu_job.pipeline_calls import listen, told
-from gpu_job.renderer import Account, StartOverError
+from gpu_job.renderer import Account, NotServedError, StartOverError
 from shared.documents import Stage
-from shared.errors import Permanent, Retryable
+from shared.errors import Permanent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -139,7 +139,7 @@ class DiffusersRenderer:
     def render(self, spec: RenderSpec, *, watch: Watch) -> Iterator[NDArray[np.float32]]:
         """See `gpu_job.renderer.Renderer.render`. Nothing happens before the first chunk is asked for."""
         if self._served is not None and spec.model not in self._served:
-            raise Retryable(f"This worker does not serve {spec.model}; another may.")
+            raise NotServedError(f"This worker does not serve {spec.model}; another may.")
         self._models.begin()
         self._compiling.seconds = 0.0
         if self._device.type == "cuda":

@@ -15,7 +15,7 @@ from gpu_job.heartbeat import HungError, PreemptedError, attend
 from gpu_job.lease import Held, LeaseLostError, NobodyWaitsError, NoLease
 from gpu_job.making import make_video
 from gpu_job.message_source import MAX_DELAY_S
-from gpu_job.renderer import UnfitError
+from gpu_job.renderer import NotServedError, UnfitError
 from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
 from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, Ending
@@ -128,13 +128,12 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
         raise
     except Permanent as exc:
         _fail(lease, JobError(code=exc.code, message=exc.detail))
+    except NotServedError as exc:
+        log.info("left to another worker", extra={"action": "render", "attempt": lease.attempt, "why": str(exc)})
+        _release(lease, Ending.PREEMPTED)  # in a mixed fleet it may come here more often than a render may fail
+        raise _TryLater(int(workshop.retry_backoff_s)) from exc
     except Retryable as exc:
-        log.warning("attempt ended", extra={"action": "render", "attempt": lease.attempt}, exc_info=True)
-        if lease.render.retries < MAX_RETRIES:
-            _release(lease, Ending.RETRYABLE)
-            raise _TryLater(_backoff_s(lease.render.retries, workshop=workshop)) from exc
-        message_for_people = f"It was tried again {MAX_RETRIES} times, in vain: {exc}"
-        _fail(lease, JobError(code=ErrorCode.UNAVAILABLE, message=message_for_people))
+        _retry(lease, exc, workshop=workshop)
     except Exception as exc:
         log.exception("attempt failed", extra={"action": "render", "attempt": lease.attempt})
         attempts = lease.render.attempts
@@ -146,6 +145,16 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
     else:
         return True
     return False
+
+
+def _retry(lease: Lease, exc: Retryable, *, workshop: Workshop) -> None:
+    """Have it tried again later; where that was in vain too often, let it fail."""
+    log.warning("attempt ended", extra={"action": "render", "attempt": lease.attempt}, exc_info=exc)
+    if lease.render.retries < MAX_RETRIES:
+        _release(lease, Ending.RETRYABLE)
+        raise _TryLater(_backoff_s(lease.render.retries, workshop=workshop)) from exc
+    message_for_people = f"It was tried again {MAX_RETRIES} times, in vain: {exc}"
+    _fail(lease, JobError(code=ErrorCode.UNAVAILABLE, message=message_for_people))
 
 
 def _renderer(workshop: Workshop) -> Renderer:

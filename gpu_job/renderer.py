@@ -32,6 +32,10 @@ class StartOverError(Retryable):
     """What was handed over so far is void: the same spec, rendered again from its beginning, may work."""
 
 
+class NotServedError(Retryable):
+    """This worker leaves renders with that model to others: no fault of the render, and nothing was done."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """What a render took, for its receipt."""
@@ -96,6 +100,7 @@ class Renderer(Protocol):
         Raises:
             RenderStopped: the watch wanted it.
             StartOverError: call it again, once.
+            NotServedError: other workers render with this model.
             Retryable: it may work on another machine or later (model not reachable, out of memory because of others).
             Permanent: this spec can't be rendered (frames are not finite, model can't do the size, too large for the
                 memory).

@@ -65,7 +65,7 @@ class Ending(StrEnum):
     """Why a lease is given back."""
 
     PREEMPTED = "preempted"
-    """The worker was told to go, or nobody waits: costs nothing."""
+    """The worker was told to go, does not serve the model, or nobody waits: costs nothing."""
     RETRYABLE = "retryable"
     """The world was wrong: costs no attempt, but the next one waits longer, and there are `MAX_RETRIES`."""
     BROKEN = "broken"

@@ -9,7 +9,7 @@ import pytest
 
 from gpu_job.message_source import MAX_DELAY_S
 from gpu_job.render_job import render_job
-from gpu_job.renderer import UnfitError
+from gpu_job.renderer import NotServedError, UnfitError
 from shared.documents import State, Status
 from shared.errors import ErrorCode, Permanent, Retryable
 from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, revive_render
@@ -50,6 +50,17 @@ def test_a_world_that_does_not_answer_costs_no_attempt_however_long_and_delays_g
     assert world.job("job-aaaa").status is Status.QUEUED
     assert world.source.acknowledged == []
     assert world.events == []
+
+
+def test_workers_that_do_not_serve_the_model_cost_nothing_however_often_the_message_meets_them(world: World) -> None:
+    renderer = GreyRenderer(raising(NotServedError("This worker does not serve pocket; another may.")))
+
+    handle_again_and_again(world, renderer, times=MAX_RETRIES + 5)
+
+    assert set(world.source.put_back_after) == {10}
+    assert (world.render.state, world.render.attempts, world.render.retries) == (State.IDLE, 0, 0)
+    handle(world)
+    assert world.render.state is State.COMPLETED
 
 
 def test_the_video_is_made_once_the_world_answers_again(world: World) -> None:
