@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from gpu_job.encoder import encode
+from gpu_job.encoder import converted, encode
 from gpu_job.pictures import _drawable, _wrap, contact_sheet, poster, read_frames
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ def greys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("greys") / "video.mp4"
     light = np.linspace(0.1, 0.9, FRAMES, dtype=np.float32)[:, None, None, None]
     frames: NDArray[np.float32] = np.broadcast_to(light, (FRAMES, HEIGHT, WIDTH, 3))
-    encode(iter([frames]), path, width=WIDTH, height=HEIGHT, fps=FPS, frames=FRAMES, metadata={}, watch=None)
+    _encode(frames, path)
     return path
+
+
+def _encode(frames: NDArray[np.float32], path: Path) -> None:
+    pictures = converted([frames], width=WIDTH, height=HEIGHT, frames=len(frames))
+    encode(pictures, path, width=WIDTH, height=HEIGHT, fps=FPS, frames=len(frames), metadata={}, watch=None)
 
 
 def test_a_poster_is_a_progressive_jpeg_of_the_frame() -> None:
@@ -69,7 +74,7 @@ def test_tiny_frames_are_magnified_on_a_contact_sheet(greys: Path, tmp_path: Pat
 def test_a_contact_sheet_of_few_frames_has_no_empty_places(tmp_path: Path) -> None:
     frames = np.full((2, HEIGHT, WIDTH, 3), 0.5, np.float32)
     path = tmp_path / "short.mp4"
-    encode(iter([frames]), path, width=WIDTH, height=HEIGHT, fps=FPS, frames=2, metadata={}, watch=None)
+    _encode(frames, path)
     contact_sheet(path, tmp_path / "two.png", caption="two frames", columns=4, rows=3)
     contact_sheet(path, tmp_path / "exact.png", caption="two frames", columns=2, rows=1)
     assert (tmp_path / "two.png").read_bytes() == (tmp_path / "exact.png").read_bytes()
