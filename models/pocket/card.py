@@ -134,7 +134,7 @@ def _comparison(columns: Sequence[dict[str, Any]]) -> str:
     ):
         rows.append([label, *(f"{each[name]:.2f}" for each in columns), "1"])
     decibels = (f"{columns[0]['components_db']:.1f} dB", f"{columns[0]['autoencoder_db']:.1f} dB")
-    rows.append(["there and back: components, with the decoder", *[""] * len(columns), ", ".join(decibels)])
+    rows.append(["there and back: components alone, whole", *[""] * len(columns), ", ".join(decibels)])
     rows.append(["seconds a clip", *(f"{each['seconds_a_clip']:.2f}" for each in columns), ""])
     return _table(rows)
 
