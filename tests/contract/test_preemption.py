@@ -83,9 +83,7 @@ def test_a_worker_that_is_told_to_go_while_it_waits_for_work_takes_no_more(site:
 
 
 @pytest.mark.render
-@pytest.mark.parametrize(
-    "part", [pytest.param("WanTransformer3DModel", id="denoising"), pytest.param("Decoder", id="decoding")]
-)
+@pytest.mark.parametrize("part", ["denoising", "decoding"])
 def test_a_worker_that_is_told_to_go_in_the_middle_of_real_work_gives_everything_back_in_time(
     site: Site, tmp_path: Path, part: str
 ) -> None:
