@@ -1,8 +1,8 @@
 """Decoding of latents some frames at a time. Enters: a pipeline, and its latents. Leaves: frames, from the first on.
 
 Only where an autoencoder allows it without changing a pixel: those that are causal in time remember what came before
-(Wan, CogVideoX), those of pictures know no time at all (ModelScope, Zeroscope). What looks ahead in time, as LTX's and
-the pocket model's decoders do, is decoded at once, and so is what is decoded in tiles to save memory.
+(Wan, CogVideoX), those of pictures know no time at all (ModelScope, Zeroscope). What looks ahead in time, as LTX's
+decoder does and the pocket model's may, is decoded at once, and so is what is decoded in tiles to save memory.
 """
 
 from __future__ import annotations

@@ -66,6 +66,16 @@ def fitted(pixels: torch.Tensor, *, recipe: Recipe) -> PocketAutoencoder:
     return autoencoder
 
 
+def with_decoder(autoencoder: PocketAutoencoder, *, recipe: Recipe) -> PocketAutoencoder:
+    """The same with a decoder to train, which knows nothing yet, where it has none."""
+    if autoencoder.decoder is not None:
+        return autoencoder
+    torch.manual_seed(recipe.seed)
+    whole: PocketAutoencoder = PocketAutoencoder(**{**autoencoder.config, "widths": recipe.autoencoder.widths})
+    whole.load_state_dict(autoencoder.state_dict(), strict=False)
+    return whole
+
+
 def train_decoder(
     autoencoder: PocketAutoencoder,
     pixels: torch.Tensor,

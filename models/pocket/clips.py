@@ -11,6 +11,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,11 @@ def scene_of(seed: int, number: int, use: int = TRAINING) -> Scene:
 
 
 def painted(scenes: Sequence[Scene], shape: ClipShape, device: torch.device = CPU) -> Iterator[torch.Tensor]:
-    """The clips ``(T, H, W, 3) uint8`` of scenes, in their order, on that device, painted by it or by all cores."""
+    """The clips ``(T, H, W, 3) uint8`` of scenes, in their order, on that device, painted by it or by all cores.
+
+    Raises:
+        ValueError: a GPU shall paint, and there is no numba-cuda.
+    """
     if device.type == "cuda":
         yield from _painted_on_gpu(scenes, shape, device)
     elif len(scenes) <= FEW:
@@ -53,7 +58,9 @@ def painted(scenes: Sequence[Scene], shape: ClipShape, device: torch.device = CP
 
 
 def _painted_on_gpu(scenes: Sequence[Scene], shape: ClipShape, device: torch.device) -> Iterator[torch.Tensor]:
-    from models.pocket.scenes.gpu_painter import paint_on_gpu  # noqa: PLC0415 - needs numba-cuda
+    if find_spec("numba_cuda") is None:
+        raise ValueError("Painting on a GPU needs a package more: pip install numba-cuda. Or paint with --device cpu.")
+    from models.pocket.scenes.gpu_painter import paint_on_gpu  # noqa: PLC0415 - see above
 
     with _processes() as pool:
         for stage in pool.map(partial(_stage, shape=shape), scenes, chunksize=16):

@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from gpu_job.pocket.autoencoder import PocketAutoencoder
 from models.pocket.assembly import assembled, write_model
-from models.pocket.autoencoder_training import fitted, paint_pixels, train_decoder
+from models.pocket.autoencoder_training import fitted, paint_pixels, train_decoder, with_decoder
 from models.pocket.checkpoints import progress_of, replaced
 from models.pocket.clips import scene_of
 from models.pocket.denoiser_training import train_denoiser
@@ -186,8 +186,7 @@ class Training:
         autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(
             folder, dtype=torch.float32, low_cpu_mem_usage=False
         )
-        autoencoder.to(self._device)
-        return autoencoder
+        return with_decoder(autoencoder, recipe=self._recipe).to(self._device)  # type: ignore[no-any-return]
 
     def _denoiser(self, autoencoder: PocketAutoencoder, text_encoder: T5EncoderModel) -> Denoiser:
         """The average of the weights, as far as they have learned."""

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from gpu_job.pocket.autoencoder import PocketAutoencoder  # noqa: E402
 from gpu_job.pocket.pipeline import PLACE_CHANNELS, placed  # noqa: E402
+from models.pocket.autoencoder_training import with_decoder  # noqa: E402
 from models.pocket.checkpoints import load, save  # noqa: E402
 from models.pocket.denoiser import ALL_NOISE, Denoiser, Optimizers, drawn_times  # noqa: E402
 from models.pocket.labels import ATTRIBUTES  # noqa: E402
@@ -200,3 +201,14 @@ def test_the_reader_answers_a_question_for_each_attribute() -> None:
     assert {name: each.shape for name, each in scores.items()} == {
         name: (4, len(values)) for name, values in ATTRIBUTES.items()
     }
+
+
+def test_a_model_that_ships_without_a_decoder_can_be_gone_on_with() -> None:
+    part = RECIPE.autoencoder
+    bare = PocketAutoencoder(latent_channels=part.latent_channels, patch_size=part.patch_size, widths=())
+    bare.group_components.normal_(generator=torch.Generator().manual_seed(1))
+    whole = with_decoder(bare, recipe=RECIPE)
+    latents = torch.randn(1, part.latent_channels, 2, 4, 4, generator=torch.Generator().manual_seed(2))
+    assert whole.decoder is not None
+    assert torch.equal(whole.decode(latents), bare.decode(latents))
+    assert with_decoder(whole, recipe=RECIPE) is whole
