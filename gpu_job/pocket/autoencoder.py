@@ -1,28 +1,23 @@
-"""The pocket model's video autoencoder: principal components going in; coming out, no seams, and a small decoder.
+"""The pocket model's video autoencoder: principal components going in, and coming out, without seams.
 
 A clip of ``1 + 4n`` frames is cut into patches of, say, 16x16 pixels: of the first frame alone, then of four each. The
-encoder projects every patch onto its principal components, which are fixed before anything is trained, so the decoder
-and the denoiser can be trained independently. Going back, the seams between patches are smoothed; the decoder, where
-there is one, adds what a convolutional network knows about the patches' neighbours. Loaded by diffusers like any other
-model.
+encoder projects every patch onto its principal components, which are fixed before anything is trained. Going back, the
+seams between patches are smoothed. Loaded by diffusers like any other model.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
-from torch import nn
-from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from gpu_job.pocket.deblocking import deblocked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 #: Frames of every group but the first, which is one frame.
 GROUP_FRAMES = 4
@@ -30,8 +25,6 @@ GROUP_FRAMES = 4
 TOTAL_VARIANCE = 48.0
 #: That are found beside those that are kept, which are the more exact for it.
 MORE_COMPONENTS = 64
-#: Of the decoder's steps: where groups become frames.
-LONGER_AT = 1
 
 
 class PocketAutoencoder(ModelMixin, ConfigMixin):
@@ -40,8 +33,6 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
     Args:
         latent_channels: components kept of each patch.
         patch_size: edge of a patch in pixels.
-        widths: channels of the decoder at each size from that of the latents to half of the picture's; as many as it
-            takes to double the one to the other. None: there is no decoder, and the components do it alone.
         whitening: how far the components' different spreads are evened out in the latents: 0 not at all, 1 wholly.
             In between, what matters most for the picture still weighs most for whoever learns to draw latents.
     """
@@ -52,7 +43,6 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
         *,
         latent_channels: int = 48,
         patch_size: int = 16,
-        widths: Sequence[int] = (160, 96, 48, 24),
         whitening: float = 0.5,  # noqa: ARG002 - kept in the config, which `fit` reads
     ) -> None:
         super().__init__()
@@ -62,9 +52,6 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
             self.register_buffer(f"{name}_components", torch.zeros(size, latent_channels))
             #: What a component is divided by to become a latent.
             self.register_buffer(f"{name}_scale", torch.ones(latent_channels))
-        if widths and 2 ** len(widths) != patch_size:
-            raise ValueError(f"{len(widths)} widths do not lead from patches of {patch_size} pixels to pixels.")
-        self.decoder = Decoder(latent_channels, widths) if widths else None
 
     @torch.no_grad()
     def fit(self, videos: Iterable[torch.Tensor]) -> None:
@@ -115,8 +102,7 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
     @apply_forward_hook
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
-        video = deblocked(self.project_back(latents), self.config.patch_size)
-        return video if self.decoder is None else video + self.decoder(latents)
+        return deblocked(self.project_back(latents), self.config.patch_size)
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """There and back."""
@@ -153,78 +139,3 @@ class _Moments:
 
     def covariance(self) -> torch.Tensor:
         return self._products / self._count - torch.outer(self.mean(), self.mean())
-
-
-class Decoder(nn.Module):
-    """What is added to the projection. Starts as nothing: its last layer begins with zeros.
-
-    Args:
-        channels: of the latents.
-        widths: channels at each size of the picture, from that of the latents on; every next one is twice as large,
-            and the picture's own is not among them.
-    """
-
-    def __init__(self, channels: int, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.enter = nn.Conv3d(channels, widths[0], 3, padding=1)
-        self.middle = nn.Sequential(_Residual(widths[0], 3), _Residual(widths[0], 3))
-        self.steps = nn.ModuleList(
-            _Finer(before, after, is_longer=number == LONGER_AT)
-            for number, (before, after) in enumerate(pairwise(widths))
-        )
-        self.leave = nn.Conv3d(widths[-1], 4 * 3, (1, 3, 3), padding=(0, 1, 1))
-        nn.init.zeros_(self.leave.weight)
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.bias)
-
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """A video ``(N, 3, T, H, W)`` of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
-        hidden = self.middle(self.enter(latents))  # (N, widths[0], n + 1, h, w)
-        for step in self.steps:
-            hidden = step(hidden)  # (N, widths[i], n + 1 or T, 2^i h, 2^i w)
-        return _finer(self.leave(F.silu(hidden)))
-
-
-class _Finer(nn.Module):
-    """Twice as high and wide; four times as long, too, where it is told to be."""
-
-    def __init__(self, before: int, after: int, *, is_longer: bool) -> None:
-        super().__init__()
-        self._is_longer = is_longer
-        widened = 4 * after * (GROUP_FRAMES if is_longer else 1)
-        self.widen = nn.Conv3d(before, widened, (1, 3, 3), padding=(0, 1, 1))
-        self.refine = nn.Sequential(*([_Residual(after, 3)] if is_longer else []), _Residual(after, 1))
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        hidden = self.widen(hidden)
-        refined: torch.Tensor = self.refine(_finer(_longer(hidden) if self._is_longer else hidden))
-        return refined
-
-
-class _Residual(nn.Module):
-    def __init__(self, channels: int, frames: int) -> None:
-        super().__init__()
-        kernel, padding = (frames, 3, 3), (frames // 2, 1, 1)
-        self.norm = nn.GroupNorm(4, channels)
-        self.widen = nn.Conv3d(channels, channels, kernel, padding=padding)
-        self.narrow = nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1))
-        nn.init.zeros_(self.narrow.weight)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        added: torch.Tensor = self.narrow(F.silu(self.widen(F.silu(self.norm(hidden)))))
-        return hidden + added
-
-
-def _finer(hidden: torch.Tensor) -> torch.Tensor:
-    """Four channels become 2x2 pixels: ``(N, 4C, T, H, W)`` to ``(N, C, T, 2H, 2W)``."""
-    n, channels, frames, height, width = hidden.shape
-    apart = hidden.view(n, channels // 4, 2, 2, frames, height, width)
-    return apart.permute(0, 1, 4, 5, 2, 6, 3).reshape(n, channels // 4, frames, 2 * height, 2 * width)
-
-
-def _longer(hidden: torch.Tensor) -> torch.Tensor:
-    """Four channels become four frames, of the first group the last alone."""
-    n, channels, groups, height, width = hidden.shape
-    apart = hidden.view(n, channels // GROUP_FRAMES, GROUP_FRAMES, groups, height, width)
-    frames = apart.permute(0, 1, 3, 2, 4, 5).flatten(2, 3)
-    return frames[:, :, GROUP_FRAMES - 1 :]

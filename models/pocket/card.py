@@ -33,6 +33,8 @@ SHEET, SHEETS = "perspectives.jpg", "sheets"
 #: What was found of the model as it is used; others of that pattern are for comparison.
 FOUND, OTHERS = "evaluation.json", "evaluation-*.json"
 SEED = 7
+#: The model's folder, as commands name it.
+WEIGHTS_SHOWN = "models/weights/pocket"
 
 TEMPLATE = """---
 license: apache-2.0
@@ -64,7 +66,7 @@ colour that it has never seen), read by a probe that learned from painted scenes
 
 ## How it was made
 
-    python -m models.pocket.train --recipe {recipe} --work FOLDER --out models/weights/pocket
+{commands}
 
 It was {made}
 
@@ -111,13 +113,22 @@ def write_card(folder: Path) -> None:
         prompts=_table(rows),
         prompts_count=found["prompts"],
         found=_comparison([found, *others]),
-        recipe=recipe,
+        commands=_commands(history),
         made=read_history(folder / HISTORY),
         recipe_text=(RECIPES / f"{recipe}.toml").read_text(encoding="utf-8"),
         channels=pipe.vae.config.latent_channels,
         patch=pipe.vae.config.patch_size,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _commands(history: dict[str, Any]) -> str:
+    """What was run, the latest training last."""
+    before, begun = "", ""
+    if "began_with" in history:
+        before, begun = _commands(history["began_with"]) + "\n", f" --begin-with {WEIGHTS_SHOWN}"
+    recipe = history["recipe"]
+    return f"{before}    python -m models.pocket.train --recipe {recipe} --work {recipe}{begun} --out {WEIGHTS_SHOWN}"
 
 
 def _comparison(columns: Sequence[dict[str, Any]]) -> str:

@@ -75,15 +75,17 @@ def _processes() -> ProcessPoolExecutor:
     )
 
 
-def painted_once(path: Path, scenes: Sequence[Scene], shape: ClipShape) -> NDArray[np.uint8]:
-    """The clips ``(N, T, H, W, 3)`` of scenes; painted into that file where it is not there yet."""
+def painted_once(
+    path: Path, scenes: Sequence[Scene], shape: ClipShape, device: torch.device = CPU
+) -> NDArray[np.uint8]:
+    """The clips ``(N, T, H, W, 3)`` of scenes; painted, by that device, into that file where it is not there yet."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft.npy")
         size = (len(scenes), shape.frames, shape.height, shape.width, 3)
         clips = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=size)
-        for number, clip in enumerate(painted(scenes, shape)):
-            clips[number] = clip.numpy()
+        for number, clip in enumerate(painted(scenes, shape, device)):
+            clips[number] = clip.cpu().numpy()
         clips.flush()
         draft.replace(path)
     found: NDArray[np.uint8] = np.load(path, mmap_mode="r")

@@ -35,10 +35,10 @@ LEAST_TIME = 0.5
 #: Of the scheduler that draws: most of its steps lie where there is little but noise. The first components spread four
 #: times as far as noise, and neighbours have much the same: that is where a clip's contents are decided.
 TIME_SHIFT = 10.0
-#: Of the logarithm of signal to noise that training draws, mean and deviation. With 15 000 numbers a clip, what it
-#: shows can be told from one part of signal in a hundred of noise: a denoiser that hardly saw less learned no captions,
-#: since a wrong one cost it 0.1 % at any time.
-LOG_RATIO = (-2.6, 1.6)
+#: Deviation of the logarithm of signal to noise that training draws. With 15 000 numbers a clip, what it shows can be
+#: told from one part of signal in a hundred of noise: a denoiser that hardly saw less learned no captions, since a
+#: wrong one cost it 0.1 % at any time. So the mean is low at first (-2.6); details come after that, at -1.6.
+LOG_RATIO_DEVIATION = 1.6
 #: Errors in the middle of the picture, a quarter of it, weigh so many times as much as others: the thing is there, and
 #: half of what a caption says is about it.
 MIDDLE = 3.0
@@ -90,11 +90,10 @@ class Denoiser(nn.Module):
         return (errors * _weights(latents)).mean()
 
 
-def drawn_times(count: int, generator: torch.Generator) -> torch.Tensor:
-    """Times ``(N,)`` in (0, 1], on the generator's device; see `LOG_RATIO`."""
-    mean, deviation = LOG_RATIO
+def drawn_times(count: int, generator: torch.Generator, *, log_ratio: float) -> torch.Tensor:
+    """Times ``(N,)`` in (0, 1], on the generator's device; ``log_ratio`` is the mean: see `LOG_RATIO_DEVIATION`."""
     device = generator.device
-    times = torch.sigmoid(-(mean + deviation * torch.randn(count, generator=generator, device=device)))
+    times = torch.sigmoid(-(log_ratio + LOG_RATIO_DEVIATION * torch.randn(count, generator=generator, device=device)))
     return torch.where(torch.rand(count, generator=generator, device=device) < ALL_NOISE, 1.0, times)
 
 

@@ -64,7 +64,7 @@ def train_denoiser(
         ids = sayings[chosen, torch.from_numpy(rng.integers(SAYINGS, size=part.batch))]
         clips = latents[chosen.to(latents.device)].to(device).float()
         noise = torch.randn(clips.shape, generator=generator, device=device)
-        return clips, ids, noise, drawn_times(part.batch, generator)
+        return clips, ids, noise, drawn_times(part.batch, generator, log_ratio=part.log_ratio)
 
     return learn(
         denoiser,

@@ -21,7 +21,7 @@ HISTORY = "training.json"
 #: In the work folder: the history of the model whose weights it began with, where there is one.
 BEFORE = "began-with.json"
 #: What is trained, in this order; each keeps a log of that name.
-TRAINED = ("text", "denoiser", "decoder", "student")
+TRAINED = ("text", "denoiser", "student")
 
 
 def write_history(path: Path, work: Path, *, recipe: str, device: str) -> None:

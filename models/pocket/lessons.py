@@ -1,4 +1,4 @@
-"""Lessons: the loop of what learns by AdamW and keeps no average of its weights: text encoder, decoder, probe.
+"""Lessons: the loop of what learns by AdamW and keeps no average of its weights: text encoder, probe.
 
 The denoisers' loop is `models.pocket.learning`.
 """

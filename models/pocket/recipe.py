@@ -41,20 +41,9 @@ class AutoencoderRecipe(_Part):
 
     latent_channels: Positive
     patch_size: Positive
-    widths: tuple[Positive, ...]
-    """Of the decoder: see `gpu_job.pocket.autoencoder.PocketAutoencoder`."""
     whitening: float
     fit_clips: Positive
     """Clips that the principal components are found on."""
-    train_clips: Positive
-    """Clips that the decoder learns from; kept as pixels."""
-    crop: Positive
-    """Edge of the squares that it learns from, in pixels."""
-    batch: Positive
-    steps: Positive
-    learning_rate: float
-    noise: float
-    """Standard deviation of what is added to the latents: those that are drawn are never quite right."""
 
 
 class TextRecipe(_Part):
@@ -100,6 +89,9 @@ class DenoiserRecipe(_Part):
     """The learning rate falls to nothing from this part of all steps on."""
     average: Annotated[float, Field(gt=0, lt=1)]
     """Decay of the running average of the weights, which is what is kept."""
+    log_ratio: float
+    """Mean of the logarithm of signal to noise that training draws: low where contents are decided, higher for details;
+    see `models.pocket.denoiser.drawn_times`."""
 
 
 class StudentRecipe(_Part):
@@ -138,9 +130,6 @@ class Recipe(_Part):
             raise ValueError(msg)
         if self.clip.frames % GROUP_FRAMES != 1:
             msg = f"clip: frames must be one more than a multiple of {GROUP_FRAMES}"
-            raise ValueError(msg)
-        if self.autoencoder.crop % edge or 2 ** len(self.autoencoder.widths) != edge:
-            msg = f"autoencoder: crop must be a multiple of patch_size, and as many widths as lead from 1 to {edge}"
             raise ValueError(msg)
         return self
 

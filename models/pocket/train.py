@@ -2,8 +2,8 @@
 
     python -m models.pocket.train --work FOLDER --minutes 60 --out models/weights/pocket
 
-It paints clips, finds principal components, trains text encoder, denoiser and decoder, has the denoiser teach itself to
-need few steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in
+It paints clips, finds principal components, trains text encoder and denoiser, has the denoiser teach itself to need few
+steps, and writes the model as far as it is. The work folder keeps each part, and sheets of samples in
 ``samples/``.
 """
 
@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from gpu_job.pocket.autoencoder import PocketAutoencoder
 from models.pocket.assembly import assembled, write_model
-from models.pocket.autoencoder_training import fitted, paint_pixels, train_decoder, with_decoder
+from models.pocket.autoencoder_training import fitted, paint_pixels
 from models.pocket.checkpoints import progress_of, replaced
 from models.pocket.clips import scene_of
 from models.pocket.denoiser_training import train_denoiser
@@ -32,7 +32,6 @@ from models.pocket.drawing import drawn
 from models.pocket.history import BEFORE, HISTORY, write_history
 from models.pocket.labels import ATTRIBUTES
 from models.pocket.recipe import RECIPES, Recipe, read_recipe
-from models.pocket.redrawing import redrawn_once
 from models.pocket.scenes.captions import caption
 from models.pocket.scenes.held_out import held_out_prompts
 from models.pocket.shards import paint_shards, read_shards
@@ -52,7 +51,7 @@ SAMPLE_EVERY = 1000
 #: Clips of a sheet.
 SAMPLES = 12
 #: What can be trained, in this order.
-PARTS = ("paint", "text", "denoiser", "decoder", "student")
+PARTS = ("paint", "text", "denoiser", "student")
 
 
 class Training:
@@ -114,7 +113,6 @@ class Training:
         if not any((self._work / "shards").glob("shard-*.npz")):
             return None
         denoiser, steps, guidance = self._denoiser(autoencoder, text_encoder), 16, 2.0
-        self._train_decoder(autoencoder, pixels, denoiser)
         if "student" in self._parts:
             write_model(self._work / "teacher", self._assembled(autoencoder, denoiser))
             denoiser, steps, guidance = self._student(denoiser), self._recipe.student.steps_to_draw, 1.0
@@ -186,7 +184,7 @@ class Training:
         autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(
             folder, dtype=torch.float32, low_cpu_mem_usage=False
         )
-        return with_decoder(autoencoder, recipe=self._recipe).to(self._device)  # type: ignore[no-any-return]
+        return autoencoder.to(self._device)  # type: ignore[no-any-return]
 
     def _denoiser(self, autoencoder: PocketAutoencoder, text_encoder: T5EncoderModel) -> Denoiser:
         """The average of the weights, as far as they have learned."""
@@ -213,31 +211,6 @@ class Training:
         latents, scenes = read_shards(self._work / "shards")
         sayings = sayings_of(scenes, tokenizer=self.tokenizer, recipe=self._recipe, device=self._device)
         return latents.to(self._device), sayings
-
-    def _train_decoder(self, autoencoder: PocketAutoencoder, pixels: torch.Tensor, denoiser: Denoiser) -> None:
-        """As far as time allows; from what the denoiser draws, too."""
-        is_over = self._over("decoder")
-        if is_over() and not (self._work / "decoder").exists():
-            return
-        redrawn = redrawn_once(
-            self._work / "redrawn.npy",
-            pixels,
-            [scene_of(self._recipe.seed, number) for number in range(self._recipe.autoencoder.train_clips)],
-            autoencoder=autoencoder,
-            denoiser=denoiser,
-            tokenizer=self.tokenizer,
-            recipe=self._recipe,
-            device=self._device,
-        )
-        train_decoder(
-            autoencoder,
-            pixels,
-            redrawn,
-            recipe=self._recipe,
-            folder=self._work,
-            device=self._device,
-            is_over=is_over,
-        )
 
     def _student(self, teacher: Denoiser) -> Denoiser:
         """What the denoiser teaches."""

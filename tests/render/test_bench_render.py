@@ -19,6 +19,9 @@ from bench.likeness import psnr, ssim  # noqa: E402
 from bench.render_gpu import DecoderLevers, Subject  # noqa: E402
 from bench.render_tables import LEVERS, TOGETHER, measure  # noqa: E402
 from bench.subjects import wan  # noqa: E402
+from bench.whole_render import measure_whole  # noqa: E402
+from shared.models import models  # noqa: E402
+from shared.recipes import Recipe  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +104,19 @@ def test_a_decoder_in_one_graph_draws_the_same(monkeypatch: pytest.MonkeyPatch) 
 
 def test_it_measures_every_lever_that_a_recipe_knows() -> None:
     assert {lever for recipe in LEVERS.values() for lever in recipe.levers} == set(type(LEVERS["compile"]).model_fields)
+
+
+def test_a_whole_clip_is_made_with_the_recipe_and_without_and_each_stage_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = models()["wan2.1-t2v-1.3b"].model_copy(update={"recipe": Recipe(channels_last=True)})
+    monkeypatch.setattr("bench.whole_render.models", lambda: {"wan2.1-t2v-1.3b": entry})
+    monkeypatch.setattr("bench.whole_render.WARM", 1)
+    journal = Journal(tmp_path / "journal.json", limit_s=600, begun=time.monotonic())
+    measure_whole(journal, replace(TINY, frames=5, steps=2), torch.device("cpu"))
+    lines = [json.loads(line) for line in (tmp_path / "journal.json").read_text().splitlines()]
+    clips = [line for line in lines if "whole_s" in line]
+    assert [len(clip["levers"]) for clip in clips] == [1, 1, 0, 0]
+    for clip in clips:
+        assert clip["whole_s"] >= clip["denoise_s"] + clip["decode_s"] > 0
+        assert min(clip["see_s"], clip["encode_video_s"], clip["encode_human_view_s"], clip["video_bytes"]) > 0

@@ -39,7 +39,7 @@ def recipe() -> Recipe:
 def pipe(recipe: Recipe) -> PocketPipeline:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        autoencoder = PocketAutoencoder(latent_channels=8, patch_size=16, widths=(16, 16, 8, 8))
+        autoencoder = PocketAutoencoder(latent_channels=8, patch_size=16)
         autoencoder.fit([torch.rand(4, 3, 5, 64, 64) * 2 - 1])
         tokenizer = make_tokenizer(WORDS, tuple(ATTRIBUTES))
         reader = Reader(recipe=recipe, vocabulary=len(tokenizer))
@@ -115,13 +115,13 @@ def test_a_step_can_be_listened_to_and_the_work_be_stopped(pipe: PocketPipeline)
 
 def test_the_components_alone_bring_back_what_lies_in_their_span() -> None:
     torch.manual_seed(3)
-    autoencoder = PocketAutoencoder(latent_channels=8, patch_size=16, widths=(16, 16, 8, 8))
+    autoencoder = PocketAutoencoder(latent_channels=8, patch_size=16)
     flat = torch.rand(6, 3, 1, 1, 1).expand(6, 3, 9, 32, 48) * 2 - 1  # one colour each: three components suffice
     autoencoder.fit([flat[:3], flat[3:]])
     latents = autoencoder.encode(flat)
     assert latents.shape == (6, 8, 3, 2, 3)
     assert torch.allclose(autoencoder.project_back(latents), flat, atol=1e-3)
-    assert torch.allclose(autoencoder.decode(latents), flat, atol=1e-3)  # an untrained decoder adds nothing
+    assert torch.allclose(autoencoder.decode(latents), flat, atol=1e-3)
 
 
 def test_the_folder_brings_back_the_pipeline_in_half_precision(pipe: PocketPipeline, tmp_path: Path) -> None:

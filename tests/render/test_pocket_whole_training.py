@@ -5,25 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from transformers import PreTrainedTokenizerFast  # noqa: E402
-
-from gpu_job.pocket.autoencoder import PocketAutoencoder  # noqa: E402
 from gpu_job.pocket.pipeline import PocketPipeline  # noqa: E402
 from models.pocket.assembly import write_model  # noqa: E402
 from models.pocket.card import FOUND, write_card  # noqa: E402
 from models.pocket.checkpoints import load  # noqa: E402
-from models.pocket.clips import as_video, scene_of  # noqa: E402
 from models.pocket.evaluation import evaluate  # noqa: E402
 from models.pocket.history import HISTORY, write_history  # noqa: E402
 from models.pocket.recipe import read_recipe  # noqa: E402
-from models.pocket.redrawing import redrawn_once  # noqa: E402
 from models.pocket.train import Training  # noqa: E402
 from shared.perspectives import perspectives  # noqa: E402
 
@@ -56,7 +50,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_part_is_trained_to_its_end(work: Path) -> None:
     steps = {
         "text": RECIPE.text.steps,
-        "decoder": RECIPE.autoencoder.steps,
         "denoiser": RECIPE.denoiser.steps,
         "student": RECIPE.student.steps,
     }
@@ -65,33 +58,6 @@ def test_every_part_is_trained_to_its_end(work: Path) -> None:
         assert found
         assert found["step"] == count, name
     assert (work / "samples" / "latest.png").stat().st_size > 10_000
-
-
-class Echo:
-    """A denoiser that leaves all noise in."""
-
-    def clean(self, latents: Any, _times: object, _ids: object) -> Any:
-        return latents
-
-
-def test_a_clip_is_redrawn_from_itself_under_noise(work: Path, tmp_path: Path) -> None:
-    autoencoder = PocketAutoencoder.from_pretrained(work / "autoencoder", low_cpu_mem_usage=False)
-    pixels = torch.from_numpy(np.concatenate([np.load(path) for path in sorted((work / "pixels").glob("*.npy"))]))
-    scenes = [scene_of(RECIPE.seed, number) for number in range(RECIPE.autoencoder.train_clips)]
-    redrawn = redrawn_once(
-        tmp_path / "redrawn.npy",
-        pixels,
-        scenes,
-        autoencoder=autoencoder,
-        denoiser=cast("Any", Echo()),
-        tokenizer=PreTrainedTokenizerFast.from_pretrained(work / "tokenizer"),
-        recipe=RECIPE,
-        device=torch.device("cpu"),
-    ).float()
-    painted = autoencoder.encode(as_video(pixels[: len(scenes)]))
-    likeness = [float((redrawn * painted.roll(shift, 0)).mean()) for shift in (0, 1, 2)]
-    assert likeness[0] > 2 * max(likeness[1:])
-    assert not torch.allclose(redrawn, painted, atol=0.5)
 
 
 def test_who_comes_when_all_is_done_has_nothing_to_do(work: Path) -> None:
