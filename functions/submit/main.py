@@ -20,6 +20,7 @@ from expand_batch import take_chunk
 from google.cloud import firestore, storage
 from http_api import Api
 from intake import take_in
+from queue_depth import Queue
 from submit_settings import SubmitSettings
 
 from shared.artifact_store.gcs import GcsArtifactStore
@@ -66,6 +67,7 @@ def api() -> Api:
         publisher=desk.publisher,
         artifacts=desk.artifacts,
         desk=desk,
+        queue=Queue(desk.store, monotonic=desk.monotonic),
         now=desk.now,
     )
 
