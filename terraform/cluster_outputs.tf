@@ -6,7 +6,7 @@ locals {
 
   registry_urls = {
     for name, each in google_artifact_registry_repository.registries :
-    name => "${each.location}-docker.pkg.dev/${each.project}/${each.repository_id}"
+    name => "${each.location}-docker.pkg.dev/${var.project}/${each.repository_id}"
   }
 }
 

@@ -65,6 +65,11 @@ def output(*argv: str) -> str:
     return done.stdout.strip()
 
 
+def succeeds(*argv: str) -> bool:
+    """Whether a program that is asked a question says yes; what it says besides is not shown."""
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
 def _check(argv: Sequence[str], code: int, may_end_with: Sequence[int]) -> None:
     if code not in may_end_with:
         raise DeploymentError(f"{' '.join(argv[:3])} ended with {code}: see above.")

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from commands import DeploymentError, find, need, output, run
+from commands import DeploymentError, find, need, output, run, succeeds
 from first_phase import CLOUD, ROOT, read_cluster
 from weights import missing_weights
 
@@ -66,9 +66,12 @@ def plan(options: Options) -> None:
     if cluster is None:
         _say("There is no cluster yet: what lives in it is planned once there is one.")
         return
-    _initialise(IN_CLUSTER, options)
-    run("terraform", f"-chdir={IN_CLUSTER}", "plan", "-input=false", env=_in_cluster_env(cluster))
     with _kubectl(cluster) as kubectl:
+        if not _may_deploy(kubectl):
+            _say("What lives in the cluster is not planned: that takes the right to change it.")
+            return
+        _initialise(IN_CLUSTER, options)
+        run("terraform", f"-chdir={IN_CLUSTER}", "plan", "-input=false", env=_in_cluster_env(cluster))
         if not _has_keda(kubectl):
             _say("KEDA is not in the cluster yet: the worker is planned once it is.")
             return
@@ -196,6 +199,15 @@ def _kubectl(cluster: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         json.dump(config, file)
         file.flush()
         yield "kubectl", f"--kubeconfig={file.name}"
+
+
+def _may_deploy(kubectl: Sequence[str]) -> bool:
+    """Whether who asks may change what lives in the cluster.
+
+    The server compares by applying without writing, and Helm keeps its notes in secrets.
+    """
+    rights = (("patch", "scaledjobs.keda.sh"), ("get", "secrets", "--namespace=keda"))
+    return all(succeeds(*kubectl, "auth", "can-i", *each, "--quiet") for each in rights)
 
 
 def _has_keda(kubectl: Sequence[str]) -> bool:

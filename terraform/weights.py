@@ -6,12 +6,11 @@ What comes from the hub goes through this machine; it may be stopped, and goes o
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from commands import DeploymentError, need, run
+from commands import DeploymentError, need, run, succeeds
 from first_phase import ROOT, read_cluster
 
 if TYPE_CHECKING:
@@ -51,7 +50,11 @@ def folders(served: Sequence[str]) -> list[Folder]:
 
 def missing_weights(cluster: Mapping[str, Any]) -> list[str]:
     """Those that the bucket does not have."""
-    return [each.source for each in _folders(cluster) if not _exists(f"gs://{cluster['weights_bucket']}/{each.proof}")]
+    return [
+        each.source
+        for each in _folders(cluster)
+        if not succeeds("gcloud", "storage", "ls", f"gs://{cluster['weights_bucket']}/{each.proof}")
+    ]
 
 
 def bring(cluster: Mapping[str, Any] | None) -> None:
@@ -77,11 +80,6 @@ def bring(cluster: Mapping[str, Any] | None) -> None:
 
 def _folders(cluster: Mapping[str, Any]) -> list[Folder]:
     return folders(str(cluster["served_models"]).split(","))
-
-
-def _exists(url: str) -> bool:
-    done = subprocess.run(("gcloud", "storage", "ls", url), capture_output=True, check=False)
-    return done.returncode == 0
 
 
 def main() -> None:

@@ -1,6 +1,13 @@
 # KEDA, which starts a worker for each render that waits: https://keda.sh. The chart names its account keda-operator, as
 # worker_identity.tf does.
 
+locals {
+  least = {
+    requests = { cpu = "50m", memory = "128Mi", ephemeral-storage = "50Mi" }
+    limits   = { cpu = "500m", memory = "512Mi", ephemeral-storage = "50Mi" }
+  }
+}
+
 resource "helm_release" "keda" {
   name             = "keda"
   namespace        = "keda"
@@ -25,12 +32,11 @@ resource "helm_release" "keda" {
       }
     }
 
-    # A pod costs what it asks for.
+    # A pod costs what it asks for: these three are all that runs while nobody wishes.
     resources = {
-      for part in ["operator", "metricServer", "webhooks"] : part => {
-        requests = { cpu = "100m", memory = "256Mi", ephemeral-storage = "100Mi" }
-        limits   = { cpu = "500m", memory = "512Mi", ephemeral-storage = "100Mi" }
-      }
+      operator     = merge(local.least, { requests = { cpu = "100m", memory = "256Mi", ephemeral-storage = "50Mi" } })
+      metricServer = local.least
+      webhooks     = local.least
     }
 
     logging = {

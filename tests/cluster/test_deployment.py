@@ -34,7 +34,7 @@ CLUSTER = {
     "max_workers": 4,
 }
 
-PROGRAM = f"""#!{sys.executable}
+PROGRAM = f"""#!{sys.executable} -SI
 import json, os, pathlib, sys
 here = pathlib.Path(sys.argv[0]).parent
 name = pathlib.Path(sys.argv[0]).name
@@ -279,6 +279,18 @@ def test_before_there_is_keda_no_worker_is_planned(programs: Programs) -> None:
     assert done.returncode == 0
     assert "KEDA is not in the cluster yet" in done.stdout
     assert not any("diff" in line for line in programs.lines)
+
+
+@pytest.mark.parametrize("right", ["can-i patch", "can-i get secrets"])
+def test_who_may_only_read_sees_the_plan_of_the_cloud(programs: Programs, right: str) -> None:
+    programs.answers[right] = {"code": 1}
+
+    done = programs.call("deployment", "plan", "--state-bucket", "art-state")
+
+    assert done.returncode == 0
+    assert "takes the right to change it" in done.stdout
+    assert programs.place_of("./terraform plan") >= 0
+    assert not any("in_cluster" in line or "diff" in line for line in programs.lines)
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "yes\n", "art\n"])

@@ -217,6 +217,20 @@ def test_what_the_pod_refers_to_is_there(placed: list[Manifest]) -> None:
 # Safety
 
 
+def test_the_pod_runs_as_who_the_image_was_made_for() -> None:
+    image = (ROOT / "gpu_job/Dockerfile").read_text(encoding="utf-8")
+    context = pod_of(written())["securityContext"]
+
+    assert set(re.findall(r"^USER (?!0$)(.+)$", image, re.MULTILINE)) == {
+        f"{context['runAsUser']}:{context['runAsGroup']}"
+    }
+    mounts = {each["mountPath"] for each in container_of(written())["volumeMounts"]}
+    assert re.findall(r"HF_HOME=(/\w+)/", image)[0] in mounts
+    kernels = next(each for each in pod_of(written())["volumes"] if each["name"] == "kernels")
+    options = kernels["csi"]["volumeAttributes"]["mountOptions"].split(",")
+    assert {f"uid={context['runAsUser']}", f"gid={context['runAsGroup']}"} <= set(options)
+
+
 def restricted_faults(pod: dict[str, Any]) -> list[str]:
     """What the pod security standard ``restricted`` would refuse.
 
