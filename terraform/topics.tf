@@ -5,7 +5,7 @@ locals {
   topics = {
     "render-requests"      = ["submit", "notify"]
     "render-requests-bulk" = ["submit", "notify"]
-    "render-requests-dead" = []
+    "render-requests-dead" = ["worker"]
     "job-requests"         = []
     "job-events"           = ["submit", "notify", "worker"]
     "batch-chunks"         = ["submit", "notify"]
