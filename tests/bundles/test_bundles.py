@@ -95,6 +95,18 @@ def test_what_takes_messages_loads_from_the_bundle_of_submit(bundles: dict[str, 
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def test_what_takes_messages_takes_pubsubs_own_push_when_deployed_as_what_is_called(bundles: dict[str, Path]) -> None:
+    """In the cloud our own subscriptions push to functions that have no trigger, so they are deployed as HTTP ones."""
+    push = '{"subscription": "projects/p/subscriptions/s", "message": {"data": "eA==", "messageId": "1"}}'
+    make = "app = f.create_app(target='bury', source='main.py', signature_type='http').test_client()"
+    ask = f"print(app.post('/', data={push!r}, content_type='application/json').status_code)"
+
+    done = run(f"import functions_framework as f; {make}; {ask}", cwd=bundles["notify"])
+
+    assert done.stdout.split() == ["200"], done.stderr[-2000:]
+    assert "unreadable message buried" in done.stderr
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_bundle_holds_what_is_deployed_and_nothing_else(bundles: dict[str, Path], function: str) -> None:
     names = {str(path.relative_to(bundles[function])) for path in bundles[function].rglob("*") if path.is_file()}

@@ -44,10 +44,10 @@ STORAGE_ROLES: Final = {
     },
 }
 
-#: Grants to the worker by what it runs on, not by its code: weights and its Kubernetes account.
+#: Grants to the worker by what is mounted into it, not by what its code calls: weights and compiled kernels.
 ON_THE_CLUSTER: Final = {
     "google_storage_bucket_iam_member.weights",
-    "google_service_account_iam_member.worker_workload_identity",
+    "google_storage_managed_folder_iam_member.kernels",
 }
 
 
