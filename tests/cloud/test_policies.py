@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -105,3 +107,18 @@ def test_no_policy_is_silent_at_every_mistake(tmp_path: Path) -> None:
         silent -= {policy for policy in silent if list(policy(code))}
 
     assert not silent, "a policy that finds nothing proves nothing"
+
+
+def test_every_file_and_every_variable_is_explained_with_its_default() -> None:
+    readme = (TERRAFORM / "README.md").read_text("utf-8")
+    code = Code()
+    explained = dict(re.findall(r"^\| `(\w+)` \| (?:`(.+?)`|\*\*required\*\*) \|", readme, re.MULTILINE))
+
+    assert [path.name for path in TERRAFORM.glob("*.tf") if f"`{path.name}`" not in readme] == []
+    assert set(explained) == set(code.variables)
+    for name, body in code.variables.items():
+        assert _as_written(body) == explained[name], name
+
+
+def _as_written(variable: dict[str, Any]) -> str:
+    return json.dumps(variable["default"]) if "default" in variable else ""
