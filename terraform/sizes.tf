@@ -6,10 +6,10 @@ locals {
       api_min_instances  = 0
       api_max_instances  = 4
       push_max_instances = 4
-      # GPU workers side by side.
-      max_workers    = 1
+      # GPU workers side by side: at least two, since bulk never takes the last one.
+      max_workers    = 2
       monthly_budget = 50
-      # Seconds that the oldest wish may wait before somebody is told: one worker alone, on a node that must be made first.
+      # Seconds that the oldest wish may wait before somebody is told: few workers, on nodes that must be made first.
       max_backlog_age_s      = 3600
       point_in_time_recovery = false
       daily_backup           = false
