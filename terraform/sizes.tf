@@ -1,4 +1,4 @@
-# What a deployment may grow to. Nothing here costs anything while nobody wishes, but for what min_instances keeps warm.
+# What a deployment may grow to. While nobody wishes, only what api_min_instances keeps warm costs something here.
 
 locals {
   sizes = {

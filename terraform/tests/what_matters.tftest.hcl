@@ -113,7 +113,7 @@ run "small" {
 
   assert {
     condition     = alltrue([for each in google_cloudfunctions2_function.functions : each.service_config[0].min_instance_count == 0])
-    error_message = "A small deployment costs nothing while nobody wishes."
+    error_message = "A small deployment keeps no function warm."
   }
 
   assert {
