@@ -69,6 +69,8 @@ ROUTES = Map(
     strict_slashes=False,
     merge_slashes=False,
 )
+#: For the autoscaler, where the API itself is not to be reached.
+QUEUE_ALONE = Map([Rule("/queue", methods=["GET"], endpoint="show_queue")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +85,12 @@ class Api:
     queue: Queue
     now: Callable[[], datetime]
 
-    def answer(self, request: HttpRequest) -> Response:
-        """Answer any request; never raises."""
+    def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
+        """Answer any request; never raises. What is not in ``routes`` does not exist."""
         if request.method == "OPTIONS":
             return self._with_cors(Response(status=204), request)
         try:
-            endpoint, arguments = ROUTES.bind("").match(request.path, method=request.method)
+            endpoint, arguments = routes.bind("").match(request.path, method=request.method)
             response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
             response = _problem(exc.code, exc.detail, exc.faults)

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Request
-from http_api import Api
+from http_api import ROUTES, Api
 from queue_depth import Queue
 from submit_settings import SubmitSettings
 from werkzeug.datastructures import Headers
+from werkzeug.routing import Map
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from shared.artifact_store import SignedUrl
@@ -104,8 +105,8 @@ class World:
     def call(self, method: str, path: str, **build: Any) -> Answer:
         return self.send(EnvironBuilder(path=path, method=method, **build).get_environ())
 
-    def send(self, environ: dict[str, Any]) -> Answer:
-        parts, status, headers = run_wsgi_app(self.api.answer(Request(environ)), environ)
+    def send(self, environ: dict[str, Any], *, routes: Map = ROUTES) -> Answer:
+        parts, status, headers = run_wsgi_app(self.api.answer(Request(environ), routes=routes), environ)
         return Answer(status=int(status.split()[0]), headers=headers, data=b"".join(parts))
 
     def get(self, path: str, **headers: str) -> Answer:

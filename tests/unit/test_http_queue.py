@@ -3,13 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from http_api import QUEUE_ALONE, ROUTES
 from queue_depth import Queue
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder
 
 from shared.errors import ErrorCode
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
 from shared.testing import Clock
-from tests.unit.http_world import TOKEN, WISH, World, is_problem
+from tests.unit.http_world import TOKEN, WISH, Answer, World, is_problem
 
 
 @pytest.fixture
@@ -114,3 +117,20 @@ def test_nobody_else_sees_the_queue(world: World, authorization: str) -> None:
 @pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer None", f"Bearer {TOKEN}"])
 def test_without_a_token_of_the_deployment_there_is_no_queue_at_all(authorization: str) -> None:
     assert is_problem(World(QUEUE_TOKEN="").get("/queue", Authorization=authorization), ErrorCode.NOT_FOUND)
+
+
+def test_where_the_queue_stands_alone_the_autoscaler_sees_it_and_nobody_sees_anything_else(world: World) -> None:
+    world.post(WISH)
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+
+    def ask(path: str, method: str = "GET", **headers: str) -> Answer:
+        environ = EnvironBuilder(path=path, method=method, headers=Headers(headers)).get_environ()
+        return world.send(environ, routes=QUEUE_ALONE)
+
+    assert ask("/queue", **bearer).body == {"renders": 1, "interactive": 1, "bulk": 0}
+    assert is_problem(ask("/queue"), ErrorCode.NOT_FOUND)
+    others = [rule.rule.replace("<job_id>", "job-0001") for rule in ROUTES.iter_rules() if rule.rule != "/queue"]
+    assert "/jobs" in others
+    for path in others:
+        assert is_problem(ask(path, **bearer), ErrorCode.NOT_FOUND)
+        assert is_problem(ask(path, "POST", **bearer), ErrorCode.NOT_FOUND)
