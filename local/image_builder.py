@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,8 +54,7 @@ def built_image(cache: Path) -> Iterator[Image]:
     if os.geteuid() != 0:
         raise ImageBuildError("Only root may mount an image: run it as root.")
     cache.mkdir(parents=True, exist_ok=True)
-    wheels, store = cache / "wheels", cache / "store"
-    shutil.rmtree(store, ignore_errors=True)
+    wheels, store = cache / "wheels", Path(tempfile.mkdtemp(prefix="store-", dir=cache))
     base = _base(cache)
     _fetch_wheels(wheels)
     buildah = ["buildah", "--storage-driver", "vfs", "--root", f"{store}/root", "--runroot", f"{store}/run"]
@@ -76,12 +76,10 @@ def built_image(cache: Path) -> Iterator[Image]:
         options += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         options += ["--volume", f"{wheels}:{_WHEELS}:ro", "--file", str(DOCKERFILE)]
         _run([*buildah, "bud", "--quiet", *options, str(ROOT)])
-        config = _run(
-            [*buildah, "inspect", "--type", "image", "--format", "{{json .OCIv1.Config}}", "localhost/worker"]
-        )
+        image = json.loads(_run([*buildah, "inspect", "--type", "image", "localhost/worker"]))
         container = _run([*buildah, "from", "--pull-never", "localhost/worker"])
         root = _run([*buildah, "mount", container])
-        yield Image.of(Path(root), json.loads(config))
+        yield Image.of(Path(root), image["OCIv1"]["config"])
     finally:
         subprocess.run([*buildah, "umount", "--all"], check=False, capture_output=True)
         shutil.rmtree(store, ignore_errors=True)
@@ -111,9 +109,9 @@ def _fetch_wheels(wheels: Path) -> None:
 
 
 def _run(argv: list[str]) -> str:
-    """The last line that a program says; what it complains of goes to the terminal."""
+    """What a program says; what it complains of goes to the terminal."""
     done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.stderr.write(done.stdout)
         raise ImageBuildError(f"{argv[0]} ended with exit code {done.returncode}.")
-    return done.stdout.strip().rpartition("\n")[2]
+    return done.stdout.strip()
