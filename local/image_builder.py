@@ -24,7 +24,7 @@ from local.image import DOCKERFILE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAMS = ("buildah", "mmdebstrap", "unshare")
+PROGRAMS = ("buildah", "mmdebstrap")
 MIRROR = "http://deb.debian.org/debian"
 #: Of the base: its release, and the Python in it.
 RELEASE, PYTHON = "bookworm", "3.11"
@@ -48,38 +48,26 @@ def built_image(cache: Path) -> Iterator[Image]:
         ImageBuildError: a program is missing, or it failed: its own words are above.
     """
     if missing := [name for name in PROGRAMS if not shutil.which(name)]:
-        raise ImageBuildError(
-            f"Missing: {', '.join(missing)}. On Debian and Ubuntu: apt-get install {' '.join(missing)}"
-        )
+        names = " ".join(missing)
+        raise ImageBuildError(f"Missing: {names}. On Debian and Ubuntu: apt-get install {names}")
     if os.geteuid() != 0:
         raise ImageBuildError("Only root may mount an image: run it as root.")
     cache.mkdir(parents=True, exist_ok=True)
-    wheels, store = cache / "wheels", Path(tempfile.mkdtemp(prefix="store-", dir=cache))
-    base = _base(cache)
-    _fetch_wheels(wheels)
-    buildah = ["buildah", "--storage-driver", "vfs", "--root", f"{store}/root", "--runroot", f"{store}/run"]
+    base, wheels = _base(cache), _fetched_wheels(cache)
+    store = Path(tempfile.mkdtemp(prefix="store-", dir=cache))
+    buildah = ("buildah", "--storage-driver=vfs", f"--root={store}/root", f"--runroot={store}/run")
     try:
-        scratch = _run([*buildah, "from", "scratch"])
-        _run([*buildah, "add", "--quiet", scratch, str(base), "/"])
-        _run([*buildah, "commit", "--quiet", "--rm", scratch, "localhost/base"])
-        options = [
-            "--isolation",
-            "chroot",
-            "--pull-never",
-            "--layers=false",
-            "--target",
-            "cpu",
-            "--tag",
-            "localhost/worker",
-        ]
-        arguments = {"BASE": "localhost/base", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": _WHEELS}
-        options += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-        options += ["--volume", f"{wheels}:{_WHEELS}:ro", "--file", str(DOCKERFILE)]
-        _run([*buildah, "bud", "--quiet", *options, str(ROOT)])
-        image = json.loads(_run([*buildah, "inspect", "--type", "image", "localhost/worker"]))
-        container = _run([*buildah, "from", "--pull-never", "localhost/worker"])
-        root = _run([*buildah, "mount", container])
-        yield Image.of(Path(root), image["OCIv1"]["config"])
+        scratch = _run(*buildah, "from", "scratch")
+        _run(*buildah, "add", "--quiet", scratch, str(base), "/")
+        _run(*buildah, "commit", "--quiet", "--rm", scratch, "localhost/base")
+        how = ("--isolation=chroot", "--pull-never", "--layers=false", f"--volume={wheels}:{_WHEELS}:ro")
+        arguments = ("BASE=localhost/base", "PIP_NO_INDEX=1", f"PIP_FIND_LINKS={_WHEELS}")
+        what = ("--target=cpu", f"--file={DOCKERFILE}", *(f"--build-arg={each}" for each in arguments))
+        _run(*buildah, "bud", "--quiet", "--tag=localhost/worker", *how, *what, str(ROOT))
+        image = json.loads(_run(*buildah, "inspect", "--type=image", "localhost/worker"))
+        container = _run(*buildah, "from", "--pull-never", "localhost/worker")
+        root = Path(_run(*buildah, "mount", container))
+        yield Image.of(root, image["OCIv1"]["config"])
     finally:
         subprocess.run([*buildah, "umount", "--all"], check=False, capture_output=True)
         shutil.rmtree(store, ignore_errors=True)
@@ -90,13 +78,14 @@ def _base(cache: Path) -> Path:
     base = cache / f"{RELEASE}.tar"
     if not base.exists():
         part = base.with_suffix(".part")
-        _run(["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", RELEASE, str(part), MIRROR])
+        _run("mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", RELEASE, str(part), MIRROR)
         part.replace(base)
     return base
 
 
-def _fetch_wheels(wheels: Path) -> None:
+def _fetched_wheels(cache: Path) -> Path:
     """What pip installs, by this machine's pip and its ways to an index."""
+    wheels = cache / "wheels"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--dest", str(wheels)]
     pip += ["--python-version", PYTHON, "--only-binary=:all:", "--no-deps"]
     pins = (ROOT / "gpu_job" / "requirements.txt").read_text("utf-8").split()
@@ -104,11 +93,12 @@ def _fetch_wheels(wheels: Path) -> None:
     # PyTorch's own index has one without CUDA; where it can't be reached, the plain name will do.
     short = ["--retries", "0", "--timeout", "15", "--index-url", TORCH_CPU_INDEX]
     if subprocess.run([*pip, *short, torch], check=False, capture_output=True).returncode:
-        _run([*pip, torch])
-    _run([*pip, *(pin for pin in pins if pin != torch)])
+        _run(*pip, torch)
+    _run(*pip, *(pin for pin in pins if pin != torch))
+    return wheels
 
 
-def _run(argv: list[str]) -> str:
+def _run(*argv: str) -> str:
     """What a program says; what it complains of goes to the terminal."""
     done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode:
