@@ -37,7 +37,7 @@ CACHE = ROOT / ".cache" / "image"
 RENDER_S = 300.0
 #: The worker's own promise is 9 s; a Spot node gives 15.
 GOES_WITHIN_S = 10.0
-WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf"}
+WEIGHTS = {".safetensors", ".ckpt", ".gguf"}
 
 
 def main() -> None:
@@ -49,17 +49,17 @@ def main() -> None:
         sys.stdout.flush()
 
     with built_image(CACHE) as image:
-        size_bytes = sum(
-            path.lstat().st_size for path in image.root.rglob("*") if not path.is_symlink() and path.is_file()
-        )
-        say(f"image built: {size_bytes / 1e9:.2f} GB, user {image.user}, {' '.join(image.entrypoint)}")
-        look_into(image)
-        say("it holds the worker, its pinned packages, the pocket model, and nothing else of ours")
+        say(f"image built: user {image.user}, {' '.join(image.entrypoint)}")
+        size_bytes = look_into(image)
+        say(f"{size_bytes / 1e9:.2f} GB: the worker, its pinned packages, the pocket model, and no other files of ours")
         set_to_work(image, say)
 
 
-def look_into(image: Image) -> None:
+def look_into(image: Image) -> int:
     """Compare what is in there with what should be.
+
+    Returns:
+        Its size in bytes.
 
     Raises:
         LocalStackError: something is missing, or too much.
@@ -70,8 +70,10 @@ def look_into(image: Image) -> None:
     pins = (ROOT / "gpu_job" / "requirements.txt").read_text("utf-8").split()
     installed = {_plain(*each.name.removesuffix(".dist-info").split("-", 1)) for each in packages.glob("*.dist-info")}
     _same(installed, {_plain(*pin.split("==")) for pin in pins}, what="packages")
-    weights = {path for path in image.root.rglob("*") if path.suffix in WEIGHTS and path.is_file()}
-    _same({path for path in weights if not path.is_relative_to(image.root / "app")}, set(), what="weights of others")
+    files = [path for path in image.root.rglob("*") if path.is_file() and not path.is_symlink()]
+    weights = {path for path in files if path.suffix in WEIGHTS and not path.is_relative_to(image.root / "app")}
+    _same(weights, set(), what="weights of others")
+    return sum(path.stat().st_size for path in files)
 
 
 def set_to_work(image: Image, say: Callable[[str], None]) -> None:
