@@ -107,7 +107,7 @@ def set_to_work(image: Image, say: Callable[[str], None]) -> None:
 
         second = wish(seed=8)
         with start("container-2") as container:
-            _wait(lambda: client.job(second).job.status is Status.IN_PROGRESS, container, what="a render in progress")
+            _wait(lambda: client.job(second).job.progress > 0, container, what="a render in progress")
             told = time.monotonic()
             container.tell_to_go()
             code = _end_of(container, within_s=GOES_WITHIN_S)
