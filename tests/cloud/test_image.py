@@ -15,6 +15,7 @@ from local.bundles import ROOT
 from local.container import Image
 from local.errors import LocalStackError
 from local.image import copied_files, imported_packages, needed_files
+from local.image_builder import ImageBuildError, built_image
 from local.image_trial import look_into
 
 TARGETS = ("cpu", "cuda")
@@ -144,6 +145,17 @@ def test_an_image_that_may_run_as_root_is_not_run(user: str, tmp_path: Path) -> 
 
     with pytest.raises(ValueError, match="not as root"):
         Image.of(tmp_path, config)
+
+
+def test_where_the_image_can_not_be_built_it_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ImageBuildError, match="apt-get install buildah mmdebstrap"), built_image(tmp_path / "cache"):
+        pass
+
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.fixture
