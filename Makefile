@@ -15,7 +15,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle plan deploy weights destroy pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ weights: $(HEAVY) ## Bring the weights of the served models to the bucket that t
 
 destroy: bundle ## Unmake everything in the cloud; asks before
 	@$(BIN)/python terraform/deployment.py destroy $(ARGS)
+
+picture: $(LIGHT) ## Draw anew the architecture from its text: docs/pictures/architecture.dot (needs graphviz)
+	@$(BIN)/python -m local.picture
+
+image-trial: $(HEAVY) ## Build the worker's image for a CPU without an engine, and have it make a video (root; buildah, mmdebstrap)
+	@$(BIN)/python -W ignore -m local.image_trial
 
 bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
 	@$(BIN)/python -m bench.pipeline $(ARGS)
