@@ -2,6 +2,14 @@
 # Workload Identity, image streaming, the driver that mounts buckets and network policies are always on. What lives in it is
 # in_cluster/ and kubernetes/; docs/decisions/0013 says why it is so.
 
+resource "google_project_service" "cluster" {
+  # Names inside of the network; images that begin to run before they are there as a whole.
+  for_each = toset(["containerfilesystem.googleapis.com", "dns.googleapis.com"])
+
+  service            = each.key
+  disable_on_destroy = false
+}
+
 resource "google_container_cluster" "cluster" {
   name             = var.name
   location         = var.region
@@ -44,6 +52,7 @@ resource "google_container_cluster" "cluster" {
   depends_on = [
     google_artifact_registry_repository_iam_member.nodes,
     google_project_iam_member.nodes,
+    google_project_service.cluster,
     google_project_service.services,
   ]
 }

@@ -1,10 +1,5 @@
 # The network that the cluster lies in. It has no way out but to Google's own services, and none in.
 
-resource "google_project_service" "dns" {
-  service            = "dns.googleapis.com"
-  disable_on_destroy = false
-}
-
 resource "google_compute_network" "cluster" {
   name                    = var.name
   auto_create_subnetworks = false
@@ -44,7 +39,7 @@ resource "google_dns_managed_zone" "run" {
     }
   }
 
-  depends_on = [google_project_service.dns]
+  depends_on = [google_project_service.cluster]
 }
 
 resource "google_dns_record_set" "run" {

@@ -26,6 +26,11 @@ run "small" {
   }
 
   assert {
+    condition     = contains(keys(google_project_service.cluster), "containerfilesystem.googleapis.com")
+    error_message = "Without its API, images are not streamed: a worker waits for all of CUDA."
+  }
+
+  assert {
     condition     = google_container_cluster.cluster.private_cluster_config[0].enable_private_nodes
     error_message = "No node has an address on the internet."
   }
