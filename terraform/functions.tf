@@ -94,6 +94,7 @@ locals {
 }
 
 resource "google_cloudfunctions2_function" "functions" {
+  #checkov:skip=CKV_GCP_124:callers of the API come from outside; what others call is internal
   for_each = local.functions
 
   name        = "${var.name}-${each.key}"
@@ -174,7 +175,7 @@ resource "time_sleep" "agents" {
 resource "google_project_iam_member" "storage_agent" {
   project = var.project
   role    = "roles/pubsub.publisher"
-  member  = local.storage_agent
+  member  = data.google_storage_project_service_account.storage.member
 }
 
 resource "google_project_iam_member" "trigger" {

@@ -54,17 +54,10 @@ data "google_storage_project_service_account" "storage" {
   depends_on = [google_project_service.services]
 }
 
-locals {
-  pubsub_agent   = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
-  eventarc_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-eventarc.iam.gserviceaccount.com"
-  storage_agent  = "serviceAccount:${data.google_storage_project_service_account.storage.email_address}"
-}
-
 # On a fresh project Eventarc's agent has no role yet when the first trigger is made.
 resource "google_project_iam_member" "eventarc_agent" {
+  #checkov:skip=CKV_GCP_49:the role that Google itself gives to its agent
   project = var.project
   role    = "roles/eventarc.serviceAgent"
-  member  = local.eventarc_agent
-
-  depends_on = [google_project_service_identity.eventarc]
+  member  = google_project_service_identity.eventarc.member
 }

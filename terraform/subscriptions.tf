@@ -140,9 +140,7 @@ locals {
 resource "google_pubsub_subscription_iam_member" "dead_letters" {
   for_each = local.subscriptions_with_dead_letters
 
-  subscription = each.value.id
+  subscription = each.value.name
   role         = "roles/pubsub.subscriber"
-  member       = local.pubsub_agent
-
-  depends_on = [google_project_service_identity.pubsub]
+  member       = google_project_service_identity.pubsub.member
 }

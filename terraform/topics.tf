@@ -55,9 +55,7 @@ resource "google_pubsub_topic_iam_member" "dead_letters" {
 
   topic  = google_pubsub_topic.topics[each.key].name
   role   = "roles/pubsub.publisher"
-  member = local.pubsub_agent
-
-  depends_on = [google_project_service_identity.pubsub]
+  member = google_project_service_identity.pubsub.member
 }
 
 resource "google_pubsub_topic_iam_member" "systems" {

@@ -157,6 +157,11 @@ variable "systems" {
   default = {}
 
   validation {
+    condition     = alltrue([for name in keys(var.systems) : can(regex("^[a-z0-9][a-z0-9._-]{0,62}$", name))])
+    error_message = "A system's name is that of its messages' attribute `source`: up to 63 lower-case letters, digits, ., _ and -."
+  }
+
+  validation {
     condition     = alltrue([for each in var.systems : can(regex("^serviceAccount:.+@.+$", each.member))])
     error_message = "A system is a service account: serviceAccount:kiosk@project.iam.gserviceaccount.com."
   }

@@ -138,7 +138,15 @@ run "standard" {
   command = plan
 
   variables {
-    size = "standard"
+    size        = "standard"
+    api_callers = ["group:museum@example.com", "user:ada@example.com"]
+  }
+
+  assert {
+    condition = toset([
+      for each in google_cloud_run_v2_service_iam_member.invokers : each.member if each.name == "lifeasnotme-submit"
+    ]) == toset(["group:museum@example.com", "user:ada@example.com"])
+    error_message = "Who is named may call the API, and nobody else."
   }
 
   assert {
