@@ -10,9 +10,12 @@ HEAVY := $(VENV)/.heavy
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
+# Of plan, deploy and destroy.
+export STATE_BUCKET
+export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +53,24 @@ plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: 
 
 bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
 	@$(BIN)/python -m local.bundles
+
+plan: bundle ## Show what deploy would make in the cloud, and change nothing: see terraform/
+	@$(BIN)/python terraform/deployment.py plan $(ARGS)
+
+deploy: bundle ## Make the service in the cloud or bring it up to date (STATE_BUCKET=…, or IMAGE=… instead of building one)
+	@$(BIN)/python terraform/deployment.py deploy $(ARGS)
+
+weights: $(HEAVY) ## Bring the weights of the served models to the bucket that the workers mount
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python terraform/weights.py
+
+destroy: bundle ## Unmake everything in the cloud; asks before
+	@$(BIN)/python terraform/deployment.py destroy $(ARGS)
+
+picture: $(LIGHT) ## Draw anew the architecture from its text: docs/pictures/architecture.dot (needs graphviz)
+	@$(BIN)/python -m local.picture
+
+image-trial: $(HEAVY) ## Build the worker's image for a CPU without an engine, and have it make a video (root; buildah, mmdebstrap)
+	@$(BIN)/python -W ignore -m local.image_trial
 
 bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
 	@$(BIN)/python -m bench.pipeline $(ARGS)

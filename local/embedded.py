@@ -92,6 +92,7 @@ def serve_embedded(
     from expand_batch import take_chunk  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
     from notifier import object_finalized  # noqa: PLC0415
+    from queue_depth import Queue  # noqa: PLC0415
     from reconciling import reconcile_all  # noqa: PLC0415
     from repairing import Repairer  # noqa: PLC0415
     from submit_settings import SubmitSettings  # noqa: PLC0415
@@ -132,7 +133,15 @@ def serve_embedded(
             chunks.submit(take_chunk, message.data, desk=desk)
 
         publisher.subscribe(BATCH_CHUNKS, receive_chunk)
-        api = Api(settings=settings, store=store, publisher=publisher, artifacts=artifacts, desk=desk, now=_now)
+        api = Api(
+            settings=settings,
+            store=store,
+            publisher=publisher,
+            artifacts=artifacts,
+            desk=desk,
+            queue=Queue(store, monotonic=time.monotonic),
+            now=_now,
+        )
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)
 
         @app.post(_EVENTS_PATH)

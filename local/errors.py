@@ -5,6 +5,7 @@ LocalStackError
 │   └── DownloadError         it could not be had from the network; the cache is as it was
 ├── PortTakenError            somebody listens there already: stop it or choose another port
 ├── DataFolderInUseError      another storage emulator has the folder
+├── ImageBuildError           the worker's image can't be built here: a program is missing, or failed
 ├── SigningKeyError           the file holds no key that signs
 └── ProcessFailedError        a program did not start, ended early or was never ready; with the last lines of its log
 """

@@ -24,7 +24,7 @@ from shared.documents import JOB_ID_PATTERN, Job, Status
 from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
 from shared.models import models
 from shared.perspectives import perspectives
-from shared.requests import MAX_BODY_BYTES, Priority
+from shared.requests import MAX_BODY_BYTES
 from shared.telemetry import traceparent_or_new
 from shared.themes import themes
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from batch_desk import BatchDesk
     from flask import Request as HttpRequest
+    from queue_depth import Queue
     from submit_settings import SubmitSettings
 
     from shared.artifact_store import ArtifactStore
@@ -68,6 +69,8 @@ ROUTES = Map(
     strict_slashes=False,
     merge_slashes=False,
 )
+#: For the autoscaler, where the API itself is not to be reached.
+QUEUE_ALONE = Map([Rule("/queue", methods=["GET"], endpoint="show_queue")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +82,15 @@ class Api:
     publisher: Publisher
     artifacts: ArtifactStore
     desk: BatchDesk
+    queue: Queue
     now: Callable[[], datetime]
 
-    def answer(self, request: HttpRequest) -> Response:
-        """Answer any request; never raises."""
+    def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
+        """Answer any request; never raises. What is not in ``routes`` does not exist."""
         if request.method == "OPTIONS":
             return self._with_cors(Response(status=204), request)
         try:
-            endpoint, arguments = ROUTES.bind("").match(request.path, method=request.method)
+            endpoint, arguments = routes.bind("").match(request.path, method=request.method)
             response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
             response = _problem(exc.code, exc.detail, exc.faults)
@@ -194,14 +198,14 @@ class Api:
         return _catalogue(request, "models", entries)
 
     def show_queue(self, request: HttpRequest) -> Response:
-        """``GET /queue``: renders that wait or are being made, by priority.
+        """``GET /queue``: renders that wait or are being made, by priority; of bulk ``?bulk_at_most=`` so many.
 
         For the autoscaler, which can't mint tokens.
         """
         given, token = request.headers.get("Authorization", ""), self.settings.queue_token
         if token is None or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise Rejected("There is no such address.", code=ErrorCode.NOT_FOUND)
-        by_priority = {priority.value: self.store.renders_to_do(priority) for priority in Priority}
+        by_priority = self.queue.depth(bulk_at_most=_bulk_at_most(request))
         return _json({"renders": sum(by_priority.values()), **by_priority})
 
     def _job_of(self, caller: Caller, job_id: str) -> Stored[Job]:
@@ -232,6 +236,16 @@ def _body(request: HttpRequest, *, most: int) -> bytes:
     if (request.content_length or 0) > most or len(request.get_data()) > most:
         raise Rejected(f"Send at most {most} bytes.", code=ErrorCode.PAYLOAD_TOO_LARGE)
     return request.get_data()
+
+
+def _bulk_at_most(request: HttpRequest) -> int | None:
+    text = request.args.get("bulk_at_most")
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        fault = Fault(field="bulk_at_most", code="invalid", message="must be a whole number from 1 to 999999")
+        raise Rejected("bulk_at_most can't be used.", faults=[fault])
+    return int(text)
 
 
 def _no_such_job() -> Rejected:

@@ -1,6 +1,7 @@
-"""Cloud Function ``submit``: entry points ``submit`` (the API) and one for each topic that is pushed here.
+"""Cloud Function ``submit``: entry points ``submit`` (the API), ``queue`` and one for each topic that is pushed here.
 
-``intake`` takes ``job-requests``, ``expand`` takes ``batch-chunks``, ``schedule`` takes ``schedule``.
+``queue`` is ``GET /queue`` alone. ``intake`` takes ``job-requests``, ``expand`` takes ``batch-chunks``, ``schedule``
+takes ``schedule``.
 
 Decode, call, encode. Clients are built at the first call, not at import.
 """
@@ -18,8 +19,9 @@ from accept_batch import accept_plan
 from batch_desk import BatchDesk
 from expand_batch import take_chunk
 from google.cloud import firestore, storage
-from http_api import Api
+from http_api import QUEUE_ALONE, Api
 from intake import take_in
+from queue_depth import Queue
 from submit_settings import SubmitSettings
 
 from shared.artifact_store.gcs import GcsArtifactStore
@@ -66,6 +68,7 @@ def api() -> Api:
         publisher=desk.publisher,
         artifacts=desk.artifacts,
         desk=desk,
+        queue=Queue(desk.store, monotonic=desk.monotonic),
         now=desk.now,
     )
 
@@ -74,6 +77,12 @@ def api() -> Api:
 def submit(request: Request) -> Response:
     """The API."""
     return api().answer(request)
+
+
+@functions_framework.http
+def queue(request: Request) -> Response:
+    """``GET /queue`` and nothing else: open inside of the network, to an autoscaler that can't mint Google's tokens."""
+    return api().answer(request, routes=QUEUE_ALONE)
 
 
 @functions_framework.cloud_event

@@ -149,7 +149,11 @@ class JobStore(Protocol):
         """
 
     def renders_ahead(self, render: Render) -> int:
-        """How many renders of the same priority wait or are being made and were wished for before this one."""
+        """How many renders of the same priority are to do and were wished for before this one."""
 
-    def renders_to_do(self, priority: Priority) -> int:
-        """How many renders of that priority wait or are being made: what the workers are scaled by."""
+    def renders_to_do(self, priority: Priority, *, at_most: int | None = None) -> int:
+        """How many renders of that priority wait or are being made: what the workers are scaled by.
+
+        A render that nobody waits for any more (see `shared.jobs.retire`) is none of them: its message is gone, so no
+        worker would ever get it. Counting ends at ``at_most``, which costs less where many wait.
+        """

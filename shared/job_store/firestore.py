@@ -2,13 +2,14 @@
 
 Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
-for composite indexes; the cloud does: renders (state, priority, created_at), (priority, check_at); jobs (status,
-updated_at), (status, deadline_at), (event_pending, updated_at).
+for composite indexes; the cloud does: renders (priority, state, check_at), (priority, state, check_at, created_at),
+(priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at).
 """
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.api_core import exceptions as google
@@ -24,7 +25,6 @@ from shared.jobs import SERVER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
-    from datetime import datetime
 
     from shared.requests import Priority
 
@@ -41,6 +41,8 @@ TIMEOUT_S = 20.0
 #: Pages that one reading goes on past documents that can't be read, and how many of them it names.
 MOST_PAGES = 10
 MOST_NAMED = 20
+#: Before any time in a document.
+NEVER_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 _RETRY = Retry(predicate=if_exception_type(google.ServiceUnavailable, google.ResourceExhausted), initial=0.1, maximum=2)
 
 
@@ -97,19 +99,12 @@ class FirestoreJobStore:
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
-        return self._count(
-            self._where(
-                RENDERS,
-                ("state", "in", [State.IDLE.value, State.LEASED.value]),
-                ("priority", "==", render.priority.value),
-                ("created_at", "<", render.created_at),
-            )
-        )
+        return self._count(self._to_do(render.priority, ("created_at", "<", render.created_at)))
 
-    def renders_to_do(self, priority: Priority) -> int:
+    def renders_to_do(self, priority: Priority, *, at_most: int | None = None) -> int:
         """See `JobStore.renders_to_do`."""
-        to_do = [State.IDLE.value, State.LEASED.value]
-        return self._count(self._where(RENDERS, ("state", "in", to_do), ("priority", "==", priority.value)))
+        query = self._to_do(priority)
+        return self._count(query.limit(at_most) if at_most else query)
 
     def renders_to_check(self, priority: Priority, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.renders_to_check`."""
@@ -169,6 +164,12 @@ class FirestoreJobStore:
     def _get(self, kind: type[D], collection: str, key: str) -> Stored[D] | None:
         snapshot = answered(lambda: self._client.document(collection, key).get(**self._limits))
         return _stored(kind, snapshot) if snapshot.exists else None
+
+    def _to_do(self, priority: Priority, *further: tuple[str, str, object]) -> firestore.Query:
+        """Renders that wait or are being made. A comparison with a time leaves out those whose ``check_at`` is null."""
+        states = [State.IDLE.value, State.LEASED.value]
+        conditions = (("state", "in", states), ("priority", "==", priority.value), ("check_at", ">", NEVER_BEFORE))
+        return self._where(RENDERS, *conditions, *further)
 
     def _where(self, collection: str, *conditions: tuple[str, str, object]) -> firestore.Query:
         query: Any = self._client.collection(collection)

@@ -67,17 +67,14 @@ class InMemoryJobStore:
             self._all(
                 Render,
                 lambda other: (
-                    other.state in {State.IDLE, State.LEASED}
-                    and other.priority is render.priority
-                    and other.created_at < render.created_at
+                    _is_to_do(other) and other.priority is render.priority and other.created_at < render.created_at
                 ),
             )
         )
 
-    def renders_to_do(self, priority: Priority) -> int:
+    def renders_to_do(self, priority: Priority, *, at_most: int | None = None) -> int:
         """See `JobStore.renders_to_do`."""
-        to_do = {State.IDLE, State.LEASED}
-        return len(self._all(Render, lambda render: render.state in to_do and render.priority is priority))
+        return len(self._all(Render, lambda render: _is_to_do(render) and render.priority is priority)[:at_most])
 
     def renders_to_check(self, priority: Priority, *, now: datetime, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.renders_to_check`."""
@@ -140,6 +137,10 @@ class InMemoryJobStore:
                 for (each, _), (value, version) in self._documents.items()
                 if each is kind and wanted(value)
             ]
+
+
+def _is_to_do(render: Render) -> bool:
+    return render.state in {State.IDLE, State.LEASED} and render.check_at is not None
 
 
 def _key(value: Job | Render) -> tuple[type[Job | Render], str]:

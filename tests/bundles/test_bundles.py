@@ -77,6 +77,15 @@ def test_a_bundle_runs_by_itself(
     assert done.stdout.strip() == expected, done.stderr[-2000:]
 
 
+def test_the_queue_s_own_entry_point_serves_nothing_else(bundles: dict[str, Path]) -> None:
+    make = "app = f.create_app(target='queue', source='main.py', signature_type='http').test_client()"
+    ask = "print(app.get('/perspectives').status_code, app.post('/jobs', json={}).status_code)"
+
+    done = run(f"import functions_framework as f; {make}; {ask}", cwd=bundles["submit"])
+
+    assert done.stdout.split() == ["404", "404"], done.stderr[-2000:]
+
+
 @pytest.mark.parametrize("target", ["intake", "expand", "schedule"])
 def test_what_takes_messages_loads_from_the_bundle_of_submit(bundles: dict[str, Path], target: str) -> None:
     load = f"f.create_app(target={target!r}, source='main.py', signature_type='cloudevent')"
@@ -84,6 +93,18 @@ def test_what_takes_messages_loads_from_the_bundle_of_submit(bundles: dict[str, 
     done = run(f"import functions_framework as f; {load}", cwd=bundles["submit"])
 
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_what_takes_messages_takes_pubsubs_own_push_when_deployed_as_what_is_called(bundles: dict[str, Path]) -> None:
+    """In the cloud our own subscriptions push to functions that have no trigger, so they are deployed as HTTP ones."""
+    push = '{"subscription": "projects/p/subscriptions/s", "message": {"data": "eA==", "messageId": "1"}}'
+    make = "app = f.create_app(target='bury', source='main.py', signature_type='http').test_client()"
+    ask = f"print(app.post('/', data={push!r}, content_type='application/json').status_code)"
+
+    done = run(f"import functions_framework as f; {make}; {ask}", cwd=bundles["notify"])
+
+    assert done.stdout.split() == ["200"], done.stderr[-2000:]
+    assert "unreadable message buried" in done.stderr
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

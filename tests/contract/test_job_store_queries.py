@@ -10,7 +10,7 @@ import pytest
 from shared.documents import Job, Render, State, Status
 from shared.errors import Conflict
 from shared.job_store import JobStore, Replace, Stored
-from shared.jobs import event_published
+from shared.jobs import event_published, publish, retire
 from shared.requests import Priority
 from shared.testing import a_job, a_render
 from tests.contract.job_store_world import NOW, STORES, each_store, ids, put, stored_job
@@ -124,6 +124,28 @@ def test_to_do_is_what_waits_or_is_being_made_by_priority(store: JobStore) -> No
 
     assert store.renders_to_do(Priority.INTERACTIVE) == 2
     assert store.renders_to_do(Priority.BULK) == 1
+
+
+def test_counting_ends_at_what_was_asked_for(store: JobStore) -> None:
+    put(store, *[render_of(seed, State.IDLE, age_s=1, priority=Priority.BULK) for seed in range(4)])
+
+    assert [store.renders_to_do(Priority.BULK, at_most=most) for most in (1, 3, 4, 9, None)] == [1, 3, 4, 4, 4]
+
+
+def test_a_render_that_nobody_waits_for_any_more_is_not_to_do(store: JobStore) -> None:
+    """Its message is gone: counted, it would have workers started for a month that find an empty queue."""
+    mine = render_of(1, State.IDLE, age_s=10)
+    retired = retire(render_of(2, State.IDLE, age_s=20), now=NOW)
+    put(store, mine, retired)
+    assert store.renders_to_do(Priority.INTERACTIVE) == 1
+    assert store.renders_ahead(mine) == 0
+
+    found = store.render(retired.render_key)
+    assert found
+    store.commit(Replace(stored=found, value=publish(found.value, now=NOW)))
+
+    assert store.renders_to_do(Priority.INTERACTIVE) == 2, "somebody wishes for it again"
+    assert store.renders_ahead(mine) == 1
 
 
 # What reconcile asks

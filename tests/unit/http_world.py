@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Request
-from http_api import Api
+from http_api import ROUTES, Api
+from queue_depth import Queue
 from submit_settings import SubmitSettings
 from werkzeug.datastructures import Headers
+from werkzeug.routing import Map
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from shared.artifact_store import SignedUrl
@@ -17,7 +19,7 @@ from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
 from shared.job_store import Replace, Stored
-from shared.jobs import claim_render, fail_render
+from shared.jobs import claim_render, fail_render, retire
 from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_commit, put_video
@@ -96,14 +98,15 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             desk=self.desk,
+            queue=Queue(self.store, monotonic=self.clock.monotonic),
             now=self.clock.now,
         )
 
     def call(self, method: str, path: str, **build: Any) -> Answer:
         return self.send(EnvironBuilder(path=path, method=method, **build).get_environ())
 
-    def send(self, environ: dict[str, Any]) -> Answer:
-        parts, status, headers = run_wsgi_app(self.api.answer(Request(environ)), environ)
+    def send(self, environ: dict[str, Any], *, routes: Map = ROUTES) -> Answer:
+        parts, status, headers = run_wsgi_app(self.api.answer(Request(environ), routes=routes), environ)
         return Answer(status=int(status.split()[0]), headers=headers, data=b"".join(parts))
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -116,6 +119,9 @@ class World:
 
     def claim(self, render_key: str) -> None:
         self._change(render_key, lambda render: claim_render(render, holder="a", lease_s=60, now=self.clock.now()))
+
+    def retire(self, render_key: str) -> None:
+        self._change(render_key, lambda render: retire(render, now=self.clock.now()))
 
     def fail(self, render_key: str) -> None:
         error = JobError(code=ErrorCode.RENDER_FAILED, message="out of memory")

@@ -1,0 +1,65 @@
+# One page: is it well, how much waits, what does it do.
+
+locals {
+  charts = [
+    { title = "Oldest wish that waits, seconds", unit = "s", queries = {
+      "interactive and bulk" = "max by (subscription_id) (${local.backlog_age}{${local.renders}})"
+    } },
+    { title = "Render requests that wait or are being made", unit = "1", queries = {
+      "by queue" = "sum by (subscription_id) (${local.backlog}{${local.renders}})"
+    } },
+    { title = "Workers", unit = "1", queries = { "running" = "count(${local.workers}) or vector(0)" } },
+    { title = "GPUs at work", unit = "%", queries = {
+      "duty cycle" = "avg(kubernetes_io:container_accelerator_duty_cycle{namespace_name=\"lifeasnotme\"})"
+    } },
+    { title = "Jobs that became final, a minute", unit = "1", queries = {
+      "by functions" = "sum by (status) (rate(${local.jobs_finished}{monitored_resource=\"cloud_run_revision\"}[5m])) * 60"
+      "by workers"   = "sum by (status) (rate(${local.jobs_finished}{monitored_resource=\"k8s_container\"}[5m])) * 60"
+    } },
+    { title = "Dead letters, an hour", unit = "1", queries = {
+      "given up" = "sum by (subscription_id) (increase(${local.dead_letters}{monitored_resource=\"pubsub_subscription\"}[1h]))"
+    } },
+    { title = "Calls of functions, a minute", unit = "1", queries = {
+      "by answer" = "sum by (service_name, response_code_class) (rate(${local.requests}{monitored_resource=\"cloud_run_revision\",service_name=~\"${var.name}-.*\"}[5m])) * 60"
+    } },
+    { title = "Answers of the API, 95th percentile", unit = "ms", queries = {
+      "p95" = "histogram_quantile(0.95, sum by (le) (rate(run_googleapis_com:request_latencies_bucket{monitored_resource=\"cloud_run_revision\",service_name=\"${var.name}-submit\"}[5m])))"
+    } },
+  ]
+}
+
+resource "google_monitoring_dashboard" "overview" {
+  dashboard_json = jsonencode({
+    displayName = var.name
+    mosaicLayout = {
+      columns = 12
+      tiles = [
+        for number, chart in local.charts : {
+          xPos   = number % 2 * 6
+          yPos   = floor(number / 2) * 4
+          width  = 6
+          height = 4
+          widget = {
+            title = chart.title
+            xyChart = {
+              dataSets = [
+                for legend in sort(keys(chart.queries)) : {
+                  plotType       = "LINE"
+                  targetAxis     = "Y1"
+                  legendTemplate = legend
+                  timeSeriesQuery = {
+                    prometheusQuery = chart.queries[legend]
+                    unitOverride    = chart.unit
+                  }
+                }
+              ]
+              yAxis = { scale = "LINEAR" }
+            }
+          }
+        }
+      ]
+    }
+  })
+
+  depends_on = [google_project_service.services]
+}

@@ -1,0 +1,33 @@
+# What the autoscaler shows at the queue. It never lies in the state: made here, handed over, forgotten.
+
+ephemeral "random_password" "queue_token" {
+  length  = 48
+  special = false
+}
+
+resource "google_secret_manager_secret" "queue_token" {
+  secret_id = "${var.name}-queue-token"
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+
+  depends_on = [google_project_service.services]
+}
+
+resource "google_secret_manager_secret_version" "queue_token" {
+  secret = google_secret_manager_secret.queue_token.id
+  # Another number makes another token: functions and autoscaler read it anew at the next `make deploy`.
+  secret_data_wo         = ephemeral.random_password.queue_token.result
+  secret_data_wo_version = 1
+}
+
+resource "google_secret_manager_secret_iam_member" "queue_token" {
+  secret_id = google_secret_manager_secret.queue_token.id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = local.members["submit"]
+}

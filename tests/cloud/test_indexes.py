@@ -1,0 +1,141 @@
+"""The composite indexes are those that the queries of the stores need, found by asking every query and sending none."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+from google.cloud.firestore_v1.aggregation import AggregationQuery
+from google.cloud.firestore_v1.base_query import FieldFilter
+from google.cloud.firestore_v1.query import Query
+
+from shared.batch_store.firestore import FirestoreBatchStore
+from shared.job_store.firestore import FirestoreJobStore
+from shared.requests import Priority
+from shared.testing import a_render
+from tests.cloud.terraform_code import Code
+
+CODE = Code()
+A_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
+#: Something for each parameter of the stores' methods.
+ARGUMENTS: Final[dict[str, Any]] = {
+    "at_most": 5,
+    "batch_id": "batch-0001",
+    "besides": "job-0001",
+    "job_id": "job-0001",
+    "limit": 5,
+    "now": A_TIME,
+    "priority": Priority.BULK,
+    "render": a_render(now=A_TIME),
+    "render_key": "0" * 40,
+    "render_keys": ["0" * 40],
+    "since": A_TIME,
+}
+#: They write, or read one document: no query.
+WITHOUT_QUERY: Final = {"batch", "commit", "create", "job", "render", "renders", "replace"}
+EQUALITIES: Final = {"EQUAL", "IN", "ARRAY_CONTAINS", "ARRAY_CONTAINS_ANY"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """Fields compared for equality come first, in any order; then what is compared otherwise or sorted by."""
+
+    collection: str
+    equal: frozenset[str]
+    then: tuple[tuple[str, str], ...]
+
+
+def index_of(query: Query) -> Index | None:
+    """The composite index that a query needs: https://cloud.google.com/firestore/docs/query-data/index-overview.
+
+    None when indexes of single fields do: equality alone, or a range or an order on one field alone.
+    """
+    asked = query._to_protobuf()
+    parts = asked.where.composite_filter.filters or ([asked.where] if asked.where else [])
+    filters = [(each.field_filter.field.field_path, each.field_filter.op.name) for each in parts]
+    equal = frozenset(path for path, op in filters if op in EQUALITIES)
+    ranges = {path: "ASCENDING" for path, op in filters if op not in EQUALITIES}
+    orders = {each.field.field_path: each.direction.name for each in asked.order_by}
+    then = tuple((ranges | orders).items())
+    if set(then) <= {("__name__", "ASCENDING")} or (not equal and len(then) == 1):
+        return None
+    return Index(collection=asked.from_[0].collection_id, equal=equal, then=then)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
+    """Every query that would have been sent."""
+    seen: list[Query] = []
+
+    def stream(query: Query, **_: Any) -> list[Any]:
+        seen.append(query)
+        return []
+
+    def count(query: AggregationQuery, **_: Any) -> list[Any]:
+        seen.append(query._nested_query)
+        return [[type("Count", (), {"value": 0})]]
+
+    monkeypatch.setattr(Query, "stream", stream)
+    monkeypatch.setattr(AggregationQuery, "get", count)
+    return seen
+
+
+def ask_everything(store: object) -> set[str]:
+    """Call every method of a store that asks a query; their names."""
+    methods = dict(inspect.getmembers(store, inspect.ismethod))
+    names = {name for name in methods if not name.startswith("_")} - WITHOUT_QUERY
+    for name in names:
+        parameters = inspect.signature(methods[name]).parameters.values()
+        positional = [ARGUMENTS[each.name] for each in parameters if each.kind is not each.KEYWORD_ONLY]
+        methods[name](
+            *positional, **{each.name: ARGUMENTS[each.name] for each in parameters if each.kind is each.KEYWORD_ONLY}
+        )
+    return names
+
+
+def a_client() -> firestore.Client:
+    return firestore.Client(project="life-as-not-me", credentials=AnonymousCredentials())
+
+
+def needed(asked: list[Query]) -> set[Index]:
+    for store in (FirestoreJobStore(a_client()), FirestoreBatchStore(a_client())):
+        before = len(asked)
+        names = ask_everything(store)
+        assert 0 < len(names) <= len(asked) - before, "a method that asks nothing is not looked at"
+    return {index for query in asked if (index := index_of(query))}
+
+
+def serves(collection: str, fields: list[str], index: Index) -> bool:
+    """Whether an index that Terraform makes is the one."""
+    number = len(index.equal)
+    then = tuple((field, "ASCENDING") for field in fields[number:])
+    return (collection, frozenset(fields[:number]), then) == (index.collection, index.equal, index.then)
+
+
+def test_every_query_has_its_index_and_no_index_is_there_for_nothing(asked: list[Query]) -> None:
+    needs = needed(asked)
+    declared = [(each["collection"], each["fields"]) for each in CODE.locals["firestore_indexes"].values()]
+
+    assert [index for index in needs if not any(serves(*each, index) for each in declared)] == []
+    assert [each for each in declared if not any(serves(*each, index) for index in needs)] == []
+    assert len(declared) == len(needs) > 0
+
+
+def test_a_query_that_is_new_is_seen_to_need_an_index(asked: list[Query]) -> None:
+    own = a_client().collection("jobs").where(filter=FieldFilter("owner", "==", "ada"))
+    newest_first = index_of(own.order_by("created_at", direction="DESCENDING"))
+
+    assert newest_first == Index(collection="jobs", equal=frozenset({"owner"}), then=(("created_at", "DESCENDING"),))
+    assert newest_first not in needed(asked)
+    assert index_of(own) is None
+
+
+def test_an_order_is_ascending_as_the_code_asks() -> None:
+    fields = CODE.resource("google_firestore_index.indexes").inner("fields")
+
+    assert fields == [{"field_path": "${fields.value}", "order": "ASCENDING"}]
