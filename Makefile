@@ -12,7 +12,7 @@ export GOMP_SPINCOUNT := 0
 export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,14 +48,15 @@ docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
 	@$(BIN)/python -W ignore -m local.plate
 
-bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
-	@$(BIN)/python -m local.bundles
-
+.PHONY: picture image-trial
 picture: $(LIGHT) ## Draw anew the architecture from its text: docs/pictures/architecture.dot (needs graphviz)
 	@$(BIN)/python -m local.picture
 
 image-trial: $(HEAVY) ## Build the worker's image for a CPU without an engine, and have it make a video (root; buildah, mmdebstrap)
 	@$(BIN)/python -W ignore -m local.image_trial
+
+bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
+	@$(BIN)/python -m local.bundles
 
 bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
 	@$(BIN)/python -m bench.pipeline $(ARGS)
