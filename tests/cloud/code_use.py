@@ -60,17 +60,24 @@ def reached(room: Path) -> tuple[ast.AST, ...]:
         if (module, name) in seen or source is None or module == "shared.messages":  # its constants name one another
             continue
         seen.add((module, name))
-        body = _at_run_time(_tree(source))
-        imports = {name: (of, name) for each in body for of, name in _imported(each)}
+        imports, definitions = _names(source)
         if name in imports:  # handed on
             todo.append(imports[name])
-        for each in body:
-            if name in _defined(each):
-                nodes.append(each)
-                used = {node.id for node in ast.walk(each) if isinstance(node, ast.Name)}
-                todo += [imports.get(one, (module, one)) for one in used]
-                todo += [found for inner in ast.walk(each) for found in _imported(inner)]
+        if name in definitions:
+            node = definitions[name]
+            nodes.append(node)
+            used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            todo += [imports.get(one, (module, one)) for one in used]
+            todo += _imported(node)
     return tuple(nodes)
+
+
+@cache
+def _names(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, ast.stmt]]:
+    """Of a module: what it imports, as module and name, and what it defines."""
+    body = _at_run_time(_tree(path))
+    imports = {name: (module, name) for each in body for module, name in _imported(each)}
+    return imports, {name: each for each in body for name in _defined(each)}
 
 
 def _imported(node: ast.AST) -> list[tuple[str, str]]:

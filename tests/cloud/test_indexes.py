@@ -22,7 +22,7 @@ from tests.cloud.terraform_code import Code
 
 CODE = Code()
 A_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
-#: Something for each parameter of the stores' methods.
+#: Something for each parameter of the methods of the stores; a new one is added here.
 ARGUMENTS: Final[dict[str, Any]] = {
     "at_most": 5,
     "batch_id": "batch-0001",
