@@ -72,9 +72,6 @@ picture: $(LIGHT) ## Draw anew the architecture from its text: docs/pictures/arc
 image-trial: $(HEAVY) ## Build the worker's image for a CPU without an engine, and have it make a video (root; buildah, mmdebstrap)
 	@$(BIN)/python -W ignore -m local.image_trial
 
-bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
-	@$(BIN)/python -m local.bundles
-
 bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
 	@$(BIN)/python -m bench.pipeline $(ARGS)
 
