@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import WanPipeline
 
-from gpu_job.diffusers_renderer import CHUNK_FRAMES
+from gpu_job.decoders import decoder_of
 from gpu_job.pocket.pipeline import PocketPipeline
 from gpu_job.wan_decoder import wan_groups
 from shared.models import models
@@ -46,10 +46,10 @@ def pocket(folder: Path) -> Subject:
     model = models()["pocket"]
 
     def decode(pipe: PocketPipeline, latents: torch.Tensor) -> Iterator[NDArray[np.float32]]:
-        with torch.no_grad():
-            video = pipe.vae.decode(latents.to(pipe.vae.dtype)).float()
-        frames = (video[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).cpu().numpy()
-        yield from (frames[at : at + CHUNK_FRAMES] for at in range(0, len(frames), CHUNK_FRAMES))
+        decoder = decoder_of(pipe, model.lengths[0].frames)
+        assert decoder
+        for group in decoder(latents[0]):
+            yield group.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     return Subject(
         name="pocket",

@@ -1,8 +1,9 @@
 """Decoding of latents some frames at a time. Enters: a pipeline, and its latents. Leaves: frames, from the first on.
 
 Only where an autoencoder allows it without changing a pixel: those that are causal in time remember what came before
-(Wan, CogVideoX), those of pictures know no time at all (ModelScope, Zeroscope). What looks ahead in time, as LTX's
-decoder does and the pocket model's may, is decoded at once, and so is what is decoded in tiles to save memory.
+(Wan, CogVideoX), those of pictures know no time at all (ModelScope, Zeroscope), and the pocket model's groups know
+nothing of each other. What looks ahead in time, as LTX's decoder does, is decoded at once, and so is what is decoded in
+tiles to save memory.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from diffusers import (
     TextToVideoSDPipeline,
 )
 
+from gpu_job.pocket.pipeline import PocketPipeline, as_frames
 from gpu_job.wan_decoder import decodes_by_group, wan_groups
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def decoder_of(pipe: DiffusionPipeline, frames: int) -> Decoder | None:
         return lambda latents: _cogvideox_groups(pipe, latents, frames)
     if isinstance(pipe, TextToVideoSDPipeline) and isinstance(vae, AutoencoderKL):
         return lambda latents: _pictures(pipe, latents)
+    if isinstance(pipe, PocketPipeline):
+        return lambda latents: _pocket_groups(pipe, latents)
     return None
 
 
@@ -86,3 +90,17 @@ def _pictures(pipe: TextToVideoSDPipeline, latents: torch.Tensor) -> Iterator[to
 
     scaled = (1 / vae.config.scaling_factor * latents).transpose(0, 1)  # (T, C, h, w)
     return (decoded(part) for part in scaled.split(PICTURES))
+
+
+def _pocket_groups(pipe: PocketPipeline, latents: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Latents ``(C, T, h, w)``, as `PocketPipeline` ends; none before the second group, the largest there is."""
+    groups = pipe.vae.decode_by_group(latents[None].to(pipe.vae.dtype))
+
+    @torch.no_grad()  # not around the whole: a generator would leak it to whoever reads the frames
+    def decoded() -> torch.Tensor | None:
+        group = next(groups, None)
+        return None if group is None else as_frames(group)[0]
+
+    frames = iter(decoded, None)
+    yield from list(islice(frames, 2))
+    yield from frames

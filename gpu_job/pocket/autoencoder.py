@@ -17,7 +17,7 @@ from diffusers.utils.accelerate_utils import apply_forward_hook
 from gpu_job.pocket.deblocking import deblocked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: Frames of every group but the first, which is one frame.
 GROUP_FRAMES = 4
@@ -86,23 +86,26 @@ class PocketAutoencoder(ModelMixin, ConfigMixin):
 
     def project_back(self, latents: torch.Tensor) -> torch.Tensor:
         """The video ``(N, 3, T, H, W)`` that the components alone make of latents: blocks show."""
-        size = self.config.patch_size
-        by_patch = latents.permute(0, 2, 3, 4, 1)
-        parts = []
-        for name, each, frames in (("first", by_patch[:, :1], 1), ("group", by_patch[:, 1:], GROUP_FRAMES)):
-            scaled = each * getattr(self, f"{name}_scale")
-            patches = scaled @ getattr(self, f"{name}_components").T + getattr(self, f"{name}_mean")
-            n, groups, rows, columns, _ = patches.shape
-            patches = patches.view(n, groups, rows, columns, 3, frames, size, size)
-            parts.append(
-                patches.permute(0, 4, 1, 5, 2, 6, 3, 7).reshape(n, 3, groups * frames, rows * size, columns * size)
-            )
-        return torch.cat(parts, dim=2)
+        return torch.cat(list(self._projected_back(latents)), dim=2)
 
     @apply_forward_hook
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The video ``(N, 3, T, H, W)``, near [-1, 1], of latents ``(N, C, 1 + (T - 1) / 4, h, w)``."""
-        return deblocked(self.project_back(latents), self.config.patch_size)
+        return torch.cat(list(self.decode_by_group(latents)), dim=2)
+
+    def decode_by_group(self, latents: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The same, of the first frame, then of four at a time: no group needs another."""
+        return (deblocked(group, self.config.patch_size) for group in self._projected_back(latents))
+
+    def _projected_back(self, latents: torch.Tensor) -> Iterator[torch.Tensor]:
+        size = self.config.patch_size
+        for number, each in enumerate(latents.permute(2, 0, 3, 4, 1)):  # (N, h, w, C)
+            name, frames = ("group", GROUP_FRAMES) if number else ("first", 1)
+            scaled = each * getattr(self, f"{name}_scale")
+            patches = scaled @ getattr(self, f"{name}_components").T + getattr(self, f"{name}_mean")
+            n, rows, columns, _ = patches.shape
+            patches = patches.view(n, rows, columns, 3, frames, size, size)
+            yield patches.permute(0, 3, 4, 1, 5, 2, 6).reshape(n, 3, frames, rows * size, columns * size)
 
     def forward(self, video: torch.Tensor) -> torch.Tensor:
         """There and back."""

@@ -172,13 +172,14 @@ class PocketPipeline(DiffusionPipeline):
                 bar.update()
 
         # 4. Decode
-        if output_type == "latent":
-            frames = latents
-        else:
-            video = self.vae.decode(latents.to(self.vae.dtype)).float()  # (N, 3, T, H, W)
-            frames = (video / 2 + 0.5).clamp(0, 1).permute(0, 2, 1, 3, 4)
+        frames = latents if output_type == "latent" else as_frames(self.vae.decode(latents.to(self.vae.dtype)))
         self.maybe_free_model_hooks()
         return PocketPipelineOutput(frames=frames)
+
+
+def as_frames(video: torch.Tensor) -> torch.Tensor:
+    """A video ``(N, 3, T, H, W)`` in [-1, 1] as frames ``(N, T, 3, H, W)`` in [0, 1]."""
+    return (video.float() / 2 + 0.5).clamp(0, 1).transpose(1, 2)
 
 
 def shortened(tokens: list[int], length: int) -> list[int]:

@@ -102,14 +102,14 @@ def test_a_worker_stops_and_makes_a_video_with_every_model_of_the_catalogue(
 
 
 @pytest.mark.parametrize("model", models())
-def test_every_model_but_the_one_that_looks_ahead_in_time_is_decoded_some_frames_at_a_time(
+def test_every_model_is_decoded_some_frames_at_a_time(
     model: str, renderer: DiffusersRenderer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     chunks = [len(chunk) for chunk in renderer.render(spec_of(model, frames=17), watch=Listener())]
     assert sum(chunks) == 17
     assert max(chunks) <= 4
-    assert ("this clip is decoded at once" in caplog.messages) == (model == "pocket")
+    assert "this clip is decoded at once" not in caplog.messages
 
 
 @pytest.mark.parametrize("model", [FASTWAN, OF_TWO])

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from gpu_job.decoders import decoder_of  # noqa: E402
 from gpu_job.diffusers_renderer import DiffusersRenderer  # noqa: E402
 from gpu_job.pocket.autoencoder import PocketAutoencoder  # noqa: E402
 from gpu_job.pocket.pipeline import PocketPipeline, shortened  # noqa: E402
@@ -122,6 +123,17 @@ def test_the_components_alone_bring_back_what_lies_in_their_span() -> None:
     assert latents.shape == (6, 8, 3, 2, 3)
     assert torch.allclose(autoencoder.project_back(latents), flat, atol=1e-3)
     assert torch.allclose(autoencoder.decode(latents), flat, atol=1e-3)
+
+
+def test_frames_decoded_group_by_group_are_those_of_the_pipeline(pipe: PocketPipeline) -> None:
+    latents = pipe(
+        "a red ball", num_inference_steps=2, generator=torch.Generator().manual_seed(1), output_type="latent"
+    )
+    decoder = decoder_of(pipe, pipe.config.num_frames)
+    assert decoder
+    groups = list(decoder(latents.frames[0]))
+    assert [len(group) for group in groups] == [1, 4]
+    assert torch.equal(torch.cat(groups), frames_of(pipe, "a red ball", guidance=1.0)[0])
 
 
 def test_the_folder_brings_back_the_pipeline_in_half_precision(pipe: PocketPipeline, tmp_path: Path) -> None:
