@@ -96,12 +96,9 @@ class Training:
             ValueError: the folder was begun with a recipe that paints other clips.
         """
         self._remember_recipe()
-        pixels = paint_pixels(
-            self._work / "pixels", recipe=self._recipe, device=self._device, is_over=self._over("paint")
-        )
-        if pixels is None:
+        autoencoder = self._autoencoder()
+        if autoencoder is None:
             return None
-        autoencoder = self._fitted(pixels)
         paint_shards(
             self._work / "shards",
             autoencoder=autoencoder,
@@ -175,10 +172,15 @@ class Training:
                 make_tokenizer((caption(scene, rng) for scene in scenes), tuple(ATTRIBUTES)).save_pretrained(draft)
         return PreTrainedTokenizerFast.from_pretrained(folder)
 
-    def _fitted(self, pixels: torch.Tensor) -> PocketAutoencoder:
-        """With the components found."""
+    def _autoencoder(self) -> PocketAutoencoder | None:
+        """With the components found; None where time was up before that."""
         folder = self._work / "autoencoder"
         if not folder.exists():
+            pixels = paint_pixels(
+                self._work / "pixels", recipe=self._recipe, device=self._device, is_over=self._over("paint")
+            )
+            if pixels is None:
+                return None
             with replaced(folder) as draft:
                 fitted(pixels, recipe=self._recipe).save_pretrained(draft)
         autoencoder: PocketAutoencoder = PocketAutoencoder.from_pretrained(

@@ -67,7 +67,6 @@ def test_who_comes_when_all_is_done_has_nothing_to_do(work: Path) -> None:
 
 
 def test_another_training_may_begin_with_the_weights_of_this_one(work: Path, tmp_path: Path) -> None:
-    shutil.copytree(work / "pixels", tmp_path / "pixels")
     shutil.copytree(work / "shards", tmp_path / "shards")
     again = Training(
         RECIPE, tmp_path, device=torch.device("cpu"), is_over=lambda: True, parts=(), begin_with=work / "model"
