@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from commands import DeploymentError, find, need, output, run, succeeds
-from first_phase import CLOUD, ROOT, read_cluster
+from first_phase import CLOUD, ROOT, protected, read_cluster, read_resources
 from weights import missing_weights
 
 if TYPE_CHECKING:
@@ -103,10 +103,23 @@ def deploy(options: Options) -> None:
 
 
 def destroy(options: Options) -> None:
-    """Unmake everything; the workers first, so that no machine is left behind."""
+    """Unmake everything; the workers first, so that no machine is left behind.
+
+    Raises:
+        DeploymentError: jobs and videos are still protected, nobody agreed, or a program failed.
+    """
     need("terraform", "gcloud", "kubectl")
     _initialise(CLOUD, options)
-    cluster = read_cluster()
+    resources = read_resources()
+    # Before anything is gone: half of a service is worse than all of it and than none.
+    if kept := protected(resources):
+        raise DeploymentError(
+            f"Nothing was deleted: {', '.join(kept)} are protected. Let go of them, then destroy again: "
+            "terraform -chdir=terraform apply -var=keep_data=false"
+        )
+    # What was begun to be destroyed may have lost its cluster, and still says where it was.
+    has_cluster = any(each["type"] == "google_container_cluster" for each in resources)
+    cluster = read_cluster() if has_cluster else None
     if not options.is_agreed:
         project = cluster["project"] if cluster else "destroy"
         _say(f"This deletes the service with all of its videos. Type {project} to go on:")

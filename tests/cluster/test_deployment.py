@@ -34,6 +34,21 @@ CLUSTER = {
     "max_workers": 4,
 }
 
+
+def state(*, keep_data: bool, has_cluster: bool = True) -> dict[str, Any]:
+    """What `terraform show -json` says, in short."""
+    protection = "DELETE_PROTECTION_ENABLED" if keep_data else "DELETE_PROTECTION_DISABLED"
+    made: list[tuple[str, dict[str, Any]]] = [
+        ("google_firestore_database.default", {"delete_protection_state": protection}),
+        ("google_storage_bucket.artifacts", {"force_destroy": not keep_data}),
+        ("google_storage_bucket.sources", {"force_destroy": True}),
+        ("google_pubsub_schema.job_requested", {}),
+        *([("google_container_cluster.cluster", {"deletion_protection": False})] if has_cluster else []),
+    ]
+    resources = [{"address": place, "type": place.partition(".")[0], "values": values} for place, values in made]
+    return {"stdout": json.dumps({"format_version": "1.0", "values": {"root_module": {"resources": resources}}})}
+
+
 PROGRAM = f"""#!{sys.executable} -SI
 import json, os, pathlib, sys
 here = pathlib.Path(sys.argv[0]).parent
@@ -66,6 +81,7 @@ class Programs:
             "terraform -chdir=" + str(ROOT / "terraform") + " output": {
                 "stdout": json.dumps({"cluster": {"value": CLUSTER}})
             },
+            " show -json": state(keep_data=False),
             "gcloud auth print-access-token": {"stdout": TOKEN + "\n"},
             "git": {"stdout": "0123456789ab\n"},
             "inspect": {"stdout": json.dumps(["elsewhere/worker@sha256:00", DIGEST])},
@@ -312,8 +328,34 @@ def test_destroying_ends_the_workers_then_keda_then_the_cloud(programs: Programs
     )
 
 
+@pytest.mark.parametrize("agreed", [[], ["--yes"]])
+def test_while_jobs_and_videos_are_protected_nothing_is_destroyed_and_a_line_says_what_to_do(
+    programs: Programs, agreed: list[str]
+) -> None:
+    programs.answers[" show -json"] = state(keep_data=True)
+
+    done = programs.call("deployment", "destroy", "--state-bucket", "art-state", *agreed, stdin="art-project\n")
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "google_firestore_database.default, google_storage_bucket.artifacts are protected" in line
+    assert line.endswith("terraform -chdir=terraform apply -var=keep_data=false")
+    assert not any("delete" in line or "destroy" in line for line in programs.lines)
+
+
+def test_what_was_half_destroyed_can_be_destroyed_to_its_end(programs: Programs) -> None:
+    programs.answers[" show -json"] = state(keep_data=False, has_cluster=False)
+
+    done = programs.call("deployment", "destroy", "--state-bucket", "art-state", stdin="destroy\n")
+
+    assert done.returncode == 0, done.stderr
+    assert not any("kubectl" in line or "in_cluster" in line for line in programs.lines)
+    assert programs.place_of("./terraform destroy")
+
+
 def test_what_was_never_finished_can_be_destroyed(programs: Programs) -> None:
     programs.answers[f"terraform -chdir={ROOT / 'terraform'} output"] = {"stdout": "{}"}
+    programs.answers[" show -json"] = {"stdout": '{"format_version": "1.0"}'}
 
     done = programs.call("deployment", "destroy", "--state-bucket", "art-state", stdin="destroy\n")
 
