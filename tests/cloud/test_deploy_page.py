@@ -7,12 +7,10 @@ import re
 import pytest
 
 from local.bundles import ROOT
-from tests.cloud.test_workflows import needs_terraform
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 
 
-@needs_terraform
 def test_it_names_only_targets_of_make_that_exist() -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
     named = set(re.findall(r"(?m)(?:`|^ *)make ([a-z-]+)", PAGE))
@@ -21,7 +19,6 @@ def test_it_names_only_targets_of_make_that_exist() -> None:
     assert named <= targets
 
 
-@needs_terraform
 def test_the_variables_that_it_has_one_write_down_are_those_that_must_be_said() -> None:
     [example] = re.findall(r"(?s)`terraform/terraform\.tfvars`.*?```\n(.*?)```", PAGE)
     text = (ROOT / "terraform" / "variables.tf").read_text("utf-8")

@@ -12,7 +12,6 @@ from local.bundles import ROOT
 
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
 TERRAFORM = ROOT / "terraform"
-needs_terraform = pytest.mark.skipif(not (TERRAFORM / "variables.tf").exists(), reason="there is no terraform/ here")
 
 
 def workflow(name: str) -> dict[Any, Any]:
@@ -106,7 +105,6 @@ def test_the_page_is_deployed_where_there_is_one() -> None:
     assert {step["if"] for step in page} == {"hashFiles('frontend/package.json') != ''"}
 
 
-@needs_terraform
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_target_of_make_that_is_called_exists(name: str) -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
@@ -116,7 +114,6 @@ def test_every_target_of_make_that_is_called_exists(name: str) -> None:
     assert called <= targets
 
 
-@needs_terraform
 @pytest.mark.parametrize("name", ["plan", "deploy"])
 def test_terraform_is_told_all_that_it_must_be_and_nothing_that_it_does_not_know(name: str) -> None:
     text = "\n".join(path.read_text("utf-8") for path in TERRAFORM.glob("*.tf"))
@@ -127,7 +124,6 @@ def test_terraform_is_told_all_that_it_must_be_and_nothing_that_it_does_not_know
     assert required <= set(told(name)) <= set(blocks)
 
 
-@needs_terraform
 def test_outputs_that_the_page_is_deployed_with_exist() -> None:
     asked = set(re.findall(r"output -raw (\w+)", WORKFLOWS["deploy"].read_text("utf-8")))
     text = "\n".join(path.read_text("utf-8") for path in TERRAFORM.glob("*.tf"))
