@@ -59,7 +59,7 @@ class Options:
 
 def plan(options: Options) -> None:
     """Show what `deploy` would do. The second phase is planned where the cluster is there already."""
-    need("terraform", "gcloud", "kubectl")
+    need(*_tools())
     _initialise(CLOUD, options)
     run("terraform", f"-chdir={CLOUD}", "plan", "-input=false")
     cluster = read_cluster()
@@ -83,7 +83,7 @@ def plan(options: Options) -> None:
 
 def deploy(options: Options) -> None:
     """Make everything, or bring it up to date."""
-    need("terraform", "gcloud", "kubectl", *([] if options.image else ["docker"]))
+    need(*_tools(), *([] if options.image else ["docker"]))
     _initialise(CLOUD, options)
     run("terraform", f"-chdir={CLOUD}", "apply", "-input=false", *(["-auto-approve"] if options.is_agreed else []))
     cluster = read_cluster()
@@ -108,7 +108,7 @@ def destroy(options: Options) -> None:
     Raises:
         DeploymentError: jobs and videos are still protected, nobody agreed, or a program failed.
     """
-    need("terraform", "gcloud", "kubectl")
+    need(*_tools())
     _initialise(CLOUD, options)
     resources = read_resources()
     # Before anything is gone: half of a service is worse than all of it and than none.
@@ -160,13 +160,19 @@ def write_placed(cluster: Mapping[str, Any], *, image: str, folder: Path = PLACE
 _IMAGE_OF_WORKER = "-o=jsonpath={.spec.jobTargetRef.template.spec.containers[0].image}"
 
 
+def _tools() -> tuple[str, ...]:
+    """What every step needs. Azure's provider asks `az` who is there, unless an application logs in by itself."""
+    return "terraform", "gcloud", "kubectl", *([] if os.environ.get("ARM_CLIENT_ID") else ["az"])
+
+
 def _from(folder: Path, place: Path) -> str:
     return os.path.relpath(place, folder.resolve())
 
 
 def _initialise(folder: Path, options: Options) -> None:
     backend = [f"-backend-config=bucket={options.state_bucket}"] if options.state_bucket else []
-    if not backend and not (folder / ".terraform").is_dir():
+    # Where the backend is remembered. The folder alone is there after `init -backend=false`, too.
+    if not backend and not (folder / ".terraform" / "terraform.tfstate").is_file():
         raise DeploymentError(
             "Where is Terraform's state to lie? Make a bucket once: gcloud storage buckets create gs://NAME "
             "--uniform-bucket-level-access --public-access-prevention; then say make … STATE_BUCKET=NAME."

@@ -88,6 +88,7 @@ class Programs:
             "get crd": {"stdout": "customresourcedefinition.apiextensions.k8s.io/scaledjobs.keda.sh\n"},
             "get scaledjob/worker": {"stdout": DIGEST},
         }
+        self.env: dict[str, str] = {}
         for name in names:
             path = folder / name
             path.write_text(PROGRAM, encoding="utf-8")
@@ -97,7 +98,7 @@ class Programs:
         (self.folder / "answers.json").write_text(json.dumps(self.answers), encoding="utf-8")
         return subprocess.run(
             [sys.executable, ROOT / "terraform" / f"{program}.py", *argv],
-            env={"PATH": str(self.folder), "PYTHONPATH": str(ROOT)},
+            env={"PATH": str(self.folder), "PYTHONPATH": str(ROOT), **self.env},
             input=stdin,
             text=True,
             capture_output=True,
@@ -127,7 +128,7 @@ class Programs:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
-    return Programs(tmp_path, "terraform", "gcloud", "kubectl", "docker", "git", "hf")
+    return Programs(tmp_path, "terraform", "gcloud", "kubectl", "az", "docker", "git", "hf")
 
 
 def placed() -> dict[str, str]:
@@ -189,7 +190,7 @@ def test_the_second_phase_gets_what_it_asks_for_and_no_more(programs: Programs) 
 
 
 def test_an_image_that_exists_is_taken_and_no_container_engine_is_needed(tmp_path: Path) -> None:
-    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl")
+    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl", "az")
 
     done = programs.call("deployment", "deploy", "--state-bucket", "art-state", "--yes", "--image", f"{IMAGE}@sha256:1")
 
@@ -198,7 +199,7 @@ def test_an_image_that_exists_is_taken_and_no_container_engine_is_needed(tmp_pat
 
 
 def test_podman_does_as_well_as_docker(tmp_path: Path) -> None:
-    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl", "podman", "git")
+    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl", "az", "podman", "git")
 
     assert programs.call("deployment", "deploy", "--state-bucket", "art-state", "--yes").returncode == 0
 
@@ -214,14 +215,22 @@ def test_all_tools_that_are_missing_are_told_in_one_line_before_anything_is_done
     [line] = done.stderr.splitlines()
     assert line.startswith("Missing: terraform (https://")
     assert "kubectl (" in line
+    assert "az (" in line
     assert "docker (" in line
     assert "gcloud (" not in line
     assert programs.calls == []
 
 
+def test_an_application_that_logs_in_to_azure_by_itself_needs_no_az(tmp_path: Path) -> None:
+    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl")
+    programs.env = {"ARM_CLIENT_ID": "00000000-0000-0000-0000-000000000000"}
+
+    assert programs.call("deployment", "plan", "--state-bucket", "art-state").returncode == 0
+
+
 @pytest.mark.parametrize("step", ["plan", "deploy", "destroy"])
 def test_without_a_place_for_the_state_nothing_begins(programs: Programs, step: str) -> None:
-    if (ROOT / "terraform/.terraform").is_dir():
+    if (ROOT / "terraform/.terraform/terraform.tfstate").is_file():
         pytest.skip("terraform was initialised in this checkout")
 
     done = programs.call("deployment", step)
