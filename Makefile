@@ -109,12 +109,16 @@ pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts
 pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what was measured
 	@$(BIN)/python -W ignore -m models.pocket.card $(ARGS)
 
+# Of what a machine's pip is set up with, the index alone: other places may have another torch, such as PyTorch's for CPUs.
 pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	@$(PIP) pip-tools==7.6.2
+	@$(BIN)/python -c 'import platform, sys; sys.exit((sys.platform, platform.machine(), *sys.version_info[:2]) != ("linux", "x86_64", 3, 11))' \
+	  || { echo "Pins are made where what they are for runs: Linux, x86-64, Python 3.11."; exit 1; }
+	export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL=; \
 	for folder in functions/submit functions/notify gpu_job .; do \
 	  (cd $$folder && for wish in requirements*.in; do \
 	    $(CURDIR)/$(BIN)/pip-compile -q --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-annotate \
-	      --no-header -o $${wish%.in}.txt $$wish; done); done
+	      --no-header -o $${wish%.in}.txt $$wish && sed -i '/^#/d;/^$$/d' $${wish%.in}.txt || exit; done) || exit; done
 
 clean: ## Remove everything that make has made
 	rm -rf $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
