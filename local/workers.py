@@ -22,6 +22,11 @@ CRASH_PAUSE_S = 2.0
 MAX_FAILED = 3
 
 
+def bulk_workers(limit: int) -> int:
+    """How many of so many workers bulk may start; the rest is for who waits. As in terraform/cluster_outputs.tf."""
+    return max(1, limit * 3 // 4)
+
+
 class Workers:
     """A thread that keeps the number of workers right, from its construction until `stop`."""
 

@@ -16,6 +16,7 @@ SOURCES: Final = {
     "gcloud": "https://cloud.google.com/sdk/docs/install",
     "kubectl": "gcloud components install kubectl",
     "docker": "https://docs.docker.com/engine/install, or podman",
+    "az": "https://learn.microsoft.com/cli/azure/install-azure-cli",
     "hf": "make setup",
 }
 #: What does as well.

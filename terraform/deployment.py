@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from commands import DeploymentError, find, need, output, run, succeeds
-from first_phase import CLOUD, ROOT, read_cluster
+from first_phase import CLOUD, ROOT, protected, read_cluster, read_resources
 from weights import missing_weights
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Options:
 
 def plan(options: Options) -> None:
     """Show what `deploy` would do. The second phase is planned where the cluster is there already."""
-    need("terraform", "gcloud", "kubectl")
+    need(*_tools())
     _initialise(CLOUD, options)
     run("terraform", f"-chdir={CLOUD}", "plan", "-input=false")
     cluster = read_cluster()
@@ -83,7 +83,7 @@ def plan(options: Options) -> None:
 
 def deploy(options: Options) -> None:
     """Make everything, or bring it up to date."""
-    need("terraform", "gcloud", "kubectl", *([] if options.image else ["docker"]))
+    need(*_tools(), *([] if options.image else ["docker"]))
     _initialise(CLOUD, options)
     run("terraform", f"-chdir={CLOUD}", "apply", "-input=false", *(["-auto-approve"] if options.is_agreed else []))
     cluster = read_cluster()
@@ -103,10 +103,23 @@ def deploy(options: Options) -> None:
 
 
 def destroy(options: Options) -> None:
-    """Unmake everything; the workers first, so that no machine is left behind."""
-    need("terraform", "gcloud", "kubectl")
+    """Unmake everything; the workers first, so that no machine is left behind.
+
+    Raises:
+        DeploymentError: jobs and videos are still protected, nobody agreed, or a program failed.
+    """
+    need(*_tools())
     _initialise(CLOUD, options)
-    cluster = read_cluster()
+    resources = read_resources()
+    # Before anything is gone: half of a service is worse than all of it and than none.
+    if kept := protected(resources):
+        raise DeploymentError(
+            f"Nothing was deleted: {', '.join(kept)} are protected. Let go of them, then destroy again: "
+            "terraform -chdir=terraform apply -var=keep_data=false"
+        )
+    # What was begun to be destroyed may have lost its cluster, and still says where it was.
+    has_cluster = any(each["type"] == "google_container_cluster" for each in resources)
+    cluster = read_cluster() if has_cluster else None
     if not options.is_agreed:
         project = cluster["project"] if cluster else "destroy"
         _say(f"This deletes the service with all of its videos. Type {project} to go on:")
@@ -147,13 +160,19 @@ def write_placed(cluster: Mapping[str, Any], *, image: str, folder: Path = PLACE
 _IMAGE_OF_WORKER = "-o=jsonpath={.spec.jobTargetRef.template.spec.containers[0].image}"
 
 
+def _tools() -> tuple[str, ...]:
+    """What every step needs. Azure's provider asks `az` who is there, unless an application logs in by itself."""
+    return "terraform", "gcloud", "kubectl", *([] if os.environ.get("ARM_CLIENT_ID") else ["az"])
+
+
 def _from(folder: Path, place: Path) -> str:
     return os.path.relpath(place, folder.resolve())
 
 
 def _initialise(folder: Path, options: Options) -> None:
     backend = [f"-backend-config=bucket={options.state_bucket}"] if options.state_bucket else []
-    if not backend and not (folder / ".terraform").is_dir():
+    # Where the backend is remembered. The folder alone is there after `init -backend=false`, too.
+    if not backend and not (folder / ".terraform" / "terraform.tfstate").is_file():
         raise DeploymentError(
             "Where is Terraform's state to lie? Make a bucket once: gcloud storage buckets create gs://NAME "
             "--uniform-bucket-level-access --public-access-prevention; then say make … STATE_BUCKET=NAME."

@@ -87,9 +87,15 @@ locals {
     }
   }
 
-  # Secrets of each entry point: setting and secret.
+  # Secrets of each entry point: setting and version of a secret. By number, since an instance keeps what it was started with: another
+  # version is another revision of the function.
   function_secrets = {
-    queue = { QUEUE_TOKEN = google_secret_manager_secret.queue_token.secret_id }
+    queue = {
+      QUEUE_TOKEN = {
+        secret  = google_secret_manager_secret.queue_token.secret_id
+        version = google_secret_manager_secret_version.queue_token.version
+      }
+    }
   }
 }
 
@@ -133,8 +139,8 @@ resource "google_cloudfunctions2_function" "functions" {
       content {
         key        = secret_environment_variables.key
         project_id = var.project
-        secret     = secret_environment_variables.value
-        version    = "latest"
+        secret     = secret_environment_variables.value.secret
+        version    = secret_environment_variables.value.version
       }
     }
   }
@@ -159,7 +165,6 @@ resource "google_cloudfunctions2_function" "functions" {
     google_project_iam_member.trigger,
     google_project_iam_member.storage_agent,
     google_secret_manager_secret_iam_member.queue_token,
-    google_secret_manager_secret_version.queue_token,
     time_sleep.agents,
   ]
 }

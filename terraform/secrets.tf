@@ -21,9 +21,14 @@ resource "google_secret_manager_secret" "queue_token" {
 
 resource "google_secret_manager_secret_version" "queue_token" {
   secret = google_secret_manager_secret.queue_token.id
-  # Another number makes another token: functions and autoscaler read it anew at the next `make deploy`.
+  # Another number makes another token: the function is deployed anew with it, and the autoscaler reads it anew when it is refused.
   secret_data_wo         = ephemeral.random_password.queue_token.result
   secret_data_wo_version = 1
+
+  # The one that is in use goes when the other one is.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_secret_manager_secret_iam_member" "queue_token" {

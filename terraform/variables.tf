@@ -201,7 +201,7 @@ variable "monthly_budget" {
 }
 
 variable "keep_data" {
-  description = "Whether destroying is refused while there are jobs or videos. Apply it as false before `terraform destroy`."
+  description = "Whether destroying is refused, for there may be jobs and videos. Before `make destroy`: terraform apply -var=keep_data=false"
   type        = bool
   default     = true
 }

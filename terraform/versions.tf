@@ -1,30 +1,31 @@
 terraform {
   required_version = ">= 1.11"
 
+  # Each to the digit: a new one comes when it is written here, and what it would change is seen in `make plan`.
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = "~> 8.0"
+      version = "8.7.0"
     }
     google-beta = {
       source  = "hashicorp/google-beta"
-      version = "~> 8.0"
+      version = "8.7.0"
     }
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = "~> 5.0"
+      version = "5.10.0"
     }
     archive = {
       source  = "hashicorp/archive"
-      version = "~> 2.7"
+      version = "2.8.1"
     }
     random = {
       source  = "hashicorp/random"
-      version = "~> 3.7"
+      version = "3.9.1"
     }
     time = {
       source  = "hashicorp/time"
-      version = "~> 0.13"
+      version = "0.14.2"
     }
   }
 

@@ -7,7 +7,7 @@ terraform {
   required_providers {
     helm = {
       source  = "hashicorp/helm"
-      version = "~> 3.0"
+      version = "3.3.0"
     }
   }
 

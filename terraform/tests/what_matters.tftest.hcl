@@ -1,5 +1,4 @@
-# What must hold of the plan, at every size. Needs no account: `make bundle`, then
-# terraform init -backend=false && terraform test
+# What must hold of the plan, at every size. Needs no account: `make check-cloud`.
 
 mock_provider "google" {
   mock_data "google_project" {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -89,6 +90,17 @@ def test_the_token_of_the_queue_is_a_secret_and_known_to_the_queue_alone() -> No
     assert {name: set(of) for name, of in CODE.locals["function_secrets"].items()} == {"queue": {"QUEUE_TOKEN"}}
     for plain in CODE.locals["function_settings"].values():
         assert not [name for name in plain if "TOKEN" in name or "SECRET" in name or "KEY" in name]
+
+
+def test_a_new_token_is_a_new_revision_since_an_instance_keeps_the_one_that_it_was_started_with() -> None:
+    [written] = CODE.resource("google_cloudfunctions2_function.functions").inner("service_config")
+    [secret] = [each["secret_environment_variables"] for each in written["dynamic"]]
+    [content] = secret["content"]
+
+    assert content["version"] == "${secret_environment_variables.value.version}"
+    for named in CODE.locals["function_secrets"].values():
+        for each in named.values():
+            assert re.fullmatch(r"\$\{google_secret_manager_secret_version\.\w+\.version\}", each["version"])
 
 
 def test_there_is_a_thread_for_every_call_at_a_time() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from local.bundles import ROOT
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
 TERRAFORM = ROOT / "terraform"
-needs_terraform = pytest.mark.skipif(not (TERRAFORM / "variables.tf").exists(), reason="there is no terraform/ here")
 
 
 def workflow(name: str) -> dict[Any, Any]:
@@ -33,12 +37,6 @@ def jobs(name: str) -> dict[str, dict[str, Any]]:
 
 def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in jobs(name).values() for step in job["steps"]]
-
-
-def told(name: str) -> dict[str, str]:
-    """What a workflow says to Terraform: variables by name."""
-    env = next(iter(jobs(name).values()))["env"]
-    return {key.removeprefix("TF_VAR_"): value for key, value in env.items() if key.startswith("TF_VAR_")}
 
 
 def test_there_is_one_for_tests_one_for_plans_and_one_for_deploying() -> None:
@@ -106,7 +104,6 @@ def test_the_page_is_deployed_where_there_is_one() -> None:
     assert {step["if"] for step in page} == {"hashFiles('frontend/package.json') != ''"}
 
 
-@needs_terraform
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_target_of_make_that_is_called_exists(name: str) -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
@@ -116,28 +113,31 @@ def test_every_target_of_make_that_is_called_exists(name: str) -> None:
     assert called <= targets
 
 
-@needs_terraform
 @pytest.mark.parametrize("name", ["plan", "deploy"])
-def test_terraform_is_told_all_that_it_must_be_and_nothing_that_it_does_not_know(name: str) -> None:
-    text = "\n".join(path.read_text("utf-8") for path in TERRAFORM.glob("*.tf"))
-    blocks = dict(re.findall(r'(?ms)^variable "(\w+)" \{\n(.*?)^\}', text))
-    required = {each for each, block in blocks.items() if not re.search(r"(?m)^  default\s+=", block)}
+def test_terraform_is_told_every_variable_that_a_person_told_it_so_that_a_deployment_resets_none(
+    name: str, tmp_path: Path
+) -> None:
+    [job] = jobs(name).values()
+    lines = [step.get("run", "") for step in job["steps"]]
+    [place] = [number for number, line in enumerate(lines) if "terraform.tfvars" in line]
+    step = job["steps"][place]
+    (tmp_path / "terraform").mkdir()
+    wished = 'project = "art"\napi_callers = ["user:ada@example.com"]\n# $HOME `id` "\n'
 
-    assert required
-    assert required <= set(told(name)) <= set(blocks)
+    subprocess.run(["sh", "-c", step["run"]], cwd=tmp_path, env={**os.environ, "TFVARS": wished}, check=True)
+
+    assert step["env"] == {"TFVARS": "${{ vars.TFVARS }}"}
+    assert (tmp_path / "terraform" / "terraform.tfvars").read_text("utf-8") == wished + "\n"
+    assert f"make {name}" in lines[place + 1]
+    assert not [key for key in job["env"] if key.startswith("TF_VAR_")], "the file is all of it"
 
 
-@needs_terraform
 def test_outputs_that_the_page_is_deployed_with_exist() -> None:
     asked = set(re.findall(r"output -raw (\w+)", WORKFLOWS["deploy"].read_text("utf-8")))
     text = "\n".join(path.read_text("utf-8") for path in TERRAFORM.glob("*.tf"))
 
     assert asked == {"api_url", "web_app_deployment_token"}
     assert asked <= set(re.findall(r'(?m)^output "(\w+)"', text))
-
-
-def test_plan_and_deploy_tell_terraform_the_same() -> None:
-    assert told("plan") == told("deploy")
 
 
 def test_what_the_workflows_want_to_know_is_documented() -> None:

@@ -34,6 +34,21 @@ CLUSTER = {
     "max_workers": 4,
 }
 
+
+def state(*, keep_data: bool, has_cluster: bool = True) -> dict[str, Any]:
+    """What `terraform show -json` says, in short."""
+    protection = "DELETE_PROTECTION_ENABLED" if keep_data else "DELETE_PROTECTION_DISABLED"
+    made: list[tuple[str, dict[str, Any]]] = [
+        ("google_firestore_database.default", {"delete_protection_state": protection}),
+        ("google_storage_bucket.artifacts", {"force_destroy": not keep_data}),
+        ("google_storage_bucket.sources", {"force_destroy": True}),
+        ("google_pubsub_schema.job_requested", {}),
+        *([("google_container_cluster.cluster", {"deletion_protection": False})] if has_cluster else []),
+    ]
+    resources = [{"address": place, "type": place.partition(".")[0], "values": values} for place, values in made]
+    return {"stdout": json.dumps({"format_version": "1.0", "values": {"root_module": {"resources": resources}}})}
+
+
 PROGRAM = f"""#!{sys.executable} -SI
 import json, os, pathlib, sys
 here = pathlib.Path(sys.argv[0]).parent
@@ -66,12 +81,14 @@ class Programs:
             "terraform -chdir=" + str(ROOT / "terraform") + " output": {
                 "stdout": json.dumps({"cluster": {"value": CLUSTER}})
             },
+            " show -json": state(keep_data=False),
             "gcloud auth print-access-token": {"stdout": TOKEN + "\n"},
             "git": {"stdout": "0123456789ab\n"},
             "inspect": {"stdout": json.dumps(["elsewhere/worker@sha256:00", DIGEST])},
             "get crd": {"stdout": "customresourcedefinition.apiextensions.k8s.io/scaledjobs.keda.sh\n"},
             "get scaledjob/worker": {"stdout": DIGEST},
         }
+        self.env: dict[str, str] = {}
         for name in names:
             path = folder / name
             path.write_text(PROGRAM, encoding="utf-8")
@@ -81,7 +98,7 @@ class Programs:
         (self.folder / "answers.json").write_text(json.dumps(self.answers), encoding="utf-8")
         return subprocess.run(
             [sys.executable, ROOT / "terraform" / f"{program}.py", *argv],
-            env={"PATH": str(self.folder), "PYTHONPATH": str(ROOT)},
+            env={"PATH": str(self.folder), "PYTHONPATH": str(ROOT), **self.env},
             input=stdin,
             text=True,
             capture_output=True,
@@ -111,7 +128,7 @@ class Programs:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
-    return Programs(tmp_path, "terraform", "gcloud", "kubectl", "docker", "git", "hf")
+    return Programs(tmp_path, "terraform", "gcloud", "kubectl", "az", "docker", "git", "hf")
 
 
 def placed() -> dict[str, str]:
@@ -173,7 +190,7 @@ def test_the_second_phase_gets_what_it_asks_for_and_no_more(programs: Programs) 
 
 
 def test_an_image_that_exists_is_taken_and_no_container_engine_is_needed(tmp_path: Path) -> None:
-    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl")
+    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl", "az")
 
     done = programs.call("deployment", "deploy", "--state-bucket", "art-state", "--yes", "--image", f"{IMAGE}@sha256:1")
 
@@ -182,7 +199,7 @@ def test_an_image_that_exists_is_taken_and_no_container_engine_is_needed(tmp_pat
 
 
 def test_podman_does_as_well_as_docker(tmp_path: Path) -> None:
-    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl", "podman", "git")
+    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl", "az", "podman", "git")
 
     assert programs.call("deployment", "deploy", "--state-bucket", "art-state", "--yes").returncode == 0
 
@@ -198,14 +215,22 @@ def test_all_tools_that_are_missing_are_told_in_one_line_before_anything_is_done
     [line] = done.stderr.splitlines()
     assert line.startswith("Missing: terraform (https://")
     assert "kubectl (" in line
+    assert "az (" in line
     assert "docker (" in line
     assert "gcloud (" not in line
     assert programs.calls == []
 
 
+def test_an_application_that_logs_in_to_azure_by_itself_needs_no_az(tmp_path: Path) -> None:
+    programs = Programs(tmp_path, "terraform", "gcloud", "kubectl")
+    programs.env = {"ARM_CLIENT_ID": "00000000-0000-0000-0000-000000000000"}
+
+    assert programs.call("deployment", "plan", "--state-bucket", "art-state").returncode == 0
+
+
 @pytest.mark.parametrize("step", ["plan", "deploy", "destroy"])
 def test_without_a_place_for_the_state_nothing_begins(programs: Programs, step: str) -> None:
-    if (ROOT / "terraform/.terraform").is_dir():
+    if (ROOT / "terraform/.terraform/terraform.tfstate").is_file():
         pytest.skip("terraform was initialised in this checkout")
 
     done = programs.call("deployment", step)
@@ -312,8 +337,34 @@ def test_destroying_ends_the_workers_then_keda_then_the_cloud(programs: Programs
     )
 
 
+@pytest.mark.parametrize("agreed", [[], ["--yes"]])
+def test_while_jobs_and_videos_are_protected_nothing_is_destroyed_and_a_line_says_what_to_do(
+    programs: Programs, agreed: list[str]
+) -> None:
+    programs.answers[" show -json"] = state(keep_data=True)
+
+    done = programs.call("deployment", "destroy", "--state-bucket", "art-state", *agreed, stdin="art-project\n")
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "google_firestore_database.default, google_storage_bucket.artifacts are protected" in line
+    assert line.endswith("terraform -chdir=terraform apply -var=keep_data=false")
+    assert not any("delete" in line or "destroy" in line for line in programs.lines)
+
+
+def test_what_was_half_destroyed_can_be_destroyed_to_its_end(programs: Programs) -> None:
+    programs.answers[" show -json"] = state(keep_data=False, has_cluster=False)
+
+    done = programs.call("deployment", "destroy", "--state-bucket", "art-state", stdin="destroy\n")
+
+    assert done.returncode == 0, done.stderr
+    assert not any("kubectl" in line or "in_cluster" in line for line in programs.lines)
+    assert programs.place_of("./terraform destroy")
+
+
 def test_what_was_never_finished_can_be_destroyed(programs: Programs) -> None:
     programs.answers[f"terraform -chdir={ROOT / 'terraform'} output"] = {"stdout": "{}"}
+    programs.answers[" show -json"] = {"stdout": '{"format_version": "1.0"}'}
 
     done = programs.call("deployment", "destroy", "--state-bucket", "art-state", stdin="destroy\n")
 

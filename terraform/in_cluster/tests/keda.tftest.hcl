@@ -1,4 +1,4 @@
-# What must hold of what lives in the cluster. Needs no cluster: terraform init -backend=false && terraform test
+# What must hold of what lives in the cluster. Needs no cluster: `make check-cloud`.
 
 mock_provider "helm" {}
 
