@@ -100,13 +100,13 @@ variable "served_models" {
 }
 
 variable "public_api" {
-  description = "Whether anybody may call the API. Needed by the web app; who calls is then told apart by the API alone."
+  description = "Whether anybody may reach the API. Needed by the web app; who calls is then known to the API alone, by ID tokens."
   type        = bool
   default     = false
 }
 
 variable "api_callers" {
-  description = "Who may call the API while it is not public, such as group:museum@example.com."
+  description = "Who may reach the API while it is not public, such as group:museum@example.com. A service account may call it as a system, too."
   type        = set(string)
   default     = []
 
@@ -114,6 +114,12 @@ variable "api_callers" {
     condition     = !anytrue([for each in var.api_callers : startswith(each, "all")])
     error_message = "allUsers and allAuthenticatedUsers are everybody: say public_api = true."
   }
+}
+
+variable "app_check" {
+  description = "Whether people must come with the web app (Firebase App Check), which then must be registered there."
+  type        = bool
+  default     = false
 }
 
 variable "cors_origins" {

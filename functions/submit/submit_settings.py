@@ -19,6 +19,9 @@ _SYSTEM: Final = re.compile(r"(?:(?P<source>[a-z0-9][a-z0-9._-]{0,62})=)?(?P<ema
 def _known_systems(entries: tuple[str, ...]) -> tuple[str, ...]:
     if bad := [each for each in entries if not _SYSTEM.fullmatch(each)]:
         raise ValueError(f"neither e-mail nor source=e-mail: {', '.join(bad)}")
+    emails = [each.rpartition("=")[2] for each in entries]
+    if twice := sorted({each for each in emails if emails.count(each) > 1}):
+        raise ValueError(f"named more than once: {', '.join(twice)}")
     return entries
 
 

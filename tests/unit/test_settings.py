@@ -192,6 +192,11 @@ def test_a_system_that_is_no_account_is_named(entry: str) -> None:
     assert f"SYSTEM_CALLERS: Value error, neither e-mail nor source=e-mail: {entry}" in told
 
 
+def test_an_account_is_one_system() -> None:
+    told = fault({**ENOUGH, "SYSTEM_CALLERS": "a@b.example,kiosk=a@b.example,c@d.example"})
+    assert "SYSTEM_CALLERS: Value error, named more than once: a@b.example" in told
+
+
 def test_unsigned_tokens_are_never_taken_in_the_cloud() -> None:
     told = fault({**ENOUGH, "UNSIGNED_TOKENS": "true", "K_SERVICE": "lifeasnotme-submit", "SEED_POOL": "0"})
     assert "UNSIGNED_TOKENS: Value error, unsigned tokens are never taken in the cloud, where K_SERVICE is set" in told
