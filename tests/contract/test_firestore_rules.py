@@ -178,7 +178,6 @@ def test_a_token_of_nobody_is_nobody(documents: str, claims: dict[str, Any]) -> 
         {"admin": True},
         {"email": "ada@example.com", "email_verified": True},
         {"role": "owner"},
-        {"uid": "ada"},
         {"firebase": {"sign_in_provider": "custom", "identities": {"email": ["ada"]}}},
     ],
     ids=str,
