@@ -168,6 +168,16 @@ variable "systems" {
   }
 
   validation {
+    condition     = length(setintersection(keys(var.systems), ["schedule", "unknown"])) == 0
+    error_message = "schedule and unknown are names of ours."
+  }
+
+  validation {
+    condition     = length(distinct([for each in var.systems : each.member])) == length(var.systems)
+    error_message = "Each system has an account of its own, by which the API knows it."
+  }
+
+  validation {
     condition     = alltrue([for each in var.systems : can(regex("^serviceAccount:.+@.+$", each.member))])
     error_message = "A system is a service account: serviceAccount:kiosk@project.iam.gserviceaccount.com."
   }

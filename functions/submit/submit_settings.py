@@ -12,8 +12,10 @@ from shared.models import in_the_catalogue
 from shared.requests import Offer
 from shared.settings import Names, Settings
 
-#: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both.
-_SYSTEM: Final = re.compile(r"(?:(?P<source>[a-z0-9][a-z0-9._-]{0,62})=)?(?P<email>[^\s@=,/]+@[^\s@=,/]+)")
+#: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both. Two names are ours.
+_SYSTEM: Final = re.compile(
+    r"(?:(?P<source>(?!(?:schedule|unknown)=)[a-z0-9][a-z0-9._-]{0,62})=)?(?P<email>[^\s@=,/]+@[^\s@=,/]+)"
+)
 
 
 def _known_systems(entries: tuple[str, ...]) -> tuple[str, ...]:

@@ -185,7 +185,17 @@ def test_a_refused_secret_is_in_no_traceback() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["kiosk", "=a@b.example", "A=a@b.example", "a=b=c@d.example", "a/b@c.example", "a@b@c"]
+    "entry",
+    [
+        "kiosk",
+        "=a@b.example",
+        "A=a@b.example",
+        "a=b=c@d.example",
+        "a/b@c.example",
+        "a@b@c",
+        "schedule=a@b.example",
+        "unknown=a@b.example",
+    ],
 )
 def test_a_system_that_is_no_account_is_named(entry: str) -> None:
     told = fault({**ENOUGH, "SYSTEM_CALLERS": f"good@b.example,{entry}"})
