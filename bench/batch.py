@@ -30,7 +30,8 @@ from rich.table import Table
 
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
-from local.stack import MANIFEST_BUCKET, PROJECT, LocalStack, StackOptions
+from local.stack import MANIFEST_BUCKET, LocalStack, StackOptions
+from local.tokens import PROJECT, local_headers
 from shared.job_store import Create, Replace
 from shared.job_store.firestore import FirestoreJobStore
 from shared.jobs import publish
@@ -102,7 +103,7 @@ def write_manifest(rows: int, *, renders: int) -> str:
 def place_batch(stack: LocalStack, manifest: str, *, rows: int) -> tuple[float, float]:
     """Seconds from the call to the 202, and to the last row placed."""
     begun = time.monotonic()
-    answer = requests.post(f"{stack.api_url}/batches", json={"manifest": manifest}, timeout=60)
+    answer = requests.post(f"{stack.api_url}/batches", json={"manifest": manifest}, headers=local_headers(), timeout=60)
     answer.raise_for_status()
     accepted_s = time.monotonic() - begun
     document = firestore.Client(project=PROJECT).document("batches", answer.json()["batch_id"])

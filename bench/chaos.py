@@ -31,7 +31,8 @@ from bench.chaos_evidence import Evidence, at_work, read_log
 from bench.pipeline import connect
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
-from local.stack import BUCKET, PROJECT, LocalStack, StackOptions
+from local.stack import BUCKET, LocalStack, StackOptions
+from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import render_key_of
 from shared.messages import JOB_EVENTS
 
@@ -117,6 +118,7 @@ def wish(services: Services, jobs: int, *, seed: int) -> None:
     """Submit the wishes, some of them repeated."""
     drawn = random.Random(seed)
     session = requests.Session()
+    session.headers.update(local_headers())
     for number in range(jobs):
         one = drawn.randrange(number) if number and drawn.randrange(REPEATED) == 0 else number
         session.post(f"{services.stack.api_url}/jobs", json=WISH | {"seed": one}, timeout=60).raise_for_status()
@@ -127,7 +129,8 @@ def wish_in_bulk(services: Services, rows: int, *, jobs: int, seed: int) -> None
     drawn = random.Random(seed)
     seeds = [drawn.randrange(jobs) if drawn.randrange(REPEATED) == 0 else jobs + row for row in range(rows)]
     body = {"requests": [WISH | {"seed": each} for each in seeds], "priority": "bulk"}
-    requests.post(f"{services.stack.api_url}/batches", json=body, timeout=60).raise_for_status()
+    answer = requests.post(f"{services.stack.api_url}/batches", json=body, headers=local_headers(), timeout=60)
+    answer.raise_for_status()
 
 
 def wait_until_final(services: Services, wished: int, console: Console) -> dict[str, dict[str, Any]]:

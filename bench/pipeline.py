@@ -28,7 +28,8 @@ from rich.table import Table
 from gpu_job.message_source.pubsub import PubSubMessageSource
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
-from local.stack import BUCKET, PROJECT, LocalStack, StackOptions
+from local.stack import BUCKET, LocalStack, StackOptions
+from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.documents import Stage as WorkStage
@@ -78,6 +79,7 @@ def connect(stack: LocalStack) -> Services:
 def one_after_the_other(services: Services, jobs: int) -> list[float]:
     """Seconds from each 202 to `completed`, less what the renderer and the encoder took."""
     session, api = requests.Session(), services.stack.api_url
+    session.headers.update(local_headers())
     overheads_s = []
     for seed in range(jobs):
         answer = session.post(f"{api}/jobs", json=WISH | {"seed": seed}, timeout=30)
@@ -100,6 +102,7 @@ def all_at_once(services: Services, jobs: int, *, first_seed: int) -> tuple[floa
     """Jobs submitted a second, jobs completed a second, and seconds from each wish to its video."""
     api = services.stack.api_url
     session = requests.Session()
+    session.headers.update(local_headers())
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=8))
 
     def submit(seed: int) -> None:
@@ -167,7 +170,7 @@ def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> floa
     final = told.value.model_copy(update={"status": Status.COMPLETED, "progress": 100})
     store.commit(Replace(stored=done, value=touch(leased, now=datetime.now(UTC))), Replace(stored=told, value=final))
     # The client sees it.
-    requests.get(f"{services.stack.api_url}/jobs/{job.job_id}", timeout=30)
+    requests.get(f"{services.stack.api_url}/jobs/{job.job_id}", headers=local_headers(), timeout=30)
     took_s = time.monotonic() - begun
     source.acknowledge(message)
     return took_s

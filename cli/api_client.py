@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import requests
 from pydantic import ValidationError
 
+from local.tokens import local_token
 from shared.documents import FINAL, Job
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ POLL_S = (0.2, 2.0)
 PATIENCE_S = 60.0
 _CHUNK_BYTES = 1 << 16
 _STRANGER = "What answers at {url} is no Life As Not Me."
+_WHO_HINT = "Give an ID token with --token or in LIFEASNOTME_TOKEN; docs/api.md says how to get one."
 _HINT = "A system on this machine is started by `lifeasnotme up`."
 
 
@@ -39,10 +43,18 @@ class Seen:
 
 
 class ApiClient:
-    """Talks to one deployment, local or not."""
+    """Talks to one deployment, local or not.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: where it is.
+        token: an ID token, of whom it takes; a system on this machine takes one that is made here.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None) -> None:
         self.url = url.rstrip("/")
+        token = token or (local_token() if _is_here(self.url) else None)
+        # Not the session's: it goes to signed links too, and who keeps the files shall not get it.
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._session = requests.Session()
         self._has_answered = False
 
@@ -101,13 +113,21 @@ class ApiClient:
         finally:
             part.unlink(missing_ok=True)
 
-    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - of requests
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,  # noqa: ANN401 - of requests
+    ) -> dict[str, Any]:
+        named = {**self._headers, **(headers or {})}
         give_up_at = time.monotonic() + PATIENCE_S
         pause_s = 0.5
         while True:
             is_last = time.monotonic() > give_up_at
             try:
-                answer = self._session.request(method, self.url + path, timeout=TIMEOUT_S, **options)
+                answer = self._session.request(method, self.url + path, timeout=TIMEOUT_S, headers=named, **options)
                 self._has_answered = True
                 if is_last or answer.status_code not in {502, 503, 504}:
                     break
@@ -125,10 +145,17 @@ class ApiClient:
             raise ApiError(_STRANGER.format(url=self.url)) from exc
         if not isinstance(body, dict) or (not answer.ok and "code" not in body):
             raise ApiError(_STRANGER.format(url=self.url))
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            raise ApiError(f"{_problem(body)}\n{_WHO_HINT}")
         if not answer.ok:
             raise ApiError(_problem(body))
         found: dict[str, Any] = body
         return found
+
+
+def _is_here(url: str) -> bool:
+    """Whether that is an address of this machine."""
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def _seen(body: dict[str, Any]) -> Seen:

@@ -25,6 +25,7 @@ from cli.here import MODELS_DIR, announced, announced_url
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
+from local.tokens import local_token
 from shared.catalogue import BrokenCatalogueError
 from shared.catalogues import read_catalogues
 from shared.documents import Status
@@ -62,15 +63,21 @@ def _with_api(command: F) -> Any:  # noqa: ANN401 - click's decorators have no t
         envvar="LIFEASNOTME_API",
         help="Any deployment. Default: the one that `up` started here.",
     )
+    @click.option(
+        "--token",
+        metavar="TOKEN",
+        envvar="LIFEASNOTME_TOKEN",
+        help="ID token that says who you are. Default: none is needed on this machine.",
+    )
     @wraps(command)
-    def wrapped(api: str | None, **arguments: Any) -> None:  # noqa: ANN401
+    def wrapped(api: str | None, token: str | None, **arguments: Any) -> None:  # noqa: ANN401
         url = api or announced_url()
         if url is None:
             raise click.ClickException(f"No API: start one with `{COMMAND} up`, or name one with --api URL.")
         if not url.startswith(("http://", "https://")):
             raise click.BadParameter(f"{url} is no address: it must begin with http:// or https://", param_hint="--api")
         try:
-            command(client=ApiClient(url), **arguments)
+            command(client=ApiClient(url, token=token), **arguments)
         except ApiError as exc:
             raise click.ClickException(str(exc)) from exc
 
@@ -141,6 +148,7 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
             console.print(f"Logs     {system.run_dir}")
             for name, value in system.env.items():
                 console.print(f"export   {name}={shlex.quote(value)}", soft_wrap=True, markup=False)
+            console.print(f"export   LIFEASNOTME_TOKEN={local_token()}", soft_wrap=True, markup=False)
             console.print(
                 f"\nIn another terminal:  {COMMAND} submit curious-cat\nCtrl-C stops everything.", soft_wrap=True
             )

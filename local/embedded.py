@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from google.auth.credentials import AnonymousCredentials
+from google.auth.transport import requests as google_transport
 from google.cloud import storage
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -31,8 +32,9 @@ from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
 from local.bundles import ROOT
 from local.processes import HOST, ensure_port_free
-from local.stack import BUCKET, PROJECT
+from local.stack import BUCKET
 from local.storage_emulator import serve_storage
+from local.tokens import PROJECT
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
 from shared.batch_waking import wake_lost_batches
@@ -89,6 +91,8 @@ def serve_embedded(
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
     from batch_desk import BatchDesk  # noqa: PLC0415
+    from callers import Callers  # noqa: PLC0415
+    from certificates import Certificates  # noqa: PLC0415
     from expand_batch import take_chunk  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
     from notifier import object_finalized  # noqa: PLC0415
@@ -116,7 +120,9 @@ def serve_embedded(
             project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": storage_url}
         )
         artifacts = GcsArtifactStore(client, bucket=BUCKET)
-        settings = SubmitSettings(google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins)
+        settings = SubmitSettings(
+            google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins, unsigned_tokens=True
+        )
         desk = BatchDesk(
             batches=InMemoryBatchStore(),
             manifests=GcsManifestStore(client, bucket=BUCKET),
@@ -140,6 +146,11 @@ def serve_embedded(
             artifacts=artifacts,
             desk=desk,
             queue=Queue(store, monotonic=time.monotonic),
+            callers=Callers(
+                settings=settings,
+                certificates=Certificates(google_transport.Request(), monotonic=time.monotonic),
+                now=_now,
+            ),
             now=_now,
         )
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)

@@ -26,6 +26,8 @@ Firestore
 - Contended transactions collapse: 8 threads on one document made 3 commits of 40 in 51 s. Compare-and-set by
   `last_update_time` does not: 200 of 200 in 3.6 s.
 - Composite indexes are not asked for.
+- Rules are kept to, but any token that can be read is believed: expired, of another project, with a false signature.
+  `Bearer owner` is everybody's master key. A list is judged by its conditions, as in the cloud.
 
 As in the cloud: `modify_ack_deadline(0)` redelivers at once; dead letter after exactly five deliveries; preconditions
 and creations hold, and one that fails undoes its batch; a write that changes nothing keeps the update time; every

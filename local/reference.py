@@ -109,7 +109,7 @@ def _table(room: str, schema: type[Settings]) -> str:
 
 
 def _shown(default: object) -> str:
-    if default in (None, ()):
+    if default in (None, (), ""):
         return "none"
     return f"`{','.join(default)}`" if isinstance(default, tuple) else f"`{default}`"
 

@@ -25,6 +25,7 @@ from local.bundles import ROOT, make_bundles
 from local.emulators import FIRESTORE_HEAP_MIB, start_firestore, start_pubsub
 from local.processes import HOST, ChildProcess, ensure_port_free, free_port
 from local.signing_key import make_signing_key
+from local.tokens import PROJECT
 from local.topology import make_topology
 from local.workers import Workers, bulk_workers
 
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
     from local.emulator_finder import EmulatorBinaries
     from local.emulators import RunningEmulator
 
-PROJECT = "life-as-not-me"
 BUCKET = "life-as-not-me-artifacts"
 #: For people's manifests of batches.
 MANIFEST_BUCKET = "life-as-not-me-manifests"
+#: What a browser may do to the database, as in the cloud.
+RULES = ROOT / "terraform" / "firestore.rules"
 READY_TIMEOUT_S = 90.0
 RECONCILE_TIMEOUT_S = 60.0
 #: Each service, the bundle it runs from, and its functions-framework signature.
@@ -206,7 +208,11 @@ class LocalStack:
         if options.port:
             ensure_port_free(HOST, options.port, wanted_by="API")
         firestore = start_firestore(
-            self._binaries, host=HOST, log_path=self.logs / "firestore.log", heap_mib=options.firestore_heap_mib
+            self._binaries,
+            host=HOST,
+            log_path=self.logs / "firestore.log",
+            rules=RULES,
+            heap_mib=options.firestore_heap_mib,
         )
         self._services.append(firestore.process)
         pubsub = start_pubsub(self._binaries, host=HOST, log_path=self.logs / "pubsub.log")
@@ -253,7 +259,11 @@ class LocalStack:
         make_topology(endpoint, project=PROJECT, urls=self._urls)
 
     def _serve(self, name: str, module: list[str], *, port: int, cwd: Path) -> None:
-        extra = {"CORS_ORIGINS": ",".join(self._options.cors_origins), "QUEUE_TOKEN": self._queue_token}
+        extra = {
+            "CORS_ORIGINS": ",".join(self._options.cors_origins),
+            "QUEUE_TOKEN": self._queue_token,
+            "UNSIGNED_TOKENS": "true",
+        }
         argv = [sys.executable, "-m", *module, "--host", HOST, "--port", str(port)]
         self._services.append(
             ChildProcess(name=name, argv=argv, log_path=self.logs / f"{name}.log", env=self._clean(extra), cwd=cwd)

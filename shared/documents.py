@@ -137,6 +137,8 @@ class Job(Document):
     """SHA-256 of the raw body: the same Idempotency-Key with another body is refused."""
     batch_id: str | None = None
     """The batch that it came with, if it came with one."""
+    share_token: str | None = None
+    """Of the link that anyone may open; null: there is none."""
     event_pending: bool = False
     """It became final and its event is not published yet: the outbox."""
     traceparent: str | None = None

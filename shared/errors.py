@@ -25,6 +25,7 @@ class ErrorCode(StrEnum):
     """Every code that a problem document or a job's ``error.code`` can carry."""
 
     MALFORMED_REQUEST = "malformed_request"
+    UNAUTHENTICATED = "unauthenticated"
     INVALID_REQUEST = "invalid_request"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -45,6 +46,7 @@ class ErrorCode(StrEnum):
 #: HTTP status and title of each code that an API answer can carry.
 HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.MALFORMED_REQUEST: (400, "The body is not what this call takes"),
+    ErrorCode.UNAUTHENTICATED: (401, "Say who you are"),
     ErrorCode.NOT_FOUND: (404, "There is no such thing"),
     ErrorCode.METHOD_NOT_ALLOWED: (405, "This address does not take that method"),
     ErrorCode.IDEMPOTENCY_CONFLICT: (409, "This Idempotency-Key was used for another request"),

@@ -159,6 +159,16 @@ def rejected_job(
     )
 
 
+def share(job: Job, *, token: str, now: datetime) -> Job:
+    """Anyone who has the token may see its video."""
+    return job.model_copy(update={"share_token": token, "updated_at": now})
+
+
+def unshare(job: Job, *, now: datetime) -> Job:
+    """Nobody but its owner may."""
+    return job.model_copy(update={"share_token": None, "updated_at": now})
+
+
 def new_render(
     *, render_key: str, spec: RenderSpec, priority: Priority, now: datetime, traceparent: str | None
 ) -> Render:

@@ -80,6 +80,10 @@ locals {
       SERVED_MODELS        = join(",", var.served_models)
       CORS_ORIGINS         = join(",", local.cors_origins)
       BATCH_BUCKETS        = google_storage_bucket.manifests.name
+      API_AUDIENCES        = join(",", local.api_audiences)
+      SYSTEM_CALLERS       = join(",", local.system_callers)
+      # Empty: people need not come with the app.
+      APP_CHECK_PROJECT_NUMBER = var.app_check ? data.google_project.this.number : ""
     }
     notify = {
       GOOGLE_CLOUD_PROJECT = var.project

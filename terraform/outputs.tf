@@ -3,6 +3,17 @@ output "api_url" {
   value       = google_cloudfunctions2_function.functions["submit"].service_config[0].uri
 }
 
+output "api_audiences" {
+  description = "What a system's Google ID token must be made for: one of them."
+  value       = local.api_audiences
+}
+
+output "web_api_key" {
+  description = "What people sign in with. It is in every page, so it is no secret; it names the project."
+  value       = one(google_identity_platform_config.people.client[*].api_key)
+  sensitive   = true
+}
+
 output "queue_url" {
   description = "What the autoscaler asks, from inside of the network, with the token."
   value       = "${google_cloudfunctions2_function.functions["queue"].service_config[0].uri}/queue"

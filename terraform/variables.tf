@@ -100,13 +100,13 @@ variable "served_models" {
 }
 
 variable "public_api" {
-  description = "Whether anybody may call the API. Needed by the web app; who calls is then told apart by the API alone."
+  description = "Whether anybody may reach the API. Needed by the web app; who calls is then known to the API alone, by ID tokens."
   type        = bool
   default     = false
 }
 
 variable "api_callers" {
-  description = "Who may call the API while it is not public, such as group:museum@example.com."
+  description = "Who may reach the API while it is not public, such as group:museum@example.com. A service account may call it as a system, too."
   type        = set(string)
   default     = []
 
@@ -114,6 +114,12 @@ variable "api_callers" {
     condition     = !anytrue([for each in var.api_callers : startswith(each, "all")])
     error_message = "allUsers and allAuthenticatedUsers are everybody: say public_api = true."
   }
+}
+
+variable "app_check" {
+  description = "Whether people must come with the web app (Firebase App Check), which then must be registered there."
+  type        = bool
+  default     = false
 }
 
 variable "cors_origins" {
@@ -159,6 +165,16 @@ variable "systems" {
   validation {
     condition     = alltrue([for name in keys(var.systems) : can(regex("^[a-z0-9][a-z0-9._-]{0,62}$", name))])
     error_message = "A system's name is that of its messages' attribute `source`: up to 63 lower-case letters, digits, ., _ and -."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.systems), ["schedule", "unknown"])) == 0
+    error_message = "schedule and unknown are names of ours."
+  }
+
+  validation {
+    condition     = length(distinct([for each in var.systems : each.member])) == length(var.systems)
+    error_message = "Each system has an account of its own, by which the API knows it."
   }
 
   validation {

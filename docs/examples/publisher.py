@@ -95,7 +95,7 @@ def video_of(event: dict[str, Any]) -> bytes:
     token, bucket = os.environ.get("ID_TOKEN"), os.environ.get("ARTIFACT_BUCKET")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = requests.get(f"{os.environ['API_URL']}/jobs/{event['job_id']}/video", headers=headers, timeout=30)
-    if answer.status_code == HTTPStatus.NOT_FOUND and bucket:
+    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND} and bucket:
         content: bytes = storage.Client().bucket(bucket).blob(event["video"]["path"]).download_as_bytes()
         return content
     answer.raise_for_status()

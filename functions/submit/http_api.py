@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import batches_api
+import sharing
 from accept_batch import MAX_BATCH_BODY_BYTES
-from callers import Caller, who_is_calling
+from callers import APP_CHECK_HEADER, Caller, Callers, challenge
 from cancel_job import cancel_job
 from delete_job import delete_job
 from flask import Response
@@ -50,6 +51,7 @@ ARTIFACTS = ("video", "poster", "human-view", "receipt")
 #: What a job has a link to as soon as it is there.
 PREVIEW = "preview"
 _ANY_ARTIFACT = ", ".join(f'"{each}"' for each in (*ARTIFACTS, PREVIEW))
+_ANY_SHARED = ", ".join(f'"{each}"' for each in sharing.SHARED_ARTIFACTS)
 
 ROUTES = Map(
     [
@@ -57,10 +59,14 @@ ROUTES = Map(
         Rule("/jobs/<job_id>", methods=["GET"], endpoint="show_job"),
         Rule("/jobs/<job_id>", methods=["DELETE"], endpoint="delete_job"),
         Rule("/jobs/<job_id>:cancel", methods=["POST"], endpoint="cancel_job"),
+        Rule("/jobs/<job_id>:share", methods=["POST"], endpoint="share_job"),
+        Rule("/jobs/<job_id>:unshare", methods=["POST"], endpoint="unshare_job"),
         Rule(f"/jobs/<job_id>/<any({_ANY_ARTIFACT}):artifact>", methods=["GET"], endpoint="link_artifact"),
         Rule("/batches", methods=["POST"], endpoint="create_batch"),
         Rule("/batches/<batch_id>", methods=["GET"], endpoint="show_batch"),
         Rule("/batches/<batch_id>:cancel", methods=["POST"], endpoint="cancel_batch"),
+        Rule("/shared/<token>", methods=["GET"], endpoint="show_shared"),
+        Rule(f"/shared/<token>/<any({_ANY_SHARED}):artifact>", methods=["GET"], endpoint="link_shared"),
         Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
         Rule("/themes", methods=["GET"], endpoint="list_themes"),
         Rule("/models", methods=["GET"], endpoint="list_models"),
@@ -83,6 +89,7 @@ class Api:
     artifacts: ArtifactStore
     desk: BatchDesk
     queue: Queue
+    callers: Callers
     now: Callable[[], datetime]
 
     def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
@@ -94,6 +101,8 @@ class Api:
             response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
             response = _problem(exc.code, exc.detail, exc.faults)
+            if exc.code is ErrorCode.UNAUTHENTICATED:
+                response.headers["WWW-Authenticate"] = challenge(request)
         except NotFound:
             response = _problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")
         except MethodNotAllowed as exc:
@@ -112,9 +121,10 @@ class Api:
 
     def create_job(self, request: HttpRequest) -> Response:
         """``POST /jobs``: 202, or 200 when the video is there already."""
+        caller = self.callers.who_is_calling(request)
         job = submit_job(
             _body(request, most=MAX_BODY_BYTES),
-            caller=who_is_calling(request),
+            caller=caller,
             idempotency_key=request.headers.get("Idempotency-Key"),
             traceparent=traceparent_or_new(request.headers.get("traceparent")),
             store=self.store,
@@ -129,7 +139,7 @@ class Api:
 
     def show_job(self, request: HttpRequest, job_id: str) -> Response:
         """``GET /jobs/{id}``: the job, with its place in the queue while it waits."""
-        job = self._job_of(who_is_calling(request), job_id).value
+        job = self._own_job(request, job_id).value
         view = _view(job)
         if job.status is Status.QUEUED and job.render_key:
             render = self.store.render(job.render_key)
@@ -138,7 +148,7 @@ class Api:
 
     def cancel_job(self, request: HttpRequest, job_id: str) -> Response:
         """``POST /jobs/{id}:cancel``: the job, canceled, or as it ended before."""
-        stored = self._job_of(who_is_calling(request), job_id)
+        stored = self._own_job(request, job_id)
         job = cancel_job(stored, store=self.store, publisher=self.publisher, now=self.now)
         if job is None:
             raise _no_such_job()
@@ -146,39 +156,48 @@ class Api:
 
     def delete_job(self, request: HttpRequest, job_id: str) -> Response:
         """``DELETE /jobs/{id}``: 204; with the last job of a private video goes the video."""
-        stored = self._job_of(who_is_calling(request), job_id)
+        stored = self._own_job(request, job_id)
         delete_job(stored, store=self.store, artifacts=self.artifacts, publisher=self.publisher, now=self.now)
         return Response(status=204)
 
     def link_artifact(self, request: HttpRequest, job_id: str, artifact: str) -> Response:
         """``GET /jobs/{id}/video`` and its like: a short-lived link, signed now and never stored."""
-        job = self._job_of(who_is_calling(request), job_id).value
-        path, ending = _place(job, artifact)
-        if self.artifacts.get(path) is None:  # it was kept for less long than the job, or somebody deleted it
-            what = artifact.replace("-", " ")
-            raise Rejected(f"The {what} is not kept any more; wish for it again.", code=ErrorCode.NO_VIDEO)
-        link = self.artifacts.signed_url(
-            path,
-            lifetime_s=self.settings.signed_url_lifetime_s,
-            filename=f"{job.request.perspective if job.request else artifact}-{job.job_id[:8]}{ending}",
-        )
-        return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
+        job = self._own_job(request, job_id).value
+        return self._link(job, artifact, known_as=job.job_id[:8])
+
+    def share_job(self, request: HttpRequest, job_id: str) -> Response:
+        """``POST /jobs/{id}:share``: the job, with a link that anyone may open."""
+        return _json(_view(sharing.share_job(self._own_job(request, job_id), store=self.store, now=self.now)))
+
+    def unshare_job(self, request: HttpRequest, job_id: str) -> Response:
+        """``POST /jobs/{id}:unshare``: the job, and that link never works again."""
+        return _json(_view(sharing.unshare_job(self._own_job(request, job_id), store=self.store, now=self.now)))
+
+    def show_shared(self, request: HttpRequest, token: str) -> Response:  # noqa: ARG002 - anyone
+        """``GET /shared/{token}``: what anyone may see of a shared job."""
+        return _json(sharing.view(sharing.shared_job(token, store=self.store, now=self.now)))
+
+    def link_shared(self, request: HttpRequest, token: str, artifact: str) -> Response:  # noqa: ARG002 - anyone
+        """``GET /shared/{token}/video`` and its like: a short-lived link, as for the owner."""
+        return self._link(sharing.shared_job(token, store=self.store, now=self.now), artifact, known_as="shared")
 
     def create_batch(self, request: HttpRequest) -> Response:
         """``POST /batches``: 202; its rows are read afterwards."""
+        caller = self.callers.who_is_calling(request)
         body = _body(request, most=MAX_BATCH_BODY_BYTES)
-        shown = batches_api.create(body, request, caller=who_is_calling(request), desk=self.desk)
+        shown = batches_api.create(body, request, caller=caller, desk=self.desk)
         response = _json(shown, status=202)
         response.headers["Location"] = shown["links"]["self"]
         return response
 
     def show_batch(self, request: HttpRequest, batch_id: str) -> Response:
         """``GET /batches/{id}``: how far it is, and what became of its jobs."""
-        return _json(batches_api.show(batch_id, caller=who_is_calling(request), desk=self.desk))
+        return _json(batches_api.show(batch_id, caller=self.callers.who_is_calling(request), desk=self.desk))
 
     def cancel_batch(self, request: HttpRequest, batch_id: str) -> Response:
         """``POST /batches/{id}:cancel``: 202; its jobs are canceled afterwards."""
-        return _json(batches_api.cancel(batch_id, caller=who_is_calling(request), desk=self.desk), status=202)
+        caller = self.callers.who_is_calling(request)
+        return _json(batches_api.cancel(batch_id, caller=caller, desk=self.desk), status=202)
 
     def list_perspectives(self, request: HttpRequest) -> Response:
         """``GET /perspectives``: whose eyes there are, and how they see; each number with its source."""
@@ -208,7 +227,20 @@ class Api:
         by_priority = self.queue.depth(bulk_at_most=_bulk_at_most(request))
         return _json({"renders": sum(by_priority.values()), **by_priority})
 
-    def _job_of(self, caller: Caller, job_id: str) -> Stored[Job]:
+    def _link(self, job: Job, artifact: str, *, known_as: str) -> Response:
+        path, ending = _place(job, artifact)
+        if self.artifacts.get(path) is None:  # it was kept for less long than the job, or somebody deleted it
+            what = artifact.replace("-", " ")
+            raise Rejected(f"The {what} is not kept any more; wish for it again.", code=ErrorCode.NO_VIDEO)
+        link = self.artifacts.signed_url(
+            path,
+            lifetime_s=self.settings.signed_url_lifetime_s,
+            filename=f"{job.request.perspective if job.request else artifact}-{known_as}{ending}",
+        )
+        return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
+
+    def _own_job(self, request: HttpRequest, job_id: str) -> Stored[Job]:
+        caller: Caller = self.callers.who_is_calling(request)
         found = self.store.job(job_id) if re.fullmatch(JOB_ID_PATTERN, job_id) else None
         if found is None or found.value.owner != caller.owner:  # what is another's does not exist
             raise _no_such_job()
@@ -219,11 +251,11 @@ class Api:
         response.headers["Vary"] = "Origin"
         if origin in self.settings.cors_origins:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After, ETag"
+            response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After, ETag, WWW-Authenticate"
             if request.method == "OPTIONS":
                 response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
                 response.headers["Access-Control-Allow-Headers"] = (
-                    "Authorization, Content-Type, Idempotency-Key, traceparent"
+                    f"Authorization, Content-Type, Idempotency-Key, traceparent, {APP_CHECK_HEADER}"
                 )
                 response.headers["Access-Control-Max-Age"] = "3600"
         return response
@@ -279,6 +311,8 @@ def _view(job: Job) -> dict[str, Any]:
         links |= {each: f"/jobs/{job.job_id}/{each}" for each in ARTIFACTS}
     if job.preview_path:
         links[PREVIEW] = f"/jobs/{job.job_id}/{PREVIEW}"
+    if job.share_token:
+        links["shared"] = sharing.path_of(job)
     return {**job.model_dump(mode="json"), "links": links}
 
 

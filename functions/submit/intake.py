@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+#: Of our own schedule, which nobody else may speak for.
+_OURS = "schedule"
 
 
 def job_id_of_message(owner: str, message_id: str) -> str:
@@ -60,7 +62,7 @@ def take_in(
         Retryable: a service does not answer; deliver it again.
     """
     source = attributes.get("source", "")
-    owner = f"system:{source if _SOURCE.fullmatch(source) else 'unknown'}"
+    owner = f"system:{source if _SOURCE.fullmatch(source) and source != _OURS else 'unknown'}"
     fingerprint = hashlib.sha256(data).hexdigest()
     job_id = job_id_of_message(owner, message_id)
     traceparent = traceparent_or_new(attributes.get("traceparent"))

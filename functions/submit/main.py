@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 import functions_framework
 from accept_batch import accept_plan
 from batch_desk import BatchDesk
+from callers import Callers
+from certificates import Certificates
 from expand_batch import take_chunk
+from google.auth.transport import requests as google_transport
 from google.cloud import firestore, storage
 from http_api import QUEUE_ALONE, Api
 from intake import take_in
@@ -69,6 +72,11 @@ def api() -> Api:
         artifacts=desk.artifacts,
         desk=desk,
         queue=Queue(desk.store, monotonic=desk.monotonic),
+        callers=Callers(
+            settings=settings,
+            certificates=Certificates(google_transport.Request(), monotonic=desk.monotonic),
+            now=desk.now,
+        ),
         now=desk.now,
     )
 

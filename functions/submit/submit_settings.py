@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from batch_desk import Limits
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from shared.models import in_the_catalogue
 from shared.requests import Offer
 from shared.settings import Names, Settings
+
+#: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both. Two names are ours.
+_SYSTEM: Final = re.compile(
+    r"(?:(?P<source>(?!(?:schedule|unknown)=)[a-z0-9][a-z0-9._-]{0,62})=)?(?P<email>[^\s@=,/]+@[^\s@=,/]+)"
+)
+
+
+def _known_systems(entries: tuple[str, ...]) -> tuple[str, ...]:
+    if bad := [each for each in entries if not _SYSTEM.fullmatch(each)]:
+        raise ValueError(f"neither e-mail nor source=e-mail: {', '.join(bad)}")
+    emails = [each.rpartition("=")[2] for each in entries]
+    if twice := sorted({each for each in emails if emails.count(each) > 1}):
+        raise ValueError(f"named more than once: {', '.join(twice)}")
+    return entries
 
 
 class SubmitSettings(Settings):
@@ -34,8 +49,32 @@ class SubmitSettings(Settings):
     batch_chunk_rows: Annotated[int, Field(ge=1)] = 20_000
     """Rows after which it is."""
 
+    api_audiences: Names = ()
+    """Addresses of the API as systems name them in their Google ID tokens (``aud``), comma-separated."""
+    system_callers: Annotated[Names, AfterValidator(_known_systems)] = ()
+    """Service accounts that may call as systems: ``e-mail``, or ``source=e-mail``, which has its messages' jobs too."""
+    app_check_project_number: Annotated[str, Field(pattern=r"^[0-9]{6,20}$")] | None = None
+    """Number of the project whose app people must come with (Firebase App Check); empty: they need none."""
+    k_service: str = ""
+    """Set by Cloud Run itself, never by hand: a function in the cloud refuses what is for one machine."""
+    unsigned_tokens: bool = False
+    """Take the Auth emulator's unsigned tokens, that anybody can make, and no other: on one machine only."""
+
     queue_token: Annotated[str, Field(min_length=16)] | None = None
     """Bearer token of ``GET /queue``, for the autoscaler; without it that address does not exist."""
+
+    @field_validator("unsigned_tokens")
+    @classmethod
+    def _never_in_the_cloud(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - as pydantic calls it
+        if value and info.data.get("k_service"):
+            raise ValueError("unsigned tokens are never taken in the cloud, where K_SERVICE is set")
+        return value
+
+    @property
+    def system_owners(self) -> dict[str, str]:
+        """What stands as owner on documents of each system, by its e-mail address."""
+        found = [_SYSTEM.fullmatch(each) for each in self.system_callers]
+        return {each["email"]: f"system:{each['source'] or each['email']}" for each in found if each}
 
     @property
     def batch_limits(self) -> Limits:

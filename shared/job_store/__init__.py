@@ -111,6 +111,9 @@ class JobStore(Protocol):
     def render(self, render_key: str) -> Stored[Render] | None:
         """The render of that key."""
 
+    def shared_job(self, token: str) -> Stored[Job] | None:
+        """The job whose ``share_token`` that is."""
+
     def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """Jobs of that render that are not final, in the order of their ids. There may be a hundred thousand."""
 

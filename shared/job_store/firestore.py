@@ -66,6 +66,10 @@ class FirestoreJobStore:
         """See `JobStore.render`."""
         return self._get(Render, RENDERS, render_key)
 
+    def shared_job(self, token: str) -> Stored[Job] | None:
+        """See `JobStore.shared_job`."""
+        return next(iter(self._stream(Job, self._where(JOBS, ("share_token", "==", token)).limit(1))), None)
+
     def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs`."""
         query = self._where(JOBS, ("render_key", "==", render_key), ("status", "in", [each.value for each in WAITING]))

@@ -39,6 +39,10 @@ class InMemoryJobStore:
         """See `JobStore.render`."""
         return self._get(Render, render_key)
 
+    def shared_job(self, token: str) -> Stored[Job] | None:
+        """See `JobStore.shared_job`."""
+        return next(iter(self._all(Job, lambda job: job.share_token == token)), None)
+
     def waiting_jobs(self, render_key: str, *, limit: int | None = None) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs`."""
         waiting = self._all(Job, lambda job: job.render_key == render_key and job.status in WAITING)

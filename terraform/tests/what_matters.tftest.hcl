@@ -169,6 +169,8 @@ run "everything_that_can_be_chosen" {
 
   variables {
     public_api        = true
+    app_check         = true
+    api_callers       = ["group:museum@example.com", "serviceAccount:robot@museum.iam.gserviceaccount.com", "serviceAccount:kiosk@museum.iam.gserviceaccount.com"]
     avro_job_requests = true
     monthly_budget    = 7
     keep_data         = false
@@ -189,6 +191,16 @@ run "everything_that_can_be_chosen" {
   assert {
     condition     = google_pubsub_subscription.systems["kiosk"].filter == "hasPrefix(attributes.job_id, \"museum-kiosk-\")" && length(google_pubsub_subscription.systems["kiosk"].dead_letter_policy) == 1
     error_message = "A system hears of its own jobs alone, and has dead letters."
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.functions["submit"].service_config[0].environment_variables["SYSTEM_CALLERS"] == "kiosk=kiosk@museum.iam.gserviceaccount.com,robot@museum.iam.gserviceaccount.com"
+    error_message = "A system is one with the account that publishes for it, and service accounts that may call are systems; groups are none."
+  }
+
+  assert {
+    condition     = google_identity_platform_config.people.sign_in[0].anonymous[0].enabled && google_identity_platform_config.people.autodelete_anonymous_users
+    error_message = "Everybody may try it without a name, and unused accounts go."
   }
 
   assert {

@@ -13,7 +13,8 @@ from google.cloud import firestore, pubsub_v1
 
 from cli.here import MODELS_DIR
 from local.emulator_finder import find_emulators
-from local.stack import PROJECT, LocalStack, StackOptions
+from local.stack import LocalStack, StackOptions
+from local.tokens import PROJECT, local_headers
 from shared.messages import JobEvent, decode
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ class Observer:
 
     def post(self, body: Any, **headers: str) -> requests.Response:
         """``POST /jobs``."""
-        return requests.post(f"{self.stack.api_url}/jobs", json=body, headers=headers, timeout=30)
+        return requests.post(f"{self.stack.api_url}/jobs", json=body, headers=local_headers() | headers, timeout=30)
 
     def get(self, path: str) -> requests.Response:
         """A ``GET`` of the API."""
-        return requests.get(self.stack.api_url + path, timeout=30)
+        return requests.get(self.stack.api_url + path, headers=local_headers(), timeout=30)
 
     def final_job(self, job_id: str) -> dict[str, Any]:
         """The job as the API shows it once it is final."""

@@ -10,7 +10,8 @@ import requests
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from local.stack import BUCKET, MANIFEST_BUCKET, PROJECT
+from local.stack import BUCKET, MANIFEST_BUCKET
+from local.tokens import PROJECT, local_headers
 from shared.messages import BATCH_CHUNKS, SCHEDULE, BatchChunk, encode
 from shared.perspectives import perspectives
 from tests.acceptance.conftest import Observer, until
@@ -28,7 +29,7 @@ def a_row(seed: int, **wishes: Any) -> dict[str, Any]:
 
 
 def post_batch(observer: Observer, body: object, **headers: str) -> requests.Response:
-    return requests.post(f"{observer.stack.api_url}/batches", json=body, headers=headers, timeout=30)
+    return requests.post(f"{observer.stack.api_url}/batches", json=body, headers=local_headers() | headers, timeout=30)
 
 
 def bucket_client(observer: Observer) -> storage.Client:
@@ -145,7 +146,7 @@ def test_a_canceled_batch_leaves_no_job_waiting(observer: Observer) -> None:
     location = post_batch(observer, {"requests": rows}).headers["Location"]
     batch_in(observer, location, {"placing", "placed"})
 
-    answer = requests.post(f"{observer.stack.api_url}{location}:cancel", timeout=30)
+    answer = requests.post(f"{observer.stack.api_url}{location}:cancel", headers=local_headers(), timeout=30)
 
     assert (answer.status_code, answer.json()["state"]) == (202, "canceling")
     done = batch_in(observer, location, {"canceled"})

@@ -16,6 +16,7 @@ import pytest
 from avro_requests import ENCODING_ATTRIBUTE
 
 from local.bundles import ROOT
+from local.tokens import HERE, local_token
 from shared.messages import JOB_EVENTS, JOB_REQUESTS
 from tests.acceptance.conftest import until
 from tests.unit.avro_world import ENCODERS
@@ -99,8 +100,9 @@ def test_the_example_takes_the_apis_link_where_the_api_knows_the_caller(
     """As long as every caller of the API is the same anonymous one, that is whom the job must belong to."""
     done = publish(observer, "night-owl", cwd=tmp_path)
     [(job_id, (_, path))] = said(done).items()
-    observer.database.document("jobs", job_id).update({"owner": "anonymous"})
+    observer.database.document("jobs", job_id).update({"owner": HERE})
     monkeypatch.setenv("API_URL", observer.stack.api_url)
+    monkeypatch.setenv("ID_TOKEN", local_token(HERE))
     monkeypatch.delenv("ARTIFACT_BUCKET")
 
     assert example().video_of({"job_id": job_id}) == (tmp_path / path).read_bytes()

@@ -16,6 +16,7 @@ from cli.here import MODELS_DIR
 from gpu_job.diffusers_renderer import DiffusersRenderer
 from gpu_job.pictures import read_frames
 from local.embedded import serve_embedded
+from local.tokens import local_headers
 from shared.messages import JOB_EVENTS, JOB_REQUESTS, RENDER_REQUESTS, RENDER_REQUESTS_DEAD
 from shared.optics import OPTICS_VERSION
 from tests.acceptance.conftest import Observer, until
@@ -135,7 +136,7 @@ def test_another_program_gets_its_video_by_message(observer: Observer) -> None:
     subprocess.run([sys.executable, "-c", ANOTHER_PROGRAM], check=True, timeout=60)
 
     [job_id] = until(lambda: set(observer.documents("jobs")) - set(jobs_before), what="the job of the message")
-    # It belongs to that system, so the anonymous API does not show it: its document does.
+    # It belongs to that system, so the API does not show it to us: its document does.
     job: dict[str, Any] = until(
         lambda: next(iter([each for each in [observer.documents("jobs")[job_id]] if each["finished_at"]]), None),
         what="the job of the message is final",
@@ -212,9 +213,8 @@ def test_what_is_no_wish_is_refused_at_the_door(
 ) -> None:
     jobs_before = observer.documents("jobs")
 
-    answer = requests.post(
-        f"{observer.stack.api_url}/jobs", data=body, headers={"Content-Type": content_type}, timeout=30
-    )
+    named = local_headers() | {"Content-Type": content_type}
+    answer = requests.post(f"{observer.stack.api_url}/jobs", data=body, headers=named, timeout=30)
 
     assert answer.status_code == status
     assert answer.json()["status"] == status
@@ -234,15 +234,18 @@ def test_the_embedded_form_makes_the_same_frames_as_the_emulators(observer: Obse
     embedded, embedded_human_view = tmp_path / "embedded.mp4", tmp_path / "embedded-human-view.mp4"
     renderer = DiffusersRenderer(MODELS_DIR)
     with serve_embedded(run_dir=tmp_path / "run", renderer=lambda: renderer) as system:
-        answer = requests.post(f"{system.api_url}/jobs", json=wish, timeout=30)
+        me = local_headers()
+        answer = requests.post(f"{system.api_url}/jobs", json=wish, headers=me, timeout=30)
         url = f"{system.api_url}/jobs/{answer.json()['job_id']}"
         job = until(
-            lambda: next(iter([j for j in [requests.get(url, timeout=30).json()] if j["finished_at"]]), None),
+            lambda: next(
+                iter([j for j in [requests.get(url, headers=me, timeout=30).json()] if j["finished_at"]]), None
+            ),
             what="the embedded job is final",
         )
         assert (job["status"], job["error"]) == ("completed", None)
         for artifact, path in (("video", embedded), ("human-view", embedded_human_view)):
-            link = requests.get(f"{url}/{artifact}", timeout=30).json()["url"]
+            link = requests.get(f"{url}/{artifact}", headers=me, timeout=30).json()["url"]
             path.write_bytes(requests.get(link, timeout=30).content)
         assert len(system.publisher.published[JOB_EVENTS]) == 1
 

@@ -11,6 +11,7 @@ import requests
 from cli import here
 from local.emulator_finder import find_emulators
 from local.stack import LocalStack, StackOptions
+from local.tokens import local_headers
 from tests.acceptance.conftest import until
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.emulators]
 def test_workers_that_cannot_start_are_not_started_for_ever(tmp_path: Path) -> None:
     options = StackOptions(run_dir=tmp_path, models_dir=tmp_path, worker_env={"WARM_S": "soon"})
     with LocalStack(options, binaries=find_emulators(download=True)) as stack:
-        answer = requests.post(f"{stack.api_url}/jobs", json={"perspective": "curious-cat"}, timeout=30)
+        wish = {"perspective": "curious-cat"}
+        answer = requests.post(f"{stack.api_url}/jobs", json=wish, headers=local_headers(), timeout=30)
         assert answer.status_code == 202
 
         fault = until(lambda: stack.fault, what="the stack says that no worker starts")

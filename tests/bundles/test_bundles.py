@@ -86,6 +86,21 @@ def test_the_queue_s_own_entry_point_serves_nothing_else(bundles: dict[str, Path
     assert done.stdout.split() == ["404", "404"], done.stderr[-2000:]
 
 
+def test_a_deployed_api_asks_who_calls_and_one_that_is_set_for_one_machine_answers_nothing(
+    bundles: dict[str, Path],
+) -> None:
+    make = "app = f.create_app(target='submit', source='main.py', signature_type='http').test_client()"
+    ask = "print(app.get('/themes').status_code, app.post('/jobs', json={}).status_code)"
+    in_the_cloud = "import os, functions_framework as f; os.environ['K_SERVICE'] = 'lifeasnotme-submit'"
+
+    good = run(f"{in_the_cloud}; {make}; {ask}", cwd=bundles["submit"])
+    bad = run(f"{in_the_cloud}; os.environ['UNSIGNED_TOKENS'] = 'true'; {make}; {ask}", cwd=bundles["submit"])
+
+    assert good.stdout.split() == ["200", "401"], good.stderr[-2000:]
+    assert bad.stdout.split() == ["500", "500"], bad.stderr[-2000:]
+    assert "unsigned tokens are never taken in the cloud" in bad.stderr
+
+
 @pytest.mark.parametrize("target", ["intake", "expand", "schedule"])
 def test_what_takes_messages_loads_from_the_bundle_of_submit(bundles: dict[str, Path], target: str) -> None:
     load = f"f.create_app(target={target!r}, source='main.py', signature_type='cloudevent')"

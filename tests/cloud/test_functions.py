@@ -17,7 +17,7 @@ from local.bundles import FUNCTIONS, ROOT
 from local.stack import FUNCTIONS as SERVED_LOCALLY
 from local.topology import PUSH_ACK_DEADLINE_S, PUSHED
 from tests.cloud.code_use import entry_points
-from tests.cloud.terraform_code import Code
+from tests.cloud.terraform_code import TERRAFORM, Code
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -84,6 +84,21 @@ def test_what_is_off_unless_it_is_set_is_set(bundle: str) -> None:
 
 def test_the_api_serves_the_models_that_the_workers_serve() -> None:
     assert CODE.locals["function_settings"]["submit"]["SERVED_MODELS"] == '${join(",", var.served_models)}'
+
+
+def test_no_deployment_takes_what_is_for_one_machine_or_says_that_it_is_none() -> None:
+    assert not {"UNSIGNED_TOKENS", "K_SERVICE"} & given("submit")
+
+
+def test_systems_are_written_as_the_code_reads_them() -> None:
+    assert CODE.locals["function_settings"]["submit"]["SYSTEM_CALLERS"] == '${join(",", local.system_callers)}'
+    assert '"${source}=${trimprefix(each.member, "serviceAccount:")}"' in (TERRAFORM / "identity.tf").read_text("utf-8")
+    settings = SubmitSettings(
+        google_cloud_project="life-as-not-me",
+        artifact_bucket="videos",
+        system_callers=("kiosk=kiosk@museum.iam.gserviceaccount.com",),
+    )
+    assert settings.system_owners == {"kiosk@museum.iam.gserviceaccount.com": "system:kiosk"}
 
 
 def test_the_token_of_the_queue_is_a_secret_and_known_to_the_queue_alone() -> None:

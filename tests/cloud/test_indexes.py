@@ -35,6 +35,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "render_key": "0" * 40,
     "render_keys": ["0" * 40],
     "since": A_TIME,
+    "token": "t" * 43,
 }
 #: They write, or read one document: no query.
 WITHOUT_QUERY: Final = {"batch", "commit", "create", "job", "render", "renders", "replace"}

@@ -11,6 +11,7 @@ import requests
 
 from gpu_job.test_pattern import TestPatternRenderer
 from local.embedded import serve_embedded
+from local.tokens import local_headers
 from shared.documents import Status
 from shared.job_store import Create
 from shared.messages import JOB_EVENTS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.render  # what is drawn is seen, and that takes torch
 PATIENCE_S = 30.0
+ME = local_headers()
 
 
 @pytest.fixture
@@ -45,19 +47,19 @@ def until(found: Callable[[], Any], *, what: str) -> Any:
 
 def test_a_wish_becomes_a_video(system: Embedded) -> None:
     wish = {"perspective": "curious-cat", "size": "256x256", "seed": 1}
-    answer = requests.post(f"{system.api_url}/jobs", json=wish, timeout=10)
+    answer = requests.post(f"{system.api_url}/jobs", json=wish, headers=ME, timeout=10)
     assert answer.status_code == 202
 
     url = f"{system.api_url}/jobs/{answer.json()['job_id']}"
     job = until(
-        lambda: next((job for job in [requests.get(url, timeout=10).json()] if job["finished_at"]), None),
+        lambda: next((job for job in [requests.get(url, headers=ME, timeout=10).json()] if job["finished_at"]), None),
         what="the job is final",
     )
 
     assert job["status"] == "completed"
 
     def fetched(artifact: str) -> bytes:
-        link = requests.get(f"{url}/{artifact}", timeout=10).json()["url"]
+        link = requests.get(f"{url}/{artifact}", headers=ME, timeout=10).json()["url"]
         return requests.get(link, timeout=10).content
 
     video, human_view = fetched("video"), fetched("human-view")
@@ -67,12 +69,14 @@ def test_a_wish_becomes_a_video(system: Embedded) -> None:
 
 def test_a_batch_becomes_videos(system: Embedded) -> None:
     rows = [{"perspective": "curious-cat", "size": "256x256", "seed": seed} for seed in (1, 2, 3)]
-    answer = requests.post(f"{system.api_url}/batches", json={"requests": rows}, timeout=10)
+    answer = requests.post(f"{system.api_url}/batches", json={"requests": rows}, headers=ME, timeout=10)
     assert answer.status_code == 202
 
     url = f"{system.api_url}/batches/{answer.json()['batch_id']}"
     batch = until(
-        lambda: next((b for b in [requests.get(url, timeout=10).json()] if b["jobs"]["completed"] == 3), None),
+        lambda: next(
+            (b for b in [requests.get(url, headers=ME, timeout=10).json()] if b["jobs"]["completed"] == 3), None
+        ),
         what="all three are completed",
     )
 

@@ -10,7 +10,7 @@ import pytest
 from shared.documents import Job, Render, State, Status
 from shared.errors import Conflict
 from shared.job_store import JobStore, Replace, Stored
-from shared.jobs import event_published, publish, retire
+from shared.jobs import event_published, publish, retire, share, unshare
 from shared.requests import Priority
 from shared.testing import a_job, a_render
 from tests.contract.job_store_world import NOW, STORES, each_store, ids, put, stored_job
@@ -271,3 +271,19 @@ def test_a_render_has_jobs_whatever_became_of_them_besides_the_one_that_is_named
     put(store, a_job(render, job_id="another-job", now=NOW).model_copy(update={"status": status}))
     assert store.has_jobs(render.render_key, besides="my-only-job")
     assert store.has_jobs(render.render_key, besides="another-job")
+
+
+# Links
+
+
+def test_a_shared_job_is_found_by_its_token_alone_and_only_while_it_is_shared(store: JobStore, render: Render) -> None:
+    mine, other = (a_job(render, job_id=f"job-{number}000", now=NOW) for number in (1, 2))
+    put(store, share(mine, token="t" * 43, now=NOW), other)
+
+    found = store.shared_job("t" * 43)
+    assert found
+    assert found.value.job_id == "job-1000"
+    assert [store.shared_job(token) for token in ("x" * 43, "", "T" * 43, "t" * 42)] == [None] * 4
+
+    store.commit(Replace(stored=found, value=unshare(found.value, now=NOW)))
+    assert store.shared_job("t" * 43) is None

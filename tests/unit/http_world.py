@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from callers import Callers
+from certificates import Certificates
 from flask import Request
+from google.auth.exceptions import TransportError
 from http_api import ROUTES, Api
 from queue_depth import Queue
 from submit_settings import SubmitSettings
@@ -14,6 +17,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.routing import Map
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from local.tokens import local_token
 from shared.artifact_store import SignedUrl
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.documents import Job, JobError, Render
@@ -33,7 +37,10 @@ ENVIRON = {
     "CORS_ORIGINS": f"{ORIGIN},https://other.example",
     "SIGNED_URL_LIFETIME_S": "600",
     "QUEUE_TOKEN": TOKEN,
+    "UNSIGNED_TOKENS": "true",
 }
+#: Who calls, unless a test says otherwise.
+ADA = "ada"
 WISH = {"perspective": "curious-cat", "seed": 1}
 
 
@@ -60,6 +67,11 @@ class RecordingArtifactStore(InMemoryArtifactStore):
         self.signed.append((name, lifetime_s, filename))
         expires_at = self._clock.now() + timedelta(seconds=lifetime_s)
         return SignedUrl(url=f"https://storage.example/{name}?n={len(self.signed)}", expires_at=expires_at)
+
+
+def no_network(*_: object, **__: object) -> Any:
+    """What fetches Google's keys, in a test that needs none."""
+    raise TransportError("a test asks no network")
 
 
 @dataclass(frozen=True)
@@ -99,11 +111,22 @@ class World:
             artifacts=self.artifacts,
             desk=self.desk,
             queue=Queue(self.store, monotonic=self.clock.monotonic),
+            callers=Callers(
+                settings=settings,
+                certificates=Certificates(no_network, monotonic=self.clock.monotonic),
+                now=self.clock.now,
+            ),
             now=self.clock.now,
         )
+        self.caller = ADA
 
-    def call(self, method: str, path: str, **build: Any) -> Answer:
-        return self.send(EnvironBuilder(path=path, method=method, **build).get_environ())
+    def call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **build: Any) -> Answer:
+        """Call as ``caller``, unless the headers have another ``Authorization``."""
+        named = {"Authorization": self.bearer(self.caller)} | (headers or {})
+        return self.send(EnvironBuilder(path=path, method=method, headers=Headers(named), **build).get_environ())
+
+    def bearer(self, uid: str) -> str:
+        return f"Bearer {local_token(uid, issued_at_s=self.clock.now().timestamp())}"
 
     def send(self, environ: dict[str, Any], *, routes: Map = ROUTES) -> Answer:
         parts, status, headers = run_wsgi_app(self.api.answer(Request(environ), routes=routes), environ)

@@ -9,7 +9,7 @@ from expand_batch import take_chunk
 from shared.errors import ErrorCode
 from shared.messages import BATCH_CHUNKS
 from shared.requests import MAX_BODY_BYTES
-from tests.unit.http_world import WISH, Answer, World, is_problem
+from tests.unit.http_world import ADA, WISH, Answer, World, is_problem
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_batch_is_accepted_and_shown_with_the_counts_of_its_jobs(world: World)
     assert answer.status == 202
     location = answer.headers["Location"]
     assert answer.body["links"] == {"self": location, "firestore": location.removeprefix("/")}
-    assert (answer.body["state"], answer.body["owner"]) == ("accepted", "anonymous")
+    assert (answer.body["state"], answer.body["owner"]) == ("accepted", ADA)
     take_chunk(world.publisher.published[BATCH_CHUNKS][0].data, desk=world.desk)
     shown = world.get(location)
     assert (shown.status, shown.headers["Cache-Control"]) == (200, "no-store")
@@ -83,6 +83,6 @@ def test_anothers_batch_does_not_exist(world: World) -> None:
     location = post_batch(world, {"requests": [WISH]}).headers["Location"]
     stored = world.desk.batches.batch(location.removeprefix("/batches/"))
     assert stored
-    world.desk.batches.replace(stored, stored.value.model_copy(update={"owner": "ada"}))
+    world.desk.batches.replace(stored, stored.value.model_copy(update={"owner": "bob"}))
     assert is_problem(world.get(location), ErrorCode.NOT_FOUND)
     assert is_problem(world.call("POST", f"{location}:cancel"), ErrorCode.NOT_FOUND)

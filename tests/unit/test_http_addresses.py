@@ -16,6 +16,8 @@ ADDRESSES = {
     "/jobs": {"POST"},
     "/jobs/some-job": {"GET", "DELETE"},
     "/jobs/some-job:cancel": {"POST", "GET", "DELETE"},  # the last two as if the whole were an id
+    "/jobs/some-job:share": {"POST", "GET", "DELETE"},
+    "/jobs/some-job:unshare": {"POST", "GET", "DELETE"},
     "/jobs/some-job/video": {"GET"},
     "/jobs/some-job/poster": {"GET"},
     "/jobs/some-job/human-view": {"GET"},
@@ -28,6 +30,10 @@ ADDRESSES = {
     "/themes": {"GET"},
     "/models": {"GET"},
     "/queue": {"GET"},
+    "/shared/some-token": {"GET"},
+    "/shared/some-token/video": {"GET"},
+    "/shared/some-token/poster": {"GET"},
+    "/shared/some-token/human-view": {"GET"},
 }
 
 

@@ -81,7 +81,7 @@ def test_what_is_not_there_is_neither_canceled_nor_deleted(world: World, method:
 @pytest.mark.parametrize(("method", "path"), [("POST", "/jobs/{}:cancel"), ("DELETE", "/jobs/{}")])
 def test_anothers_job_is_neither_canceled_nor_deleted(world: World, method: str, path: str) -> None:
     render = a_render(now=world.clock.now())
-    job = a_job(render, job_id="anothers-job", now=world.clock.now(), owner="ada")
+    job = a_job(render, job_id="anothers-job", now=world.clock.now(), owner="bob")
     world.store.commit(Create(value=render), Create(value=job))
     before = dict(world.store._documents)
     anothers, nobodys = world.call(method, path.format("anothers-job")), world.call(method, path.format("nobodys-job"))

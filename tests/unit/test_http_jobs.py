@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from shared.artifact_paths import preview_path, render_folder
@@ -13,7 +14,7 @@ from shared.job_store import Create, Replace
 from shared.messages import RENDER_REQUESTS
 from shared.requests import MAX_BODY_BYTES
 from shared.testing import TRACEPARENT, a_job, a_render
-from tests.unit.http_world import WISH, World, is_problem
+from tests.unit.http_world import ADA, WISH, World, is_problem
 
 PATHS = ["/jobs/{}", "/jobs/{}/preview", "/jobs/{}/video", "/jobs/{}/poster", "/jobs/{}/human-view", "/jobs/{}/receipt"]
 
@@ -78,8 +79,8 @@ def test_a_larger_body_is_not_read(world: World, size_bytes: int) -> None:
 
 
 def test_a_larger_body_that_hides_its_length_is_not_read_either(world: World) -> None:
-    builder = EnvironBuilder(path="/jobs", method="POST", content_type="application/json")
-    environ = builder.get_environ()
+    named = Headers({"Authorization": world.bearer(ADA)})
+    environ = EnvironBuilder(path="/jobs", method="POST", content_type="application/json", headers=named).get_environ()
     environ.pop("CONTENT_LENGTH", None)
     environ |= {
         "HTTP_TRANSFER_ENCODING": "chunked",
@@ -210,7 +211,7 @@ def test_a_job_is_never_kept_by_a_cache(world: World) -> None:
 
 
 def test_a_job_without_its_render_is_shown_all_the_same(world: World) -> None:
-    job = a_job(a_render(now=world.clock.now()), now=world.clock.now())
+    job = a_job(a_render(now=world.clock.now()), now=world.clock.now(), owner=ADA)
     world.store.commit(Create(value=job))
     assert world.get(f"/jobs/{job.job_id}").body["queue_position"] == 0
 
@@ -224,7 +225,7 @@ def test_there_is_no_such_job(world: World, path: str, job_id: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_anothers_job_does_not_exist_not_even_by_a_different_text(world: World, path: str) -> None:
     render = a_render(now=world.clock.now())
-    job = a_job(render, job_id="anothers-job", now=world.clock.now(), owner="ada")
+    job = a_job(render, job_id="anothers-job", now=world.clock.now(), owner="bob")
     world.store.commit(Create(value=render), Create(value=job))
     world.finish(render.render_key)
     anothers, nobodys = world.get(path.format("anothers-job")), world.get(path.format("nobodys-job"))

@@ -39,6 +39,11 @@ def test_the_defaults_of_the_api_are_these() -> None:
         "batch_max_rows": 100_000,
         "batch_chunk_s": 240,
         "batch_chunk_rows": 20_000,
+        "api_audiences": (),
+        "system_callers": (),
+        "app_check_project_number": None,
+        "k_service": "",
+        "unsigned_tokens": False,
         "queue_token": None,
     }
 
@@ -56,6 +61,11 @@ def test_every_setting_can_be_given() -> None:
         "BATCH_MAX_ROWS": "10",
         "BATCH_CHUNK_S": "1.5",
         "BATCH_CHUNK_ROWS": "5",
+        "API_AUDIENCES": "https://api.example, https://api-1.run.example",
+        "SYSTEM_CALLERS": "kiosk@museum.iam.gserviceaccount.com",
+        "APP_CHECK_PROJECT_NUMBER": "123456789012",
+        "K_SERVICE": "submit",
+        "UNSIGNED_TOKENS": "false",
         "QUEUE_TOKEN": "0123456789abcdef",
     }
     assert set(environ) == {name.upper() for name in SubmitSettings.model_fields}
@@ -71,6 +81,11 @@ def test_every_setting_can_be_given() -> None:
         "batch_max_rows": 10,
         "batch_chunk_s": 1.5,
         "batch_chunk_rows": 5,
+        "api_audiences": ("https://api.example", "https://api-1.run.example"),
+        "system_callers": ("kiosk@museum.iam.gserviceaccount.com",),
+        "app_check_project_number": "123456789012",
+        "k_service": "submit",
+        "unsigned_tokens": False,
         "queue_token": "0123456789abcdef",
     }
 
@@ -167,6 +182,36 @@ def test_a_refused_secret_is_in_no_traceback() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(SubmitSettings, {**ENOUGH, "QUEUE_TOKEN": too_short})
     assert too_short not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "kiosk",
+        "=a@b.example",
+        "A=a@b.example",
+        "a=b=c@d.example",
+        "a/b@c.example",
+        "a@b@c",
+        "schedule=a@b.example",
+        "unknown=a@b.example",
+    ],
+)
+def test_a_system_that_is_no_account_is_named(entry: str) -> None:
+    told = fault({**ENOUGH, "SYSTEM_CALLERS": f"good@b.example,{entry}"})
+    assert f"SYSTEM_CALLERS: Value error, neither e-mail nor source=e-mail: {entry}" in told
+
+
+def test_an_account_is_one_system() -> None:
+    told = fault({**ENOUGH, "SYSTEM_CALLERS": "a@b.example,kiosk=a@b.example,c@d.example"})
+    assert "SYSTEM_CALLERS: Value error, named more than once: a@b.example" in told
+
+
+def test_unsigned_tokens_are_never_taken_in_the_cloud() -> None:
+    told = fault({**ENOUGH, "UNSIGNED_TOKENS": "true", "K_SERVICE": "lifeasnotme-submit", "SEED_POOL": "0"})
+    assert "UNSIGNED_TOKENS: Value error, unsigned tokens are never taken in the cloud, where K_SERVICE is set" in told
+    assert "SEED_POOL" in told, "with every other fault"
+    assert read_settings(SubmitSettings, {**ENOUGH, "UNSIGNED_TOKENS": "true"}).unsigned_tokens
 
 
 def test_settings_cannot_be_changed() -> None:
