@@ -277,15 +277,14 @@ def rerender(receipt: Path, output: Path | None, original: Path | None, models_d
 def verify(file: Path, trust: Path | None, receipt: Path | None) -> None:
     """Say what a video or poster, FILE, says of itself, and fail where it was changed since it was signed."""
     try:
-        from cli.verify import NotVerifiedError  # noqa: PLC0415 - brings the reader of the standard
-        from cli.verify import verify as read
+        from cli import verify as reading  # noqa: PLC0415 - brings the reader of the standard
     except ModuleNotFoundError as exc:
         raise click.ClickException(
             f"`verify` needs {exc.name}, which is not installed: run `make setup-light` first."
         ) from exc
     try:
-        said = read(file, trust=trust, receipt=receipt)
-    except NotVerifiedError as exc:
+        said = reading.verify(file, trust=trust, receipt=receipt)
+    except reading.NotVerifiedError as exc:
         raise click.ClickException(str(exc)) from exc
     for line in said.sentences:
         console.print(line, soft_wrap=True, markup=False)

@@ -21,7 +21,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 
 from gpu_job.provenance import IdentityError, identity_of
-from gpu_job.worker_settings import SECRET_PATTERN
+from gpu_job.worker_settings import VERSION_PATTERN
 
 if TYPE_CHECKING:
     from gpu_job.provenance import Identity
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SECRET_MANAGER = "https://secretmanager.googleapis.com"
+SERVER = "https://secretmanager.googleapis.com"
 #: For another server that answers as Secret Manager does.
 HOST_VARIABLE = "SECRET_MANAGER_EMULATOR_HOST"
 TIMEOUT_S = 10
@@ -45,7 +45,7 @@ def read_identity(setting: str | None) -> Identity | None:
     """
     if setting is None:
         return None
-    pem = _secret(setting) if re.fullmatch(SECRET_PATTERN, setting) else _file(Path(setting))
+    pem = _secret(setting) if re.fullmatch(VERSION_PATTERN, setting) else _file(Path(setting))
     if pem is None:
         log.warning("videos are not signed: the secret has no version", extra={"action": "sign", "secret": setting})
         return None
@@ -65,7 +65,7 @@ def _secret(name: str) -> str | None:
     server = os.environ.get(HOST_VARIABLE)
     try:
         session = AuthorizedSession(AnonymousCredentials() if server else google.auth.default(scopes=[SCOPE])[0])
-        answer = session.get(f"{server or SECRET_MANAGER}/v1/{name}:access", timeout=TIMEOUT_S)
+        answer = session.get(f"{server or SERVER}/v1/{name}:access", timeout=TIMEOUT_S)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         answer.raise_for_status()

@@ -119,9 +119,8 @@ def make_video(
 
         # 2. Sign all that shows something. The signature holds the hash of the receipt.
         if identity is not None:
-            begun, origin = time.monotonic(), _origin(spec, receipt, receipt_file)
-            for each in (video, human_view) if has_eye else (video,):
-                sign_video(each.path, origin, identity=identity)
+            begun, origin = time.monotonic(), _origin(receipt, receipt_file)
+            _sign_videos(video, human_view if has_eye else None, origin=origin, identity=identity)
             poster_file = sign_picture(poster_file, origin, identity=identity)
             usage = usage.model_copy(update={"sign_s": round(time.monotonic() - begun, 3)})
         commit = Commit(
@@ -180,9 +179,14 @@ def _targets(spec: RenderSpec, key: str, *, folder: Path) -> tuple[Target, Targe
     )
 
 
-def _origin(spec: RenderSpec, receipt: Receipt, receipt_file: bytes) -> Origin:
+def _sign_videos(*targets: Target | None, origin: Origin, identity: Identity) -> None:
+    for each in filter(None, targets):
+        sign_video(each.path, origin, identity=identity)
+
+
+def _origin(receipt: Receipt, receipt_file: bytes) -> Origin:
     return Origin(
-        title=f"Life As Not Me: {spec.perspective}",
+        title=f"Life As Not Me: {receipt.spec.perspective}",
         render_key=receipt.render_key,
         attempt=receipt.attempt,
         receipt_sha256=hashlib.sha256(receipt_file).hexdigest(),

@@ -11,7 +11,7 @@ from shared.models import in_the_catalogue
 from shared.settings import Names, Settings
 
 #: Name of a version of a secret, as Secret Manager gives it.
-SECRET_PATTERN: Final = r"projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,255}/versions/(latest|[1-9][0-9]{0,9})"
+VERSION_PATTERN: Final = r"projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,255}/versions/(latest|[1-9][0-9]{0,9})"
 
 
 class WorkerSettings(Settings):

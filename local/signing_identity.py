@@ -1,8 +1,8 @@
 """A throwaway identity that signs videos on one machine, with what C2PA asks of a certificate.
 
-Enters: a path. Leaves: a PEM file, readable by its owner only, with a key and its certificates; beside it, as ``….ca.pem``,
-the authority that vouches for it, for ``lifeasnotme verify --trust``. Nobody else vouches for it: in the cloud somebody
-must, see docs/deploy.md.
+Enters: a path. Leaves: a PEM file, readable by its owner only, with a key and its certificates; beside it, as
+``….ca.pem``, the authority that vouches for it, for ``lifeasnotme verify --trust``. Nobody else vouches for it: in the
+cloud somebody must, see docs/deploy.md.
 """
 
 from __future__ import annotations
