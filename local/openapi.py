@@ -154,7 +154,9 @@ def _operation(endpoint: str, path_parameters: list[dict[str, Any]]) -> dict[str
     for status, names in codes.items():
         described = {"description": ", ".join(names), "content": {_PROBLEM: {"schema": _ref("Problem")}}}
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            described["headers"] = {"Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
+            described["headers"] = {
+                "Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+            }
         answers[str(status)] = described
     operation: dict[str, Any] = {
         "operationId": endpoint,
