@@ -114,6 +114,11 @@ def aim(case: Case, function: Function, chance: random.Random) -> None:
             case.path_parameters[name] = chance.choice(known)
 
 
+def _breaks(case: Case) -> set[str]:
+    parts = [str(part) for part in (case.path_parameters or {}).values()]
+    return {each for each in ("\n", "%0A") if any(each in part for part in parts)}
+
+
 def is_well_formed(case: Case) -> bool:
     return case.meta is None or case.meta.generation.mode == GenerationMode.POSITIVE
 
@@ -135,6 +140,9 @@ def test_every_answer_is_one_that_the_document_names(
             case.headers = {**(case.headers or {}), "Authorization": f"Bearer {TOKEN}"}
         response = case.call(app=function.app, base_url="http://localhost")
         seen[response.status_code] = seen.get(response.status_code, 0) + 1
+        if {"\n", "%0A"} & _breaks(case):
+            assert response.status_code == 404, "functions-framework finds no function there, and says so by itself"
+            return
         case.validate_response(response, checks=checks)
 
     ask()
