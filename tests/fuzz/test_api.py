@@ -14,7 +14,6 @@ import pytest
 import schemathesis
 from http_api import ROUTES
 from hypothesis import given
-from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from local import openapi
