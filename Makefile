@@ -15,7 +15,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate bundle plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: $(HEAVY) ## Run every test: unit, contract, bundles, rendering, acceptance
 test-fast: $(LIGHT) ## Run the tests that need neither torch nor emulators, in seconds
 	$(BIN)/pytest tests/unit -m "not emulators and not render and not acceptance" $(ARGS)
 
+test-long: $(LIGHT) ## Draw 100 000 inputs for the decoders and 10 000 requests for the API: hours on two cores
+	DECODER_CASES=100000 API_CASES=10000 $(BIN)/pytest tests/fuzz $(ARGS)
+
 check: $(HEAVY) ## Lint, formatting and types; writes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,7 +48,7 @@ fix: $(LIGHT) ## Repair what can be repaired: lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/perspectives, docs/models.md
+docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/openapi.json, docs/perspectives, docs/models.md
 	@$(BIN)/python -m local.reference
 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
