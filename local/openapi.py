@@ -1,7 +1,6 @@
 """The API's document: OpenAPI 3.1, from the routes and models that answer. Enters: nothing. Leaves: docs/openapi.json.
 
-What each call takes and answers stands here once; a call that is not described, or described and gone, is a test's fault
-to find.
+What each call takes and answers stands here once; a call that is not described, or described and gone, fails a test.
 """
 
 from __future__ import annotations

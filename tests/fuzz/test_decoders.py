@@ -7,8 +7,7 @@ import io
 import json
 import re
 import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastavro
 import pytest
@@ -41,6 +40,9 @@ from tests.fuzz.inputs import NASTY, almost, as_bytes, broken, documents, texts,
 from tests.unit import batch_world, intake_world, notify_world
 from tests.unit.http_world import TOKEN
 from tests.unit.http_world import World as HttpWorld
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: How many tests there are below: each has an equal share of the cases.
 DECODERS = 15
