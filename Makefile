@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install -qq
+TOOLS := build/tools
+LOCKS := functions/submit/requirements.txt functions/notify/requirements.txt gpu_job/requirements.txt gpu_job/requirements-cuda.txt
 LIGHT := $(VENV)/.light
 HEAVY := $(VENV)/.heavy
 # Linters with a hundred libraries of their own.
@@ -17,7 +19,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast check fix docs plate bundle check-cloud plan deploy weights destroy picture image-trial pin bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench-pipeline bench-batch bench-optics bench-render chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +39,9 @@ test: $(HEAVY) ## Run every test: unit, contract, bundles, rendering, acceptance
 test-fast: $(LIGHT) ## Run the tests that need neither torch nor emulators, in seconds
 	$(BIN)/pytest tests/unit -m "not emulators and not render and not acceptance" $(ARGS)
 
+test-long: $(LIGHT) ## Draw 100 000 inputs for the decoders and 10 000 requests for the API: hours on two cores
+	DECODER_CASES=100000 API_CASES=10000 $(BIN)/pytest tests/fuzz $(ARGS)
+
 check: $(HEAVY) ## Lint, formatting and types; writes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,7 +52,7 @@ fix: $(LIGHT) ## Repair what can be repaired: lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/perspectives, docs/models.md
+docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/openapi.json, docs/perspectives, docs/models.md
 	@$(BIN)/python -m local.reference
 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
@@ -120,9 +125,31 @@ pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
 	    $(CURDIR)/$(BIN)/pip-compile -q --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-annotate \
 	      --no-header -o $${wish%.in}.txt $$wish && sed -i '/^#/d;/^$$/d' $${wish%.in}.txt || exit; done) || exit; done
 
+sbom: $(TOOLS) ## Write build/sbom/: what each deployable is made of, in CycloneDX
+	@mkdir -p build/sbom
+	@for lock in $(LOCKS); do \
+	  to=build/sbom/$$(echo $${lock%.txt} | tr / -).cdx.json; \
+	  $(TOOLS)/bin/cyclonedx-py requirements $$lock --output-reproducible --of JSON -o $$to 2>/dev/null || exit 1; echo $$to; \
+	done
+
+audit: $(TOOLS) ## Ask an index for known vulnerabilities of what is deployed; fails where there are some or none can be asked
+	@failed=0; for lock in $(LOCKS); do \
+	  said="$$($(TOOLS)/bin/pip-audit --disable-pip --no-deps --progress-spinner off -r $$lock 2>&1)"; status=$$?; \
+	  case "$$said" in \
+	    *"could not be audited"*|*onnectionError*|*ServiceError*|*"Max retries"*) \
+	      echo "$$lock: not audited, no index that knows of vulnerabilities can be reached."; failed=1;; \
+	    *) echo "$$lock: $$said"; test $$status -eq 0 || failed=1;; \
+	  esac; \
+	done; exit $$failed
+
 clean: ## Remove everything that make has made
 	rm -rf $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Apart from what they look at, whose versions they would change.
+$(TOOLS):
+	@$(PYTHON) -m venv $@ && $@/bin/pip --disable-pip-version-check install -qq cyclonedx-bom==7.5.0 pip-audit==2.10.1 \
+	  || { rm -rf $@; $(NO_PACKAGES); }
 
 $(LIGHT): functions/submit/requirements.txt functions/notify/requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -271,6 +271,34 @@ def rerender(receipt: Path, output: Path | None, original: Path | None, models_d
 
 
 @main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--trust",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates in PEM: fail unless one of them vouches for the signer. Default: anybody may have signed.",
+)
+@click.option(
+    "--receipt",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Fail unless this is the receipt that FILE names.",
+)
+def verify(file: Path, trust: Path | None, receipt: Path | None) -> None:
+    """Say what a video or poster, FILE, says of itself, and fail where it was changed since it was signed."""
+    try:
+        from cli import verify as reading  # noqa: PLC0415 - brings the reader of the standard
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"`verify` needs {exc.name}, which is not installed: run `make setup-light` first."
+        ) from exc
+    try:
+        said = reading.verify(file, trust=trust, receipt=receipt)
+    except reading.NotVerifiedError as exc:
+        raise click.ClickException(str(exc)) from exc
+    for line in said.sentences:
+        console.print(line, soft_wrap=True, markup=False)
+
+
+@main.command()
 @click.argument("perspective")
 @click.option("--prompt", help="What happens in front of the eyes. Default: a scene that suits the creature.")
 @click.option("--theme", help="Light and weather; see `lifeasnotme themes`.")

@@ -21,8 +21,10 @@ from google.cloud import firestore, storage
 
 from gpu_job.consumer import consume
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
+from gpu_job.identities import read_identity
 from gpu_job.lease import Claimant
 from gpu_job.message_source.pubsub import PubSubMessageSource
+from gpu_job.provenance import IdentityError
 from gpu_job.render_job import Workshop
 from gpu_job.renderer import UnfitError
 from gpu_job.warm_up import warm_up
@@ -64,6 +66,11 @@ def main(renderer_of: Callable[[WorkerSettings], Renderer] | None = None) -> NoR
 
 def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSettings], Renderer]) -> int:
     project = settings.google_cloud_project
+    try:
+        identity = read_identity(settings.signing_identity)
+    except IdentityError as exc:
+        log.critical("worker is unfit", extra={"action": "sign", "reason": str(exc)}, exc_info=True)
+        return 1
     with tempfile.TemporaryDirectory(prefix="life-as-not-me-", ignore_cleanup_errors=True) as folder:
         workshop = Workshop(
             claimant=Claimant(
@@ -79,6 +86,7 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
             folder=Path(folder),
             device=settings.device,
             inbox=inbox,
+            identity=identity,
             retry_backoff_s=settings.retry_backoff_s,
         )
         try:

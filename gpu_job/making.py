@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import platform
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from gpu_job.pictures import poster
 from gpu_job.preview import preview
+from gpu_job.provenance import Origin, sign_picture, sign_video
 from gpu_job.relay import side_by_side
 from gpu_job.renderer import StartOverError
 from gpu_job.tail import Target, eye_of, film
@@ -22,7 +24,7 @@ from shared.commits import Commit
 from shared.documents import Stage, Usage
 from shared.errors import LifeAsNotMeError, Retryable
 from shared.optics import OPTICS_VERSION
-from shared.receipts import Receipt
+from shared.receipts import DIGITAL_SOURCE_TYPE, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gpu_job.provenance import Identity
     from gpu_job.renderer import Renderer, Watch
     from gpu_job.tail import Film
     from shared.artifact_store import ArtifactStore
@@ -53,15 +56,16 @@ def make_video(
     device: str | None,
     watch: Watch,
     now: Callable[[], datetime],
+    identity: Identity | None = None,
 ) -> None:
-    """Render, see, encode, upload what belongs to the video, and commit by uploading the video itself.
+    """Render, see, encode, sign, upload what belongs to the video, and commit by uploading the video itself.
 
     The video is what the creature sees. Where its eye changes the frames, they are encoded as drawn, too: the human
     view. Half-way through, a preview goes up, where the model has a sketch. The first upload wins: where another
     attempt committed before, its video is the render's, and that is success too.
 
     Raises:
-        RenderStopped, Retryable, Permanent: as the renderer, the encoder and the bucket raise them.
+        RenderStopped, Retryable, Permanent: as the renderer, the encoder, the signing and the bucket raise them.
     """
     spec, key = render.spec, render.render_key
     started_at = now()
@@ -96,19 +100,6 @@ def make_video(
             made = filmed("cpu")  # the eye; so all the memory of a GPU is the renderer's
         usage = _usage(made, renderer, lost_s=lost_s)
         encoded, account = made.video, renderer.account
-        commit = Commit(
-            render_key=key,
-            attempt=attempt,
-            poster_path=poster_path(key, attempt),
-            human_view_path=human_view_path(key, attempt) if has_eye else None,
-            receipt_path=receipt_path(key, attempt),
-            width=encoded.width,
-            height=encoded.height,
-            frames=encoded.frames,
-            fps=encoded.fps,
-            duration_s=encoded.duration_s,
-            usage=usage,
-        )
         seconds = {**account.seconds, **made.seconds}
         receipt = Receipt(
             render_key=key,
@@ -123,17 +114,39 @@ def make_video(
             started_at=started_at,
             finished_at=now(),
         )
+        receipt_file = receipt.model_dump_json(indent=2).encode()
+        poster_file = poster(encoded.middle_frame)
 
-        # 2. Upload what belongs to it under the attempt's own prefix, where nothing can be in its way but itself.
+        # 2. Sign all that shows something. The signature holds the hash of the receipt.
+        if identity is not None:
+            begun, origin = time.monotonic(), _origin(receipt, receipt_file)
+            _sign_videos(video, human_view if has_eye else None, origin=origin, identity=identity)
+            poster_file = sign_picture(poster_file, origin, identity=identity)
+            usage = usage.model_copy(update={"sign_s": round(time.monotonic() - begun, 3)})
+        commit = Commit(
+            render_key=key,
+            attempt=attempt,
+            poster_path=poster_path(key, attempt),
+            human_view_path=human_view_path(key, attempt) if has_eye else None,
+            receipt_path=receipt_path(key, attempt),
+            width=encoded.width,
+            height=encoded.height,
+            frames=encoded.frames,
+            fps=encoded.fps,
+            duration_s=encoded.duration_s,
+            usage=usage,
+        )
+
+        # 3. Upload what belongs to it under the attempt's own prefix, where nothing can be in its way but itself.
         beside: list[tuple[str, bytes | Path, str]] = [
-            (commit.poster_path, poster(encoded.middle_frame), "image/jpeg"),
-            (commit.receipt_path, receipt.model_dump_json(indent=2).encode(), "application/json"),
+            (commit.poster_path, poster_file, "image/jpeg"),
+            (commit.receipt_path, receipt_file, "application/json"),
         ]
         if commit.human_view_path:
             beside.append((commit.human_view_path, human_view.path, "video/mp4"))
         _upload(beside, artifacts=artifacts, watch=watch)
 
-        # 3. Commit.
+        # 4. Commit.
         artifacts.create(video_path(key), encoded.path, content_type="video/mp4", metadata=commit.metadata())
         log.info(
             "video committed",
@@ -154,11 +167,29 @@ def software() -> dict[str, str]:
 
 def _targets(spec: RenderSpec, key: str, *, folder: Path) -> tuple[Target, Target]:
     """Of the video, and of the human view."""
-    title, comment = f"Life As Not Me: {spec.perspective}", f"Made by AI. render_key={key}"
-    human_title = f"{title}, as a person would see it"
+    title = f"Life As Not Me: {spec.perspective}"
+    said = {
+        "comment": f"Made by AI. render_key={key}",
+        "description": f"AI-generated: {DIGITAL_SOURCE_TYPE}",
+        "keywords": "AI-generated",
+    }
     return (
-        Target(path=folder / f"{key}.mp4", metadata={"title": title, "comment": comment}),
-        Target(path=folder / f"{key}-human-view.mp4", metadata={"title": human_title, "comment": comment}),
+        Target(path=folder / f"{key}.mp4", metadata={"title": title, **said}),
+        Target(path=folder / f"{key}-human-view.mp4", metadata={"title": f"{title}, as a person would see it", **said}),
+    )
+
+
+def _sign_videos(*targets: Target | None, origin: Origin, identity: Identity) -> None:
+    for each in filter(None, targets):
+        sign_video(each.path, origin, identity=identity)
+
+
+def _origin(receipt: Receipt, receipt_file: bytes) -> Origin:
+    return Origin(
+        title=f"Life As Not Me: {receipt.spec.perspective}",
+        render_key=receipt.render_key,
+        attempt=receipt.attempt,
+        receipt_sha256=hashlib.sha256(receipt_file).hexdigest(),
     )
 
 

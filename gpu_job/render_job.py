@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gpu_job.heartbeat import Inbox
     from gpu_job.lease import Claimant, Lease
     from gpu_job.message_source import Message, MessageSource
+    from gpu_job.provenance import Identity
     from gpu_job.renderer import Renderer
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Workshop:
     #: Of torch, for the eye; the best there is when absent.
     device: str | None = None
     inbox: Inbox
+    #: Who signs the videos; they are not signed when absent.
+    identity: Identity | None = None
     #: Seconds before the second try; each further one waits twice as long.
     retry_backoff_s: float
 
@@ -107,6 +110,7 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
                 device=workshop.device,
                 watch=watch,
                 now=claimant.now,
+                identity=workshop.identity,
             ),
             lease=lease,
             extend=lambda: workshop.source.extend(message, deadline_s=int(claimant.lease_s)),

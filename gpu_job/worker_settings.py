@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
 from shared.models import in_the_catalogue
 from shared.settings import Names, Settings
+
+#: Name of a version of a secret, as Secret Manager gives it.
+VERSION_PATTERN: Final = r"projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,255}/versions/(latest|[1-9][0-9]{0,9})"
 
 
 class WorkerSettings(Settings):
@@ -26,6 +29,9 @@ class WorkerSettings(Settings):
     """File that a worker creates when it begins to ask for work, for a probe; none when empty."""
     kernels_dir: Path | None = None
     """Folder where compiled kernels are kept for later workers, as a mounted bucket; they are not when empty."""
+    signing_identity: str | None = None
+    """Who signs the videos: a PEM file with a private key and its certificates, or a version of a secret,
+    ``projects/…/secrets/…/versions/…``; they are not signed when empty, nor while the secret has no version."""
     device: str | None = None
     """Torch device, such as ``cuda:0``; the best there is when empty."""
     threads: Annotated[int, Field(ge=1, le=256)] | None = None

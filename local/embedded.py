@@ -27,11 +27,13 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from gpu_job.consumer import consume
 from gpu_job.heartbeat import WORK_THREAD, Interrupted, PreemptedError
+from gpu_job.identities import read_identity
 from gpu_job.lease import Claimant
 from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
 from local.bundles import ROOT
 from local.processes import HOST, ensure_port_free
+from local.signing_identity import make_signing_identity
 from local.stack import BUCKET
 from local.storage_emulator import serve_storage
 from local.tokens import PROJECT
@@ -174,6 +176,7 @@ def serve_embedded(
             renderer=renderer,
             folder=run_dir,
             inbox=queue.SimpleQueue(),
+            identity=read_identity(str(make_signing_identity(run_dir / "signing-identity.pem"))),
             retry_backoff_s=1,
         )
         faults: list[str] = []

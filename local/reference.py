@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
-from local import model_pages
+from local import model_pages, openapi
 from local.bundles import ROOT
 from local.perspective_pages import pages
 from shared.batches import Batch
@@ -60,10 +60,13 @@ def reference() -> dict[str, str]:
     """Text of each generated file by its path in the repository."""
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
+    from http_api import ROUTES  # noqa: PLC0415
+
     schemas = {f"docs/schemas/{name}.json": _schema(name) for name in SCHEMAS}
     texts = {
         "docs/settings.md": _settings(),
         "docs/schemas/job-requested.avsc": _avro_schema(),
+        openapi.PATH: openapi.text(ROUTES),
         model_pages.PATH: model_pages.page(),
     }
     return texts | schemas | pages()

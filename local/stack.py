@@ -24,6 +24,7 @@ import requests
 from local.bundles import ROOT, make_bundles
 from local.emulators import FIRESTORE_HEAP_MIB, start_firestore, start_pubsub
 from local.processes import HOST, ChildProcess, ensure_port_free, free_port
+from local.signing_identity import make_signing_identity
 from local.signing_key import make_signing_key
 from local.tokens import PROJECT
 from local.topology import make_topology
@@ -144,6 +145,11 @@ class LocalStack:
         """Folder with a log for each process."""
         return self._options.run_dir / "logs"
 
+    @property
+    def signing_identity(self) -> Path:
+        """Who signs the videos of this run: a PEM file. Beside it lies who vouches for it."""
+        return self._options.run_dir / "signing-identity.pem"
+
     def service(self, name: str) -> ChildProcess:
         """The process of that name."""
         return next(each for each in self._services if each.name == name)
@@ -220,6 +226,7 @@ class LocalStack:
         self._pubsub = pubsub
         bundles = make_bundles(options.run_dir / "build")
         key = make_signing_key(options.run_dir / "signing-key.json")
+        make_signing_identity(self.signing_identity)
         ports = {name: free_port(HOST) for name in ("storage", *(name for name, _, _ in FUNCTIONS))}
         ports["submit"] = options.port or ports["submit"]
         self._urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
@@ -271,6 +278,7 @@ class LocalStack:
 
     def _start_worker(self, number: int) -> ChildProcess:
         extra = {
+            "SIGNING_IDENTITY": str(self.signing_identity),
             "MODELS_DIR": str(self._options.models_dir),
             "HOSTNAME": f"worker-{number}",
             # Waiting threads that spin cost a shared machine up to nine times the rendering time.

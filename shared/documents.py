@@ -98,6 +98,8 @@ class Usage(Document):
     """Seconds of the creature's eye."""
     encode_s: float
     """Seconds of encoding; of both videos where there are two."""
+    sign_s: float = 0
+    """Seconds of signing what was made; 0 in the receipt, whose hash the signature holds. 0: it was not signed."""
     whole_s: float = 0
     """Seconds from the beginning of loading to the last frame in its file. Less than the sum of all others: frames are
     seen and encoded while others are decoded. 0: not measured, by an earlier release."""

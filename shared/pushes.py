@@ -39,9 +39,14 @@ def read_push(event_data: Any, *, event_id: str) -> Push:  # noqa: ANN401 - what
     return Push(
         data=data,
         attributes={name: text for name, text in attributes.items() if isinstance(text, str)},
-        message_id=str(message.get("messageId") or message.get("message_id") or event_id),
+        message_id=_encodable(str(message.get("messageId") or message.get("message_id") or event_id)),
         published_at=_time_of(message.get("publishTime") or message.get("publish_time")),
     )
+
+
+def _encodable(text: str) -> str:
+    """JSON can hold halves of characters, which no encoding knows."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _time_of(text: Any) -> datetime | None:  # noqa: ANN401 - whatever was posted

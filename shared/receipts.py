@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
 from shared.documents import RENDER_KEY_PATTERN, Document, Usage
 from shared.requests import RenderSpec
+
+#: IPTC's term for media made by a trained model.
+DIGITAL_SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+#: In a video's C2PA manifest: which receipt belongs to it, by its hash.
+RECEIPT_ASSERTION: Final = "org.lifeasnotme.receipt"
 
 
 class Receipt(Document):

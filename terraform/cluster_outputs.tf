@@ -25,6 +25,7 @@ output "cluster" {
     served_models   = join(",", var.served_models)
     queue_url       = "${google_cloudfunctions2_function.functions["queue"].service_config[0].uri}/queue?bulk_at_most=${local.bulk_workers}"
     queue_token     = google_secret_manager_secret.queue_token.secret_id
+    signing_secret  = "${google_secret_manager_secret.signing_identity.id}/versions/latest"
     max_workers     = local.size.max_workers
   }
 }

@@ -41,6 +41,7 @@ PLACED_VALUES: Final = (
     "worker_account",
     "queue_url",
     "queue_token",
+    "signing_secret",
     "max_workers",
 )
 

@@ -36,3 +36,25 @@ resource "google_secret_manager_secret_iam_member" "queue_token" {
   role      = "roles/secretmanager.secretAccessor"
   member    = local.members["submit"]
 }
+
+# Who signs the videos: a private key and the certificates of an authority that C2PA knows. Its value comes from outside,
+# see docs/deploy.md; while it has no version, workers say that they sign nothing.
+resource "google_secret_manager_secret" "signing_identity" {
+  secret_id = "${var.name}-signing-identity"
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+
+  depends_on = [google_project_service.services]
+}
+
+resource "google_secret_manager_secret_iam_member" "signing_identity" {
+  secret_id = google_secret_manager_secret.signing_identity.id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = local.members["worker"]
+}

@@ -142,4 +142,6 @@ def test_every_grant_to_one_of_the_three_is_looked_at_above() -> None:
         "google_service_account_iam_member.sign",
         # QUEUE_TOKEN, a setting of submit
         "google_secret_manager_secret_iam_member.queue_token",
+        # SIGNING_IDENTITY, a setting of the worker
+        "google_secret_manager_secret_iam_member.signing_identity",
     }

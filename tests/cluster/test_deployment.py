@@ -31,6 +31,7 @@ CLUSTER = {
     "served_models": "pocket,wan2.2-t2v-a14b-4step",
     "queue_url": "https://queue-uc.a.run.app/queue?bulk_at_most=3",
     "queue_token": "lifeasnotme-queue-token",
+    "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
     "max_workers": 4,
 }
 

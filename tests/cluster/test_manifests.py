@@ -10,7 +10,7 @@ import pytest
 from deployment import KUBERNETES, PLACED_VALUES, write_placed
 
 from gpu_job.main import GRACE_S
-from gpu_job.worker_settings import WorkerSettings
+from gpu_job.worker_settings import VERSION_PATTERN, WorkerSettings
 from local.bundles import ROOT
 from shared.settings import read_settings
 from tests.cluster.manifests import SIZES, container_of, environment_of, one, pod_of, put_together, written
@@ -35,6 +35,7 @@ CLUSTER = {
     "worker_account": "worker@art-project.iam.gserviceaccount.com",
     "queue_url": "https://queue-uc.a.run.app/queue?bulk_at_most=3",
     "queue_token": "lifeasnotme-queue-token",
+    "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
     "max_workers": 4,
 }
 IMAGE = f"us-central1-docker.pkg.dev/art-project/images/worker@sha256:{'ab' * 32}"
@@ -71,6 +72,8 @@ def test_the_worker_takes_its_environment_as_it_is_deployed(placed: list[Manifes
     assert settings.google_cloud_project == CLUSTER["project"]
     assert settings.artifact_bucket == CLUSTER["artifact_bucket"]
     assert settings.served_models == ("fastwan2.2-ti2v-5b", "pocket")
+    assert settings.signing_identity == CLUSTER["signing_secret"]
+    assert re.fullmatch(VERSION_PATTERN, settings.signing_identity), "it is no file"
     assert settings.patience_s < settings.warm_s
 
 

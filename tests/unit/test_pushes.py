@@ -72,3 +72,9 @@ def test_attributes_that_are_none_are_empty(attributes: object) -> None:
 def test_attributes_that_are_no_text_are_left_out() -> None:
     push = read_push({"message": {"attributes": {"source": 5, "traceparent": "00"}}}, event_id="event-1")
     assert push.attributes == {"traceparent": "00"}
+
+
+def test_half_a_character_in_the_id_of_a_message_is_no_reason_to_deliver_it_for_ever() -> None:
+    push = read_push({"message": {"data": "e30=", "messageId": "\ud800"}}, event_id="1")
+
+    assert push.message_id == "\\ud800"
