@@ -15,6 +15,10 @@ class Caller:
 
     #: What stands as ``owner`` on every document.
     owner: str
+    #: Whether it is an account that nobody signed up for: there may be any number of them.
+    is_anonymous: bool = False
+    #: Whether it is another system, and no person.
+    is_system: bool = False
 
 
 def who_is_calling(request: HttpRequest) -> Caller:  # noqa: ARG001 - tokens are read from it once there are any

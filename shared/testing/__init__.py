@@ -119,7 +119,7 @@ class MeddledJobStore(InMemoryJobStore):
         self.meddling.happens("waiting_jobs")
         return super().waiting_jobs(render_key, limit=limit)
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """See `JobStore.commit`."""
         self.meddling.happens("commit")
         return super().commit(*writes)

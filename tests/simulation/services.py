@@ -48,7 +48,7 @@ class SimulatedStore(InMemoryJobStore):
         #: Called after every commit.
         self.on_commit: Callable[[], None] = lambda: None
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """See `JobStore.commit`."""
         written = super().commit(*writes)
         both = list(zip(writes, written, strict=True))

@@ -64,7 +64,7 @@ class WatchedJobStore(MeddledJobStore):
         #: Ids of the jobs that each commit wrote.
         self.jobs_written: list[list[str]] = []
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         written = super().commit(*writes)
         self.jobs_written.append([write.value.job_id for write in writes if isinstance(write.value, Job)])
         return written

@@ -1,0 +1,67 @@
+"""Normalising: from a prompt to the words that a reader sees in it, whatever characters they are written with.
+
+Enters: any text. Leaves: its *readings*: lists of plain words. Several, since a character may stand for more than one:
+``1`` for i or l, a Cyrillic ``с`` for itself or for c. Lookalikes: a selection of Unicode's confusables
+(https://www.unicode.org/reports/tr39/); invisible characters: the general category Cf and variation selectors.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+#: Cyrillic, Greek and others that look like a Latin small letter; after case folding and NFKC.
+_LOOKALIKES: Final = str.maketrans(
+    dict(
+        "аa вb сc ԁd еe ғf ԍg һh нh іi јj кk ӏl мm оo рp ԛq гr ѕs тt ѵv ѡw хx уy пn яr бb "  # Cyrillic
+        "αa βb ϲc δd εe ηn ιi κk νv οo ρp τt υu χx γy ωw "  # Greek
+        "ɑa ɡg ıi łl øo đd ħh ʟl ꞵb ſs ɩi ʏy ɪi ᴀa ᴇe ᴏo ᴜu ꜱs".split()  # Latin, but none that decomposes
+    )
+)
+_LEET: Final = str.maketrans("013456789@$!|+€£¡", "oieasbtbgasiiteli")
+_LEET_WITH_L: Final = str.maketrans("013456789@$!|+€£¡", "oleasbtbgasllteli")
+_LEET_MARKS: Final = "@$!|+€£¡"
+_IS_SELECTOR: Final = re.compile("[\\ufe00-\\ufe0f\\U000e0100-\\U000e01ef\\u034f\\u115f\\u1160\\u3164\\uffa0]")
+_WORD: Final = re.compile(rf"[^\W_]+(?:[{re.escape(_LEET_MARKS)}]+[^\W_]+)*|[{re.escape(_LEET_MARKS)}]+[^\W_]+")
+#: Three letters or more, each alone: ``p o r n``, ``p.o.r.n``, ``p-o-r-n``.
+_SPACED: Final = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,3}[^\W_](?![^\W_])){2,}")
+_REPEATED: Final = re.compile(r"(.)\1{2,}")
+
+
+def plain(text: str) -> str:
+    """NFKC, folded case, no invisible characters, no accents; the same is done to every list that it is held against."""
+    folded = unicodedata.normalize("NFKC", _IS_SELECTOR.sub("", text)).casefold()
+    parts = unicodedata.normalize("NFD", folded)
+    kept = "".join(char for char in parts if unicodedata.category(char) not in {"Cf", "Mn", "Me"})
+    return unicodedata.normalize("NFKC", kept)
+
+
+def readings(text: str) -> list[list[str]]:
+    """The words of a text, in each way of reading it; the first is the plain one."""
+    words = _WORD.findall(plain(text))
+    found = [
+        ["".join(re.findall(r"[^\W_]", word)) for word in words],
+        [_latin(word).translate(_LEET) if _is_odd(word) else _latin(word) for word in words],
+        [_latin(word).translate(_LEET_WITH_L) if _is_odd(word) else _latin(word) for word in words],
+    ]
+    found += [[_REPEATED.sub(r"\1", word) for word in each] for each in found]
+    found += [[_REPEATED.sub(r"\1\1", word) for word in each] for each in found[:3]]
+    return [each for number, each in enumerate(found) if each not in found[:number]]
+
+
+def spaced(text: str) -> list[str]:
+    """What is written letter by letter, joined."""
+    runs = ["".join(re.findall(r"[^\W_]", run)) for run in _SPACED.findall(plain(text))]
+    return [each for run in runs for each in dict.fromkeys((run, _latin(run), _latin(run).translate(_LEET)))]
+
+
+def _latin(word: str) -> str:
+    """The word in Latin letters, if every letter of it has or looks like one: no word of another script is touched."""
+    changed = word.translate(_LOOKALIKES)
+    return changed if all(char.isascii() or not char.isalpha() for char in changed) else word
+
+
+def _is_odd(word: str) -> bool:
+    """Letters and something else: no number, no plain word."""
+    return any(char.isalpha() for char in word) and not word.isalpha()
