@@ -31,7 +31,7 @@ from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
 from local.bundles import ROOT
 from local.processes import HOST, ensure_port_free
-from local.stack import BUCKET, PROJECT
+from local.stack import BUCKET, LOCAL_LIMITS, PROJECT
 from local.storage_emulator import serve_storage
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
@@ -40,6 +40,7 @@ from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
 from shared.publisher.memory import InMemoryPublisher
+from shared.safety.blocklist import blocklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +89,8 @@ def serve_embedded(
     """
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
+    from admission import Admission  # noqa: PLC0415
+    from backlog import Backlog  # noqa: PLC0415
     from batch_desk import BatchDesk  # noqa: PLC0415
     from expand_batch import take_chunk  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
@@ -116,7 +119,17 @@ def serve_embedded(
             project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": storage_url}
         )
         artifacts = GcsArtifactStore(client, bucket=BUCKET)
-        settings = SubmitSettings(google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins)
+        settings = SubmitSettings(
+            google_cloud_project=PROJECT,
+            artifact_bucket=BUCKET,
+            cors_origins=cors_origins,
+            **{name.lower(): int(value) for name, value in LOCAL_LIMITS.items()},
+        )
+        admission = Admission(
+            quotas=settings.quotas,
+            backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
+            moderators=(blocklist(),),
+        )
         desk = BatchDesk(
             batches=InMemoryBatchStore(),
             manifests=GcsManifestStore(client, bucket=BUCKET),
@@ -124,6 +137,8 @@ def serve_embedded(
             publisher=publisher,
             artifacts=artifacts,
             offer=settings.offer,
+            admission=admission,
+            limits=settings.batch_limits,
             now=_now,
             monotonic=time.monotonic,
         )
@@ -140,6 +155,7 @@ def serve_embedded(
             artifacts=artifacts,
             desk=desk,
             queue=Queue(store, monotonic=time.monotonic),
+            admission=admission,
             now=_now,
         )
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)

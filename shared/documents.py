@@ -1,4 +1,4 @@
-"""The documents in Firestore: ``jobs/{job_id}``, ``renders/{render_key}``, ``owners/{key}/slots/{number}``, and their parts.
+"""The documents in Firestore, ``jobs/{job_id}``, ``renders/{render_key}`` and ``owners/{key}/slots/{number}``.
 
 A *job* is one caller's wish; a *render* is the work that grants it. Many jobs may wait for one render. How they move is
 `shared.jobs`. A *slot* is room for one active job of an owner: `shared.slots`.

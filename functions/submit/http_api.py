@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from admission import Admission
     from batch_desk import BatchDesk
     from flask import Request as HttpRequest
     from queue_depth import Queue
@@ -83,6 +84,7 @@ class Api:
     artifacts: ArtifactStore
     desk: BatchDesk
     queue: Queue
+    admission: Admission
     now: Callable[[], datetime]
 
     def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
@@ -94,6 +96,8 @@ class Api:
             response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
             response = _problem(exc.code, exc.detail, exc.faults)
+            if exc.retry_after_s is not None:
+                response.headers["Retry-After"] = str(exc.retry_after_s)
         except NotFound:
             response = _problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")
         except MethodNotAllowed as exc:
@@ -121,7 +125,9 @@ class Api:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=self.settings.offer,
+            admission=self.admission,
             now=self.now,
+            address=self.admission.quotas.address_of(request),
         )
         response = _json(_view(job), status=200 if job.is_final else 202)
         response.headers["Location"] = f"/jobs/{job.job_id}"

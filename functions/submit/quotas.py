@@ -31,6 +31,8 @@ RETRY_AFTER_JOB_S: Final = 30
 #: A network of this many bits is one subscriber's: they may change their address within it at will (RFC 6177).
 IPV6_SUBSCRIBER_BITS: Final = 64
 _HOUR: Final = timedelta(hours=1)
+#: Of any owner.
+MOST_SLOTS: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +98,9 @@ def room_for(job: Job, quota: Quota, *, store: JobStore, now: datetime) -> list[
     Raises:
         Rejected: ``quota_exceeded`` or ``too_many_requests``: there is none, with when it is worth asking again.
     """
-    slots = {each.value.number: each for each in store.slots(quota.owner, at_most=quota.jobs)}
-    holders = store.jobs({each.value.job_id for each in slots.values() if each.value.job_id})
-    cost = _costs(slots, {key: each.value for key, each in holders.items()}, store=store, now=now)
-    _check_seconds(sum(cost.values()) + sum(spent_s(each.value, now=now) for each in slots.values()), quota, now=now)
+    slots, holders = _look(quota, store=store)
+    cost = _costs(slots, holders, store=store, now=now)
+    _check_seconds(slots, cost, quota, now=now)
     free = [number for number in range(quota.jobs) if number not in slots or _is_free(slots[number].value, holders)]
     if not free:
         raise Rejected(
@@ -126,15 +127,20 @@ def room_for(job: Job, quota: Quota, *, store: JobStore, now: datetime) -> list[
 
 def check_day(quota: Quota, *, store: JobStore, now: datetime) -> None:
     """Refuse an owner whose GPU seconds of today are spent. Raises `Rejected`."""
-    slots = {each.value.number: each for each in store.slots(quota.owner, at_most=quota.jobs)}
-    holders = store.jobs({each.value.job_id for each in slots.values() if each.value.job_id})
-    cost = _costs(slots, {key: each.value for key, each in holders.items()}, store=store, now=now)
-    _check_seconds(sum(cost.values()) + sum(spent_s(each.value, now=now) for each in slots.values()), quota, now=now)
+    slots, holders = _look(quota, store=store)
+    _check_seconds(slots, _costs(slots, holders, store=store, now=now), quota, now=now)
 
 
-def given_back_by(job: Job, slots: Sequence[Stored[Slot]]) -> Stored[Slot] | None:
+def slot_of(job: Job, slots: Sequence[Stored[Slot]]) -> Stored[Slot] | None:
     """The slot that a job has, if it has one."""
     return next((each for each in slots if each.value.job_id == job.job_id), None)
+
+
+def _look(quota: Quota, *, store: JobStore) -> tuple[dict[int, Stored[Slot]], dict[str, Job]]:
+    """The owner's slots by number, and the jobs that have them by id."""
+    slots = {each.value.number: each for each in store.slots(quota.owner, at_most=quota.jobs)}
+    holders = store.jobs({each.value.job_id for each in slots.values() if each.value.job_id})
+    return slots, {job_id: each.value for job_id, each in holders.items()}
 
 
 def _costs(
@@ -151,8 +157,10 @@ def _costs(
     return cost
 
 
-def _check_seconds(spent: float, quota: Quota, *, now: datetime) -> None:
-    if spent >= quota.gpu_s:
+def _check_seconds(
+    slots: Mapping[int, Stored[Slot]], cost: Mapping[int, float], quota: Quota, *, now: datetime
+) -> None:
+    if sum(cost[number] + spent_s(slot.value, now=now) for number, slot in slots.items()) >= quota.gpu_s:
         tomorrow = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         raise Rejected(
             f"Your {quota.gpu_s:g} GPU seconds of today are spent; there are new ones at midnight UTC.",
@@ -161,9 +169,8 @@ def _check_seconds(spent: float, quota: Quota, *, now: datetime) -> None:
         )
 
 
-def _is_free(slot: Slot, holders: Mapping[str, Stored[Job]]) -> bool:
-    holder = holders.get(slot.job_id or "")
-    return is_free(slot, holder.value if holder else None)
+def _is_free(slot: Slot, holders: Mapping[str, Job]) -> bool:
+    return is_free(slot, holders.get(slot.job_id or ""))
 
 
 def _room_of_address(job: Job, address: str, *, most: int, store: JobStore, now: datetime) -> Create:

@@ -1,24 +1,25 @@
 """Normalising: from a prompt to the words that a reader sees in it, whatever characters they are written with.
 
 Enters: any text. Leaves: its *readings*: lists of plain words. Several, since a character may stand for more than one:
-``1`` for i or l, a Cyrillic ``с`` for itself or for c. Lookalikes: a selection of Unicode's confusables
-(https://www.unicode.org/reports/tr39/); invisible characters: the general category Cf and variation selectors.
+``1`` for i or l, a Cyrillic letter for itself or for the Latin one that it looks like. Lookalikes: a selection of
+Unicode's confusables (https://www.unicode.org/reports/tr39/); invisible characters: the general category Cf and
+variation selectors.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
+from pathlib import Path
 from typing import Final
 
 #: Cyrillic, Greek and others that look like a Latin small letter; after case folding and NFKC.
-_LOOKALIKES: Final = str.maketrans(
-    dict(
-        "аa вb сc ԁd еe ғf ԍg һh нh іi јj кk ӏl мm оo рp ԛq гr ѕs тt ѵv ѡw хx уy пn яr бb "  # Cyrillic
-        "αa βb ϲc δd εe ηn ιi κk νv οo ρp τt υu χx γy ωw "  # Greek
-        "ɑa ɡg ıi łl øo đd ħh ʟl ꞵb ſs ɩi ʏy ɪi ᴀa ᴇe ᴏo ᴜu ꜱs".split()  # Latin, but none that decomposes
-    )
-)
+_LOOKALIKES: Final = {
+    ord(lookalike): latin
+    for latin, lookalikes in tomllib.loads((Path(__file__).parent / "lookalikes.toml").read_text("utf-8")).items()
+    for lookalike in lookalikes
+}
 _LEET: Final = str.maketrans("013456789@$!|+€£¡", "oieasbtbgasiiteli")
 _LEET_WITH_L: Final = str.maketrans("013456789@$!|+€£¡", "oleasbtbgasllteli")
 _LEET_MARKS: Final = "@$!|+€£¡"
@@ -30,7 +31,7 @@ _REPEATED: Final = re.compile(r"(.)\1{2,}")
 
 
 def plain(text: str) -> str:
-    """NFKC, folded case, no invisible characters, no accents; the same is done to every list that it is held against."""
+    """NFKC, folded case, no invisible characters, no accents; the same is done to every list it is held against."""
     folded = unicodedata.normalize("NFKC", _IS_SELECTOR.sub("", text)).casefold()
     parts = unicodedata.normalize("NFD", folded)
     kept = "".join(char for char in parts if unicodedata.category(char) not in {"Cf", "Mn", "Me"})

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from admission import Admission
+from backlog import Backlog
 from flask import Request
 from http_api import ROUTES, Api
 from queue_depth import Queue
@@ -20,6 +22,7 @@ from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
 from shared.job_store import Replace, Stored
 from shared.jobs import claim_render, fail_render, retire
+from shared.safety.blocklist import blocklist
 from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_commit, put_video
@@ -33,6 +36,7 @@ ENVIRON = {
     "CORS_ORIGINS": f"{ORIGIN},https://other.example",
     "SIGNED_URL_LIFETIME_S": "600",
     "QUEUE_TOKEN": TOKEN,
+    "BATCH_MAX_ROWS_OF_PERSON": "100000",
 }
 WISH = {"perspective": "curious-cat", "seed": 1}
 
@@ -84,8 +88,14 @@ class World:
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
+        self.admission = Admission(
+            quotas=settings.quotas,
+            backlog=Backlog(self.store, most=settings.backlog, monotonic=self.clock.monotonic),
+            moderators=(blocklist(),),
+        )
         self.desk = a_desk(
             settings.offer,
+            admission=self.admission,
             clock=self.clock,
             store=self.store,
             publisher=self.publisher,
@@ -99,6 +109,7 @@ class World:
             artifacts=self.artifacts,
             desk=self.desk,
             queue=Queue(self.store, monotonic=self.clock.monotonic),
+            admission=self.admission,
             now=self.clock.now,
         )
 

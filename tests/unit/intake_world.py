@@ -13,6 +13,7 @@ from shared.documents import Job, Render
 from shared.messages import JOB_EVENTS, JobEvent, decode
 from shared.requests import render_key
 from shared.testing import AN_OFFER, Clock, FlakyPublisher, MeddledJobStore, a_spec
+from tests.unit.admission_world import an_admission
 
 if TYPE_CHECKING:
     from shared.job_store import Stored
@@ -43,6 +44,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = VanishingJobStore(now=self.clock.now)
+        self.admission = an_admission(self.store, monotonic=self.clock.monotonic)
 
     def deliver(self, message: object, *, message_id: str = "17", **attributes: str) -> None:
         take_in(
@@ -53,6 +55,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=AN_OFFER,
+            admission=self.admission,
             now=self.clock.now,
         )
 

@@ -32,6 +32,7 @@ from shared.testing import (
     a_spec,
     put_video,
 )
+from tests.unit.admission_world import an_admission
 
 WISH = {"perspective": "curious-cat", "seed": 1}
 KEY = render_key(a_spec())
@@ -78,6 +79,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = VanishingJobStore(now=self.clock.now)
+        self.admission = an_admission(self.store, monotonic=self.clock.monotonic)
 
     def submit(self, *, key: str | None = None, caller: Caller = ADA, **wish: Any) -> Job:
         return submit_job(
@@ -89,6 +91,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=AN_OFFER,
+            admission=self.admission,
             now=self.clock.now,
         )
 

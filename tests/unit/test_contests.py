@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gpu_job.lease import Lease
-    from shared.documents import Job, Render
-    from shared.job_store import Stored, Write
+    from shared.job_store import Kept, Stored, Write
 
 
 @pytest.fixture

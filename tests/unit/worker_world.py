@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gpu_job.message_source import Message
     from gpu_job.renderer import Renderer, Watch
     from shared.artifact_store import Artifact
-    from shared.job_store import Stored
+    from shared.job_store import Kept, Stored
     from shared.requests import RenderSpec
 
 LEASE_S = 60.0
