@@ -54,7 +54,7 @@ class InMemoryJobStore:
 
     def jobs(self, job_ids: Collection[str]) -> Mapping[str, Stored[Job]]:
         """See `JobStore.jobs`."""
-        return {job_id: found for job_id in job_ids if (found := self.job(job_id))}
+        return {job_id: found for job_id in job_ids if (found := self._get(Job, job_id))}
 
     def slots(self, owner: str, *, at_most: int) -> Sequence[Stored[Slot]]:
         """See `JobStore.slots`."""

@@ -42,6 +42,15 @@ REASONS: Final[dict[Category, str]] = {
     Category.SELF_HARM: "asks for suicide or self-harm",
     Category.TERROR: "asks for terrorism or its praise",
 }
+#: What they are told of a picture.
+SHOWS: Final[dict[Category, str]] = {
+    Category.SEXUAL_MINORS: "sexualises children",
+    Category.SEXUAL: "shows nudity or sexual acts",
+    Category.VIOLENCE: "shows torture, mutilation or killing of people",
+    Category.HATE: "shows hatred against groups of people",
+    Category.SELF_HARM: "shows suicide or self-harm",
+    Category.TERROR: "shows terrorism or its praise",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

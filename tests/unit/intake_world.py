@@ -26,9 +26,13 @@ class VanishingJobStore(MeddledJobStore):
     """A job can be gone at the next reading, as if its time to live had ended."""
 
     job_vanishes = False
+    #: Readings before that.
+    readings = 0
 
     def job(self, job_id: str) -> Stored[Job] | None:
-        if self.job_vanishes:
+        if self.job_vanishes and self.readings:
+            self.readings -= 1
+        elif self.job_vanishes:
             self.job_vanishes = False
             del self._documents[Job, job_id]
         return super().job(job_id)

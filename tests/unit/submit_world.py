@@ -53,6 +53,8 @@ class VanishingJobStore(MeddledJobStore):
     """A render or a job of it can be gone at the next reading, as if its time to live had ended."""
 
     vanish: type[Job | Render] | None = None
+    #: Readings before that.
+    readings = 0
 
     def job(self, job_id: str) -> Stored[Job] | None:
         return None if self._vanishes(Job) else super().job(job_id)
@@ -62,6 +64,9 @@ class VanishingJobStore(MeddledJobStore):
 
     def _vanishes(self, kind: type[Job | Render]) -> bool:
         if self.vanish is not kind:
+            return False
+        if self.readings:
+            self.readings -= 1
             return False
         for key in [key for key in self._documents if key[0] is kind]:
             del self._documents[key]

@@ -24,6 +24,7 @@ from shared.jobs import publish
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, JobEvent, RenderRequested, decode, encode
 from shared.publisher.memory import InMemoryPublisher
 from shared.requests import render_key
+from shared.safety import NoOutputCheck
 from shared.testing import Clock, MeddledJobStore, a_job, a_render, a_spec
 from shared.testing.meddling import Meddling
 from tests.unit.renderer_world import Listener
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from shared.artifact_store import Artifact
     from shared.job_store import Kept, Stored
     from shared.requests import RenderSpec
+    from shared.safety import OutputCheck
 
 LEASE_S = 60.0
 #: Name of the first.
@@ -295,7 +297,12 @@ class World:
 
 
 def make(
-    world: World, *, renderer: Renderer | None = None, watch: Watch | None = None, device: str | None = "cpu"
+    world: World,
+    *,
+    renderer: Renderer | None = None,
+    watch: Watch | None = None,
+    device: str | None = "cpu",
+    output_check: OutputCheck | None = None,
 ) -> None:
     """Make the video of its render, as a worker's first attempt."""
     make_video(
@@ -307,4 +314,5 @@ def make(
         device=device,
         watch=watch or Listener(),
         now=world.clock.now,
+        output_check=output_check or NoOutputCheck(),
     )
