@@ -76,19 +76,16 @@ def place(
     contest = Contest()
     while True:
         room = _room(job, quota, store=store, now=now()) if quota else []
+        is_new = store.render(fresh.render_key) is None
         try:
-            if store.render(fresh.render_key) is None:
-                placed, render, *_ = store.commit(Create(value=job), Create(value=fresh), *room)
-                return _seen_to(cast("Stored[Job]", placed), cast("Stored[Render]", render), store, publisher, now)
-        except Conflict:  # one of them exists by now; the next lines find out which
-            pass
-        try:
-            store.commit(Create(value=job), *room)
-        except Conflict as exc:
-            if not room or store.job(job.job_id) is not None:
+            placed, *others = store.commit(Create(value=job), *([Create(value=fresh)] if is_new else []), *room)
+        except Conflict as exc:  # the job exists; or else the render does by now, or somebody took the room
+            if store.job(job.job_id) is not None:
                 raise JobExistsError("a job of that id exists") from exc
-            contest.lost(exc)  # somebody else took the room: is there any left?
+            contest.lost(exc)
             continue
+        if is_new:
+            return _seen_to(cast("Stored[Job]", placed), cast("Stored[Render]", others[0]), store, publisher, now)
         return attach(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
 
 
