@@ -24,7 +24,8 @@ _LEET: Final = str.maketrans("013456789@$!|+€£¡", "oieasbtbgasiiteli")
 _LEET_WITH_L: Final = str.maketrans("013456789@$!|+€£¡", "oleasbtbgasllteli")
 _LEET_MARKS: Final = "@$!|+€£¡"
 _IS_SELECTOR: Final = re.compile("[\\ufe00-\\ufe0f\\U000e0100-\\U000e01ef\\u034f\\u115f\\u1160\\u3164\\uffa0]")
-_WORD: Final = re.compile(rf"[^\W_]+(?:[{re.escape(_LEET_MARKS)}]+[^\W_]+)*|[{re.escape(_LEET_MARKS)}]+[^\W_]+")
+_WORD: Final = re.compile(r"[^\W_]+")
+_WORD_WITH_MARKS: Final = re.compile(rf"[{re.escape(_LEET_MARKS)}]*[^\W_]+(?:[{re.escape(_LEET_MARKS)}]+[^\W_]+)*")
 #: Three letters or more, each alone: ``p o r n``, ``p.o.r.n``, ``p-o-r-n``.
 _SPACED: Final = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,3}[^\W_](?![^\W_])){2,}")
 _REPEATED: Final = re.compile(r"(.)\1{2,}")
@@ -40,14 +41,13 @@ def plain(text: str) -> str:
 
 def readings(text: str) -> list[list[str]]:
     """The words of a text, in each way of reading it; the first is the plain one."""
-    words = _WORD.findall(plain(text))
-    found = [
-        ["".join(re.findall(r"[^\W_]", word)) for word in words],
-        [_latin(word).translate(_LEET) if _is_odd(word) else _latin(word) for word in words],
-        [_latin(word).translate(_LEET_WITH_L) if _is_odd(word) else _latin(word) for word in words],
-    ]
-    found += [[_REPEATED.sub(r"\1", word) for word in each] for each in found]
-    found += [[_REPEATED.sub(r"\1\1", word) for word in each] for each in found[:3]]
+    simple = plain(text)
+    words = _WORD.findall(simple)
+    latin = [_latin(word) for word in words]
+    marked = [_latin(word) for word in _WORD_WITH_MARKS.findall(simple)]
+    found = [words, latin, _without_leet(latin, _LEET)]
+    found += [_without_leet(marked, leet) for leet in (_LEET, _LEET_WITH_L)]
+    found += [[_REPEATED.sub(once, word) for word in each] for each in found for once in (r"\1", r"\1\1")]
     return [each for number, each in enumerate(found) if each not in found[:number]]
 
 
@@ -61,6 +61,10 @@ def _latin(word: str) -> str:
     """The word in Latin letters, if every letter of it has or looks like one: no word of another script is touched."""
     changed = word.translate(_LOOKALIKES)
     return changed if all(char.isascii() or not char.isalpha() for char in changed) else word
+
+
+def _without_leet(words: list[str], leet: dict[int, int]) -> list[str]:
+    return [word.translate(leet) if _is_odd(word) else word for word in words]
 
 
 def _is_odd(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from local.bundles import FUNCTIONS, ROOT
 from local.stack import FUNCTIONS as SERVED_LOCALLY
 from local.topology import PUSH_ACK_DEADLINE_S, PUSHED
 from tests.cloud.code_use import entry_points
-from tests.cloud.terraform_code import Code
+from tests.cloud.terraform_code import TERRAFORM, Code
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -79,6 +80,19 @@ def test_what_is_off_unless_it_is_set_is_set(bundle: str) -> None:
     off = {name.upper() for name, field in SETTINGS[bundle].model_fields.items() if field.default in (None, ())}
 
     assert off <= given(bundle)
+
+
+def test_every_limit_of_callers_can_be_set_and_goes_to_the_function_that_reads_it() -> None:
+    named = re.findall(r'^      "([A-Z_]+)",$', (TERRAFORM / "variables.tf").read_text("utf-8"), re.MULTILINE)
+    limits = {
+        name
+        for name in map(str.upper, SubmitSettings.model_fields)
+        if name.startswith(("QUOTA_", "BACKLOG_", "BATCH_MAX_")) or name == "TRUSTED_PROXIES"
+    }
+    written = CODE.resource("google_cloudfunctions2_function.functions").inner("service_config")[0]
+
+    assert set(named) == limits
+    assert 'each.value.bundle == "submit" ? var.limits : {}' in written["environment_variables"]
 
 
 def test_the_api_serves_the_models_that_the_workers_serve() -> None:
