@@ -307,7 +307,7 @@ def test_an_address_is_what_one_subscriber_has(address: str, network: str) -> No
     ],
 )
 def test_a_caller_can_not_choose_its_address(forwarded: str | None, proxies: int, seen: str) -> None:
-    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    headers = [("X-Forwarded-For", forwarded)] if forwarded else []
     builder = EnvironBuilder(headers=headers, environ_base={"REMOTE_ADDR": "198.51.100.9"})
     quotas = Quotas(jobs=1, jobs_of_system=1, gpu_s=1, gpu_s_of_system=1, jobs_per_address=1, trusted_proxies=proxies)
 
