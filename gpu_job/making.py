@@ -17,14 +17,15 @@ from gpu_job.preview import preview
 from gpu_job.provenance import Origin, sign_picture, sign_video
 from gpu_job.relay import side_by_side
 from gpu_job.renderer import StartOverError
-from gpu_job.tail import Target, eye_of, film
+from gpu_job.tail import Target, eight_bits, eye_of, film
 from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path, video_path
 from shared.artifact_store import ArtifactExists
 from shared.commits import Commit
 from shared.documents import Stage, Usage
-from shared.errors import LifeAsNotMeError, Retryable
+from shared.errors import ErrorCode, LifeAsNotMeError, Permanent, Retryable
 from shared.optics import OPTICS_VERSION
 from shared.receipts import DIGITAL_SOURCE_TYPE, Receipt
+from shared.safety import SHOWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from shared.artifact_store import ArtifactStore
     from shared.documents import Render
     from shared.requests import RenderSpec
+    from shared.safety import OutputCheck
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def make_video(
     device: str | None,
     watch: Watch,
     now: Callable[[], datetime],
+    output_check: OutputCheck,
     identity: Identity | None = None,
 ) -> None:
     """Render, see, encode, sign, upload what belongs to the video, and commit by uploading the video itself.
@@ -64,8 +67,11 @@ def make_video(
     view. Half-way through, a preview goes up, where the model has a sketch. The first upload wins: where another
     attempt committed before, its video is the render's, and that is success too.
 
+    Nothing of what the output check refuses is uploaded, and no preview of it.
+
     Raises:
         RenderStopped, Retryable, Permanent: as the renderer, the encoder, the signing and the bucket raise them.
+        Permanent: ``output_refused``.
     """
     spec, key = render.spec, render.render_key
     started_at = now()
@@ -75,7 +81,8 @@ def make_video(
     video, human_view = _targets(spec, key, folder=folder)
 
     def sketched(frame: NDArray[np.float32]) -> None:
-        _preview(frame, spec, preview_path(key, attempt), artifacts=artifacts, watch=watch)
+        name = preview_path(key, attempt)
+        _preview(frame, spec, name, artifacts=artifacts, watch=watch, output_check=output_check)
 
     def filmed(device: str | None) -> Film:
         return film(
@@ -98,6 +105,7 @@ def make_video(
         lost_s = time.monotonic() - begun if made is None else 0.0
         if made is None:  # not above, where the error still holds what lay in memory
             made = filmed("cpu")  # the eye; so all the memory of a GPU is the renderer's
+        _check(made.samples, output_check, attempt=attempt)
         usage = _usage(made, renderer, lost_s=lost_s)
         encoded, account = made.video, renderer.account
         seconds = {**account.seconds, **made.seconds}
@@ -159,6 +167,14 @@ def make_video(
             target.path.unlink(missing_ok=True)
 
 
+def _check(frames: NDArray[np.uint8], output_check: OutputCheck, *, attempt: str) -> None:
+    """Have some frames judged as they were drawn: a creature's eye may hide what the human view shows."""
+    if refusal := output_check.refusal(frames):
+        decision = {"category": refusal.category.value, "rule": refusal.rule, "frames": len(frames)}
+        log.warning("output refused", extra={"action": "moderate", "attempt": attempt, **decision})
+        raise Permanent(f"What was drawn {SHOWS[refusal.category]}, so it is not shown.", code=ErrorCode.OUTPUT_REFUSED)
+
+
 def software() -> dict[str, str]:
     """Version of each package here that decides pixels."""
     found = {name: each for name in _SOFTWARE if (each := _version(name))}
@@ -206,12 +222,21 @@ def _usage(made: Film, renderer: Renderer, *, lost_s: float) -> Usage:
 
 
 def _preview(
-    frame: NDArray[np.float32], spec: RenderSpec, name: str, *, artifacts: ArtifactStore, watch: Watch
+    frame: NDArray[np.float32],
+    spec: RenderSpec,
+    name: str,
+    *,
+    artifacts: ArtifactStore,
+    watch: Watch,
+    output_check: OutputCheck,
 ) -> None:
     """Show early what it becomes. A render needs no preview, so it goes on without one whatever happens here."""
     try:
+        picture = preview(frame, spec)
+        if output_check.refusal(eight_bits(frame)[None]):
+            return
         with suppress(ArtifactExists):  # of a try that is void; it is as good
-            artifacts.create(name, preview(frame, spec), content_type="image/jpeg")
+            artifacts.create(name, picture, content_type="image/jpeg")
         watch.previewed(name)
     except (LifeAsNotMeError, ValueError):
         log.warning("no preview", extra={"action": "preview"}, exc_info=True)

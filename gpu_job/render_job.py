@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpu_job.heartbeat import HungError, PreemptedError, attend
@@ -20,6 +20,7 @@ from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
 from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, Ending
 from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
+from shared.safety import NoOutputCheck
 from shared.telemetry import context
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gpu_job.message_source import Message, MessageSource
     from gpu_job.provenance import Identity
     from gpu_job.renderer import Renderer
+    from shared.safety import OutputCheck
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,8 @@ class Workshop:
     identity: Identity | None = None
     #: Seconds before the second try; each further one waits twice as long.
     retry_backoff_s: float
+    #: Judges what was drawn before anybody sees it.
+    output_check: OutputCheck = field(default_factory=NoOutputCheck)
 
 
 def render_job(message: Message, *, workshop: Workshop) -> None:
@@ -111,6 +115,7 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
                 watch=watch,
                 now=claimant.now,
                 identity=workshop.identity,
+                output_check=workshop.output_check,
             ),
             lease=lease,
             extend=lambda: workshop.source.extend(message, deadline_s=int(claimant.lease_s)),

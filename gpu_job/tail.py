@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from gpu_job.encoder import converted, encode
 from gpu_job.relay import Relay
 from shared.documents import Stage
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gpu_job.encoder import Encoded, Pictures
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+#: Frames that the output check gets of a clip.
+MOST_SAMPLES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,8 @@ class Film:
 
     video: Encoded
     human_view: Encoded | None
+    #: Some frames as drawn, spread over the clip, for the output check: ``(N, H, W, 3) uint8``.
+    samples: NDArray[np.uint8]
     #: Of the renderer: loading, denoising and decoding.
     draw_s: float
     #: Of the eye.
@@ -128,7 +134,9 @@ def film(
         if sketched is not None:
             show = sketched
             watch = _Peek(watch, renderer, lambda frame: relay.stage("preview", partial(show, frame)))
+        samples = _Samples(spec.frames)
         for chunk in drawing.through(renderer.render(spec, watch=watch)):
+            samples.take(chunk)
             for pipe in pipes:
                 pipe.put(chunk)
         for pipe in pipes:
@@ -136,12 +144,39 @@ def film(
     return Film(
         video=creature.work.result,
         human_view=human.work.result if human else None,
+        samples=samples.frames,
         draw_s=drawing.seconds,
         see_s=seeing.seconds,
         encode_s=creature.seconds,
         encode_human_view_s=human.seconds if human else 0.0,
         whole_s=time.monotonic() - begun,
     )
+
+
+def eight_bits(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A frame in [0, 1] as pictures have it; what is no number is black."""
+    return (np.nan_to_num(frame).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+class _Samples:
+    """Frames at equal distances, the first one among them: what a clip shows, it shows for longer than a moment."""
+
+    def __init__(self, frames: int) -> None:
+        self._every = max(1, -(-frames // MOST_SAMPLES))
+        self._seen = 0
+        self._taken: list[NDArray[np.uint8]] = []
+
+    def take(self, chunk: NDArray[np.float32]) -> None:
+        """Look at the next frames of the clip."""
+        first = -self._seen % self._every
+        for frame in chunk[first :: self._every]:
+            self._taken.append(eight_bits(frame))
+        self._seen += len(chunk)
+
+    @property
+    def frames(self) -> NDArray[np.uint8]:
+        """All that were taken."""
+        return np.stack(self._taken)
 
 
 class _Recording:

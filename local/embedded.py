@@ -34,7 +34,7 @@ from gpu_job.render_job import Workshop
 from local.bundles import ROOT
 from local.processes import HOST, ensure_port_free
 from local.signing_identity import make_signing_identity
-from local.stack import BUCKET
+from local.stack import BUCKET, LOCAL_LIMITS
 from local.storage_emulator import serve_storage
 from local.tokens import PROJECT
 from shared.artifact_store.gcs import GcsArtifactStore
@@ -44,6 +44,7 @@ from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
 from shared.publisher.memory import InMemoryPublisher
+from shared.safety.blocklist import blocklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,6 +93,8 @@ def serve_embedded(
     """
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
+    from admission import Admission  # noqa: PLC0415
+    from backlog import Backlog  # noqa: PLC0415
     from batch_desk import BatchDesk  # noqa: PLC0415
     from callers import Callers  # noqa: PLC0415
     from certificates import Certificates  # noqa: PLC0415
@@ -123,7 +126,16 @@ def serve_embedded(
         )
         artifacts = GcsArtifactStore(client, bucket=BUCKET)
         settings = SubmitSettings(
-            google_cloud_project=PROJECT, artifact_bucket=BUCKET, cors_origins=cors_origins, unsigned_tokens=True
+            google_cloud_project=PROJECT,
+            artifact_bucket=BUCKET,
+            cors_origins=cors_origins,
+            unsigned_tokens=True,
+            **{name.lower(): int(value) for name, value in LOCAL_LIMITS.items()},
+        )
+        admission = Admission(
+            quotas=settings.quotas,
+            backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
+            moderators=(blocklist(),),
         )
         desk = BatchDesk(
             batches=InMemoryBatchStore(),
@@ -132,6 +144,8 @@ def serve_embedded(
             publisher=publisher,
             artifacts=artifacts,
             offer=settings.offer,
+            admission=admission,
+            limits=settings.batch_limits,
             now=_now,
             monotonic=time.monotonic,
         )
@@ -153,6 +167,7 @@ def serve_embedded(
                 certificates=Certificates(google_transport.Request(), monotonic=time.monotonic),
                 now=_now,
             ),
+            admission=admission,
             now=_now,
         )
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)

@@ -43,6 +43,14 @@ BUCKET = "life-as-not-me-artifacts"
 MANIFEST_BUCKET = "life-as-not-me-manifests"
 #: What a browser may do to the database, as in the cloud.
 RULES = ROOT / "terraform" / "firestore.rules"
+#: Whoever has the machine has its time: quotas are there, but nobody meets them by trying things out.
+LOCAL_LIMITS = {
+    "QUOTA_JOBS": "1000",
+    "QUOTA_JOBS_OF_SYSTEM": "1000",
+    "QUOTA_GPU_S": "86400",
+    "QUOTA_JOBS_PER_ADDRESS": "1000",
+    "BATCH_MAX_ROWS_OF_PERSON": "100000",
+}
 READY_TIMEOUT_S = 90.0
 RECONCILE_TIMEOUT_S = 60.0
 #: Each service, the bundle it runs from, and its functions-framework signature.
@@ -236,6 +244,7 @@ class LocalStack:
             "STORAGE_EMULATOR_HOST": self._urls["storage"],
             "ARTIFACT_BUCKET": BUCKET,
             "BATCH_BUCKETS": MANIFEST_BUCKET,
+            **LOCAL_LIMITS,
             **firestore.env,
             **pubsub.env,
         }

@@ -1,7 +1,7 @@
-"""The two documents in Firestore, ``jobs/{job_id}`` and ``renders/{render_key}``, and what they are made of.
+"""The documents in Firestore, ``jobs/{job_id}``, ``renders/{render_key}`` and ``owners/{key}/slots/{number}``.
 
 A *job* is one caller's wish; a *render* is the work that grants it. Many jobs may wait for one render. How they move is
-`shared.jobs`.
+`shared.jobs`. A *slot* is room for one active job of an owner: `shared.slots`.
 """
 
 from __future__ import annotations
@@ -198,3 +198,20 @@ class Render(Document):
         if self.state is not State.LEASED or self.renewed_at is None:
             return 0.0
         return max(0.0, self.lease_s - (read_at - self.renewed_at).total_seconds())
+
+
+class Slot(Document):
+    """Room for one active job of an owner, and what the jobs that had it have cost on a day."""
+
+    schema_version: Literal[1] = 1
+    owner: str
+    number: Annotated[int, Field(ge=0)]
+    """From 0; an owner has as many as its quota."""
+    job_id: Annotated[str, Field(pattern=JOB_ID_PATTERN)] | None
+    """The job that has it. It may be taken over when that job is final or gone."""
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    """Of `gpu_s`, in UTC."""
+    gpu_s: Annotated[float, Field(ge=0)] = 0
+    """GPU seconds of the jobs that had it before and ended on that day."""
+    updated_at: AwareDatetime
+    expires_at: AwareDatetime

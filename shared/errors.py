@@ -36,6 +36,12 @@ class ErrorCode(StrEnum):
     NO_VIDEO = "no_video"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
+    NOT_ALLOWED = "not_allowed"
+    PROMPT_REFUSED = "prompt_refused"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    OVERLOADED = "overloaded"
+    OUTPUT_REFUSED = "output_refused"
     MODEL_UNAVAILABLE = "model_unavailable"
     RENDER_FAILED = "render_failed"
     DEADLINE_EXCEEDED = "deadline_exceeded"
@@ -47,6 +53,7 @@ class ErrorCode(StrEnum):
 HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.MALFORMED_REQUEST: (400, "The body is not what this call takes"),
     ErrorCode.UNAUTHENTICATED: (401, "Say who you are"),
+    ErrorCode.NOT_ALLOWED: (403, "This is not for everybody"),
     ErrorCode.NOT_FOUND: (404, "There is no such thing"),
     ErrorCode.METHOD_NOT_ALLOWED: (405, "This address does not take that method"),
     ErrorCode.IDEMPOTENCY_CONFLICT: (409, "This Idempotency-Key was used for another request"),
@@ -55,8 +62,12 @@ HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.PAYLOAD_TOO_LARGE: (413, "The body is too large"),
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: (415, "The body must be JSON"),
     ErrorCode.INVALID_REQUEST: (422, "The request can't be granted as it is"),
+    ErrorCode.PROMPT_REFUSED: (422, "This prompt is not drawn"),
+    ErrorCode.QUOTA_EXCEEDED: (429, "Your quota is used up for now"),
+    ErrorCode.TOO_MANY_REQUESTS: (429, "Too many wishes come from this network"),
     ErrorCode.INTERNAL: (500, "Something broke on our side"),
     ErrorCode.UNAVAILABLE: (503, "A service behind this one does not answer"),
+    ErrorCode.OVERLOADED: (503, "Too many wishes wait already"),
 }
 
 
@@ -87,12 +98,19 @@ class Rejected(LifeAsNotMeError):  # noqa: N818 - it is a decision
         detail: what a person should read.
         code: decides the HTTP status.
         faults: every bad field at once.
+        retry_after_s: when it may be granted; None where waiting changes nothing.
     """
 
     def __init__(
-        self, detail: str, *, code: ErrorCode = ErrorCode.INVALID_REQUEST, faults: Sequence[Fault] = ()
+        self,
+        detail: str,
+        *,
+        code: ErrorCode = ErrorCode.INVALID_REQUEST,
+        faults: Sequence[Fault] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
+        self.retry_after_s = retry_after_s
         self.detail = detail
         self.code = code
         self.faults = tuple(faults)

@@ -136,7 +136,7 @@ resource "google_cloudfunctions2_function" "functions" {
     # Pub/Sub and Eventarc of this project count as inside, and so does a subnet with Private Google Access. From outside
     # come callers, and an operator who has everything repaired at once.
     ingress_settings      = contains(["callers", "scheduler"], each.value.called_by) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
-    environment_variables = merge(local.function_settings[each.value.bundle], { THREADS = tostring(each.value.concurrency) })
+    environment_variables = merge(local.function_settings[each.value.bundle], each.value.bundle == "submit" ? var.limits : {}, { THREADS = tostring(each.value.concurrency) })
 
     dynamic "secret_environment_variables" {
       for_each = lookup(local.function_secrets, each.key, {})

@@ -199,6 +199,28 @@ variable "manifest_writers" {
   }
 }
 
+variable "limits" {
+  description = "Limits of callers that differ from their defaults in docs/settings.md, such as { QUOTA_JOBS = \"3\" }."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([for each in keys(var.limits) : contains([
+      "BACKLOG_BULK",
+      "BACKLOG_INTERACTIVE",
+      "BATCH_MAX_ROWS",
+      "BATCH_MAX_ROWS_OF_PERSON",
+      "QUOTA_GPU_S",
+      "QUOTA_GPU_S_OF_SYSTEM",
+      "QUOTA_JOBS",
+      "QUOTA_JOBS_OF_SYSTEM",
+      "QUOTA_JOBS_PER_ADDRESS",
+      "TRUSTED_PROXIES",
+    ], each)])
+    error_message = "Limits are the settings of functions/submit whose names begin with QUOTA_, BACKLOG_ or BATCH_MAX_, and TRUSTED_PROXIES."
+  }
+}
+
 variable "avro_job_requests" {
   description = "Whether Pub/Sub refuses malformed messages on job-requests. Every publisher must write Avro's JSON then: see docs/publishing.md."
   type        = bool

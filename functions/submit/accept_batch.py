@@ -13,10 +13,12 @@ import secrets
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
+from backlog import RETRY_AFTER_S, overloaded
 from batch_desk import BatchDesk, delete_rows, wake
 from batch_rows import faults_of_row, parse_row
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import from_json
+from quotas import check_day
 from submit_job import parsed_with_key
 
 from shared.batches import Batch, Manifest, RowFault, new_batch, rows_path
@@ -71,17 +73,37 @@ def accept_batch(
     """Accept many wishes, once for each idempotency key.
 
     Raises:
-        Rejected: the body has faults, or all rows or (atomic) some have; or the key was used for another body.
+        Rejected: the body has faults, or all rows or (atomic) some have; the key was used for another body; or the
+            caller may have no batch, or none now.
         Retryable: a service does not answer. Send it again with the same key.
     """
+    most = 0 if caller.is_anonymous else desk.limits.rows_of(caller.owner)
+    if not most:
+        raise Rejected("Batches are for systems.", code=ErrorCode.NOT_ALLOWED)
     wish = parsed_with_key(idempotency_key, lambda: _parsed(body, desk=desk))
     fingerprint = hashlib.sha256(body).hexdigest()
     batch_id = batch_id_of("batch", caller.owner, idempotency_key or secrets.token_hex(16))
     if known := _known(batch_id, fingerprint=fingerprint, desk=desk):
         return known
+    _check_limits(wish, caller, most=most, desk=desk)
     return _accept(
         wish, batch_id=batch_id, owner=caller.owner, fingerprint=fingerprint, traceparent=traceparent, desk=desk
     )
+
+
+def _check_limits(wish: BatchRequest, caller: Caller, *, most: int, desk: BatchDesk) -> None:
+    """Rows take no slots: an owner gets no further batch while as many of its jobs wait as one batch may have rows."""
+    if wish.requests is not None and len(wish.requests) > most:
+        _refuse([Fault(field="requests", code="too_long", message=f"must have at most {most} items")])
+    check_day(desk.admission.quotas.of(caller), store=desk.store, now=desk.now())
+    if desk.store.count_waiting_jobs(caller.owner, at_most=most) >= most:
+        raise Rejected(
+            f"{most} jobs of yours wait already; wait for some of them or cancel some.",
+            code=ErrorCode.QUOTA_EXCEEDED,
+            retry_after_s=RETRY_AFTER_S,
+        )
+    if desk.admission.backlog.is_full(wish.priority):
+        raise overloaded()
 
 
 def accept_plan(data: bytes, *, published_at: datetime, desk: BatchDesk) -> None:
@@ -177,7 +199,7 @@ def _accept(
         rows = [json.dumps(row).encode() for row in plans()[wish.plan].rows(batch_id, offer=desk.offer)]
         source, manifest = "plan", _written(rows, batch_id=batch_id, desk=desk)
     else:
-        source, manifest = "manifest", _pinned(wish.manifest or "", desk=desk)
+        source, manifest = "manifest", _pinned(wish.manifest or "", owner=owner, desk=desk)
     batch = new_batch(
         batch_id=batch_id,
         owner=owner,
@@ -209,7 +231,7 @@ def _check(rows: Sequence[bytes], wish: BatchRequest, *, desk: BatchDesk) -> Non
     faults: list[RowFault] = []
     for number, row in enumerate(rows, start=1):
         try:
-            parse_row(row, priority=wish.priority, offer=desk.offer)
+            parse_row(row, priority=wish.priority, offer=desk.offer, admission=desk.admission)
         except Rejected as exc:
             faults += faults_of_row(exc, row=number)
     bad = len({fault.row for fault in faults})
@@ -225,10 +247,10 @@ def _written(rows: Sequence[bytes], *, batch_id: str, desk: BatchDesk) -> Manife
     return desk.manifests.write(rows_path(batch_id, content), content)
 
 
-def _pinned(uri: str, *, desk: BatchDesk) -> Manifest:
+def _pinned(uri: str, *, owner: str, desk: BatchDesk) -> Manifest:
     match = _GS_URI.fullmatch(uri)
     assert match
-    found, most = desk.manifests.find(*match.groups()), desk.limits.max_manifest_bytes
+    found, most = desk.manifests.find(*match.groups()), desk.limits.manifest_bytes_of(owner)
     if found is None:
         _refuse([Fault(field="manifest", code="no_such_object", message="there is no such object")])
     elif not found.size_bytes:

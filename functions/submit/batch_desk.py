@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from admission import Admission
+
     from shared.artifact_store import ArtifactStore
     from shared.batch_store import BatchStore
     from shared.batches import Batch
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from shared.requests import Offer
 
 log = logging.getLogger(__name__)
+
+#: How the owners begin that are systems.
+SYSTEM = "system:"
 
 #: Calls at the same time, each waiting for a service: more only queue up behind the interpreter.
 PARALLEL = 16
@@ -41,13 +46,18 @@ class Limits:
     group_rows: int = 200
     #: Rows of one batch; what follows is not read.
     max_rows: int = 100_000
+    #: Of a person's batch; 0: batches are for systems.
+    max_rows_of_person: int = 0
     #: Buckets that a manifest may lie in.
     buckets: tuple[str, ...] = ()
 
-    @property
-    def max_manifest_bytes(self) -> int:
+    def rows_of(self, owner: str) -> int:
+        """Rows of a batch of that owner."""
+        return self.max_rows if owner.startswith(SYSTEM) else min(self.max_rows, self.max_rows_of_person)
+
+    def manifest_bytes_of(self, owner: str) -> int:
         """As many rows as there may be, each as long as it may be."""
-        return self.max_rows * (MAX_BODY_BYTES + 1)
+        return self.rows_of(owner) * (MAX_BODY_BYTES + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +70,7 @@ class BatchDesk:
     publisher: Publisher
     artifacts: ArtifactStore
     offer: Offer
+    admission: Admission
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     limits: Limits = Limits()

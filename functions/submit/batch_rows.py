@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from admission import Admission
+
     from shared.batches import Batch, Manifest
     from shared.documents import Job
     from shared.manifest_store import ManifestStore
@@ -93,12 +95,13 @@ def read_rows(manifest: Manifest, *, cursor: Cursor, manifests: ManifestStore) -
         yield Row(data=data, cursor=Cursor(row=number + 1, offset=offset))
 
 
-def parse_row(data: bytes, *, priority: Priority, offer: Offer) -> Request:
+def parse_row(data: bytes, *, priority: Priority, offer: Offer, admission: Admission) -> Request:
     """The request of a row; one that names no priority gets that of the batch. Raises `Rejected`."""
     if len(data) > MAX_BODY_BYTES:
         fault = Fault(field="", code="row_too_long", message=f"must be at most {MAX_BODY_BYTES} bytes")
         raise Rejected("The row is too long.", faults=[fault])
     request = parse_request(data, offer=offer)
+    admission.check_prompt(request)
     return request if "priority" in request.model_fields_set else request.model_copy(update={"priority": priority})
 
 
@@ -108,9 +111,9 @@ def faults_of_row(rejection: Rejected, *, row: int) -> tuple[RowFault, ...]:
     return tuple(bounded(fault, row=row) for fault in faults)
 
 
-def wish_of(row: Row, batch: Batch, *, offer: Offer, now: datetime) -> Wish:
+def wish_of(row: Row, batch: Batch, *, offer: Offer, admission: Admission, now: datetime) -> Wish:
     """The job that a row asks for, its id made from the batch and the row's number. Raises `Rejected`."""
-    request = parse_row(row.data, priority=batch.priority, offer=offer)
+    request = parse_row(row.data, priority=batch.priority, offer=offer, admission=admission)
     job_id = job_id_of_row(batch.batch_id, row.number)
     filled = fill_in(request, job_id=job_id, offer=offer)
     spec = render_spec(filled, owner=batch.owner, offer=offer)

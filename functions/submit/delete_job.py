@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
+from quotas import MOST_SLOTS, slot_of
+
 from shared.artifact_paths import render_folder
 from shared.errors import Conflict
 from shared.job_store import Contest, Delete, JobStore, Replace, Stored
 from shared.jobs import cancel_job, event_published
 from shared.outbox import publish_event
 from shared.requests import PUBLIC
+from shared.slots import given_back, gpu_s_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +52,8 @@ def delete_job(
             render = _only_of(found.value, store=store)
             if found.value.render_key and (render or _is_left_behind(found.value, store=store)):
                 artifacts.delete_folder(render_folder(found.value.render_key))
-            store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []))
+            bill = _bill(found.value, store=store, now=now())
+            store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []), *bill)
             break
         except Conflict as exc:
             contest.lost(exc)
@@ -74,6 +78,16 @@ def _told_of(stored: Stored[Job], *, store: JobStore, publisher: Publisher, now:
         told = event_published(stored.value)
         stored = cast("Stored[Job]", store.commit(Replace(stored=stored, value=told))[0])
     return stored
+
+
+def _bill(job: Job, *, store: JobStore, now: datetime) -> list[Replace]:
+    """What it has cost stays with its slot: whoever deletes a job gets no GPU seconds back."""
+    slot = slot_of(job, store.slots(job.owner, at_most=MOST_SLOTS))
+    if slot is None:
+        return []
+    render = store.render(job.render_key) if job.render_key else None
+    gpu_s = gpu_s_of(job, render.value if render else None, now=now)
+    return [Replace(stored=slot, value=given_back(slot.value, gpu_s=gpu_s, now=now))]
 
 
 def _is_left_behind(job: Job, *, store: JobStore) -> bool:

@@ -124,26 +124,27 @@ def _group(rows: Iterator[Row], *, desk: BatchDesk) -> list[Row]:
 def _is_enough(batch: Batch, *, desk: BatchDesk) -> bool:
     """Whether reading more would change nothing."""
     is_hopeless = batch.state is BatchState.CHECKING and len(batch.faults) >= MAX_KEPT_FAULTS
-    return is_hopeless or batch.cursor.row > desk.limits.max_rows
+    return is_hopeless or batch.cursor.row > desk.limits.rows_of(batch.owner)
 
 
 def _see_to(group: Sequence[Row], batch: Batch, *, desk: BatchDesk) -> Batch:
     """Check a group of rows, or place it; the batch with its cursor behind it."""
     wishes: list[Wish] = []
     faults: list[RowFault] = []
+    most = desk.limits.rows_of(batch.owner)
     for row in group:
         cursor = row.cursor
-        if row.number > desk.limits.max_rows:
-            message = f"a batch has at most {desk.limits.max_rows} rows: this one and what follows was not read"
+        if row.number > most:
+            message = f"a batch has at most {most} rows: this one and what follows was not read"
             faults.append(RowFault(field="", code="too_many_rows", message=message, row=row.number))
             break
         if not row.data:
             continue
         try:
             if batch.must_be_checked:
-                parse_row(row.data, priority=batch.priority, offer=desk.offer)
+                parse_row(row.data, priority=batch.priority, offer=desk.offer, admission=desk.admission)
             else:
-                wishes.append(wish_of(row, batch, offer=desk.offer, now=desk.now()))
+                wishes.append(wish_of(row, batch, offer=desk.offer, admission=desk.admission, now=desk.now()))
         except Rejected as exc:
             faults += faults_of_row(exc, row=row.number)
     if batch.must_be_checked:

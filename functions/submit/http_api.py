@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from admission import Admission
     from batch_desk import BatchDesk
     from flask import Request as HttpRequest
     from queue_depth import Queue
@@ -90,6 +91,7 @@ class Api:
     desk: BatchDesk
     queue: Queue
     callers: Callers
+    admission: Admission
     now: Callable[[], datetime]
 
     def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
@@ -103,6 +105,8 @@ class Api:
             response = _problem(exc.code, exc.detail, exc.faults)
             if exc.code is ErrorCode.UNAUTHENTICATED:
                 response.headers["WWW-Authenticate"] = challenge(request)
+            if exc.retry_after_s is not None:
+                response.headers["Retry-After"] = str(exc.retry_after_s)
         except NotFound:
             response = _problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")
         except MethodNotAllowed as exc:
@@ -131,7 +135,9 @@ class Api:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=self.settings.offer,
+            admission=self.admission,
             now=self.now,
+            address=self.admission.quotas.address_of(request),
         )
         response = _json(_view(job), status=200 if job.is_final else 202)
         response.headers["Location"] = f"/jobs/{job.job_id}"

@@ -10,10 +10,13 @@ import hashlib
 import json
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from avro_requests import ENCODING_ATTRIBUTE, plain_json
+from callers import Caller
 from placing import JobExistsError, attach, place
+from submit_job import is_too_much
 
 from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, Rejected, Retryable
@@ -27,6 +30,8 @@ from shared.telemetry import context, traceparent_or_new
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from admission import Admission
 
     from shared.artifact_store import ArtifactStore
     from shared.job_store import JobStore
@@ -54,34 +59,29 @@ def take_in(
     publisher: Publisher,
     artifacts: ArtifactStore,
     offer: Offer,
+    admission: Admission,
     now: Callable[[], datetime],
 ) -> None:
     """Accept a wish that came as a message.
 
     Raises:
-        Retryable: a service does not answer; deliver it again.
+        Retryable: a service does not answer, or too much waits already; deliver it again.
     """
     source = attributes.get("source", "")
     owner = f"system:{source if _SOURCE.fullmatch(source) and source != _OURS else 'unknown'}"
     fingerprint = hashlib.sha256(data).hexdigest()
     job_id = job_id_of_message(owner, message_id)
     traceparent = traceparent_or_new(attributes.get("traceparent"))
+    reject = partial(_record_rejection, owner=owner, fingerprint=fingerprint, store=store, publisher=publisher, now=now)
     try:
         message = _decoded(data, encoding=attributes.get(ENCODING_ATTRIBUTE))
         job_id = message.job_id or job_id
         traceparent = traceparent_or_new(message.traceparent or attributes.get("traceparent"))
-        wish = fill_in(parse_request(json.dumps(message.request), offer=offer), job_id=job_id, offer=offer)
+        request = parse_request(json.dumps(message.request), offer=offer)
+        admission.check_prompt(request)
+        wish = fill_in(request, job_id=job_id, offer=offer)
     except Rejected as exc:
-        _record_rejection(
-            exc,
-            job_id=job_id,
-            owner=owner,
-            fingerprint=fingerprint,
-            traceparent=traceparent,
-            store=store,
-            publisher=publisher,
-            now=now,
-        )
+        reject(exc, job_id=job_id, traceparent=traceparent)
         return
     spec = render_spec(wish, owner=owner, offer=offer)
     job = new_job(
@@ -94,9 +94,14 @@ def take_in(
         traceparent=traceparent,
     )
     with context(job_id=job_id, render_key=job.render_key):
+        if is_too_much(job, admission=admission, store=store):
+            raise Retryable("too many wishes wait already: the message waits where it is")
+        quota = admission.quotas.of(Caller(owner=owner, is_system=True))
         try:
-            place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+            place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now, quota=quota)
             log.info("job accepted", extra={"action": "intake", "owner": owner})
+        except Rejected as exc:  # its quota is used up: a message that came back for hours would only hide that
+            reject(exc, job_id=job_id, traceparent=traceparent)
         except JobExistsError:  # delivered before, or the id is taken: an existing document outranks the message
             log.info("job exists", extra={"action": "intake", "owner": owner})
             found = store.job(job_id)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import functions_framework
 from accept_batch import accept_plan
+from admission import Admission
+from backlog import Backlog
 from batch_desk import BatchDesk
 from callers import Callers
 from certificates import Certificates
@@ -34,6 +36,7 @@ from shared.job_store.firestore import FirestoreJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.publisher.pubsub import PubSubPublisher
 from shared.pushes import read_push
+from shared.safety.blocklist import blocklist
 from shared.settings import read_settings
 from shared.telemetry import configure
 
@@ -54,13 +57,20 @@ def api() -> Api:
     read_catalogues()
     project = settings.google_cloud_project
     database, objects = firestore.Client(project=project), storage.Client(project=project)
+    store = FirestoreJobStore(database)
+    admission = Admission(
+        quotas=settings.quotas,
+        backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
+        moderators=(blocklist(),),
+    )
     desk = BatchDesk(
         batches=FirestoreBatchStore(database),
         manifests=GcsManifestStore(objects, bucket=settings.artifact_bucket),
-        store=FirestoreJobStore(database),
+        store=store,
         publisher=PubSubPublisher(project=project),
         artifacts=GcsArtifactStore(objects, bucket=settings.artifact_bucket),
         offer=settings.offer,
+        admission=admission,
         limits=settings.batch_limits,
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
@@ -77,6 +87,7 @@ def api() -> Api:
             certificates=Certificates(google_transport.Request(), monotonic=desk.monotonic),
             now=desk.now,
         ),
+        admission=admission,
         now=desk.now,
     )
 
@@ -105,6 +116,7 @@ def intake(event: CloudEvent) -> None:
         publisher=api().publisher,
         artifacts=api().artifacts,
         offer=api().settings.offer,
+        admission=api().admission,
         now=api().now,
     )
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
+from quotas import room_for
+
 from shared.artifact_paths import render_folder, video_path
 from shared.documents import Job, Render, State
-from shared.errors import Conflict, LifeAsNotMeError, Retryable
+from shared.errors import Conflict, LifeAsNotMeError, Rejected, Retryable
 from shared.job_store import Contest, Create, JobStore, Replace, Stored
 from shared.jobs import attach_to, follow, new_render, publish, revive_render, touch
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
@@ -19,8 +21,10 @@ from shared.outbox import OLD_EVENT, empty_outbox
 from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+
+    from quotas import Quota
 
     from shared.artifact_store import ArtifactStore
     from shared.publisher import Publisher
@@ -49,26 +53,50 @@ def place(
     publisher: Publisher,
     artifacts: ArtifactStore,
     now: Callable[[], datetime],
+    quota: Quota | None = None,
 ) -> Job:
     """Write the job and see to it that its render is made, or copy what is there already.
 
+    Args:
+        job: a new one.
+        spec: of its render.
+        store: where both are.
+        publisher: wakes workers.
+        artifacts: where videos are.
+        now: the clock.
+        quota: of its owner; None for the row of a batch, which takes no slot.
+
     Raises:
         JobExistsError: a job of that id exists; it was left as it is.
+        Rejected: the quota is used up; nothing was written.
         NotSeenToError: the job is written; `attach` it once more.
         Retryable: a service does not answer; the job may be written.
     """
     fresh = _fresh(job, spec, now=now())
+    contest = Contest()
+    while True:
+        room = _room(job, quota, store=store, now=now()) if quota else []
+        is_new = store.render(fresh.render_key) is None
+        try:
+            placed, *others = store.commit(Create(value=job), *([Create(value=fresh)] if is_new else []), *room)
+        except Conflict as exc:  # the job exists; or else the render does by now, or somebody took the room
+            if store.job(job.job_id) is not None:
+                raise JobExistsError("a job of that id exists") from exc
+            contest.lost(exc)
+            continue
+        if is_new:
+            return _seen_to(cast("Stored[Job]", placed), cast("Stored[Render]", others[0]), store, publisher, now)
+        return attach(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+
+
+def _room(job: Job, quota: Quota, *, store: JobStore, now: datetime) -> Sequence[Create | Replace]:
+    """The slots that the job takes. A job that was accepted before needs no more room."""
     try:
-        if store.render(fresh.render_key) is None:
-            placed, render = store.commit(Create(value=job), Create(value=fresh))
-            return _seen_to(cast("Stored[Job]", placed), cast("Stored[Render]", render), store, publisher, now)
-    except Conflict:  # one of the two exists by now; the next line finds out which
-        pass
-    try:
-        store.commit(Create(value=job))
-    except Conflict as exc:
-        raise JobExistsError("a job of that id exists") from exc
-    return attach(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+        return room_for(job, quota, store=store, now=now)
+    except Rejected:
+        if store.job(job.job_id) is not None:
+            raise JobExistsError("a job of that id exists") from None
+        raise
 
 
 def attach(

@@ -7,6 +7,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, TypeVar
 
+from backlog import overloaded
 from placing import JobExistsError, NotSeenToError, attach, place
 
 from shared.errors import ErrorCode, Fault, Rejected, Retryable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from admission import Admission
     from callers import Caller
 
     from shared.artifact_store import ArtifactStore
@@ -48,14 +50,18 @@ def submit_job(
     publisher: Publisher,
     artifacts: ArtifactStore,
     offer: Offer,
+    admission: Admission,
     now: Callable[[], datetime],
+    address: str | None = None,
 ) -> Job:
-    """Accept a wish, once for each idempotency key.
+    """Accept a wish, once for each idempotency key; ``address`` is where the caller calls from.
 
     Raises:
-        Rejected: the body has faults, or the key was used for another body. Nothing was written.
+        Rejected: the body has faults, the prompt is refused, the key was used for another body, the caller's quota is
+            used up, or too much waits. Nothing was written.
     """
     request = parsed_with_key(idempotency_key, lambda: parse_request(body, offer=offer))
+    admission.check_prompt(request)
     job_id = job_id_of(caller.owner, idempotency_key or secrets.token_hex(16))
     fingerprint = hashlib.sha256(body).hexdigest()
     wish = fill_in(request, job_id=job_id, offer=offer)
@@ -69,10 +75,20 @@ def submit_job(
         now=now(),
         traceparent=traceparent,
     )
+    if is_too_much(job, admission=admission, store=store):
+        raise overloaded()
     with context(job_id=job_id, render_key=job.render_key):
         try:
             try:
-                placed = place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+                placed = place(
+                    job,
+                    spec,
+                    store=store,
+                    publisher=publisher,
+                    artifacts=artifacts,
+                    now=now,
+                    quota=admission.quotas.of(caller, address=address),
+                )
                 log.info("job accepted", extra={"action": "submit", "status": placed.status.value})
             except JobExistsError:
                 placed = _existing(job, store=store)
@@ -84,6 +100,17 @@ def submit_job(
             log.warning("job accepted, not seen to yet", extra={"action": "submit"}, exc_info=True)
             placed = exc.job
     return placed
+
+
+def is_too_much(job: Job, *, admission: Admission, store: JobStore) -> bool:
+    """Whether a new job would add work to a queue that is full. What is rendered or waited for anyway adds none."""
+    assert job.request is not None
+    assert job.render_key is not None
+    return (
+        admission.backlog.is_full(job.request.priority)
+        and store.render(job.render_key) is None
+        and store.job(job.job_id) is None
+    )
 
 
 def parsed_with_key(key: str | None, parse: Callable[[], T]) -> T:

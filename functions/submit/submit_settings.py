@@ -7,9 +7,10 @@ from typing import Annotated, Final
 
 from batch_desk import Limits
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from quotas import MOST_SLOTS, Quotas
 
 from shared.models import in_the_catalogue
-from shared.requests import Offer
+from shared.requests import Offer, Priority
 from shared.settings import Names, Settings
 
 #: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both. Two names are ours.
@@ -44,6 +45,9 @@ class SubmitSettings(Settings):
     """Buckets that the manifest of a batch may lie in, comma-separated."""
     batch_max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
     """Rows of one batch; what follows is not read."""
+    batch_max_rows_of_person: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Rows of a person's batch; 0: batches are for systems. Never for anonymous accounts. Rows take no slots, so their
+    GPU seconds count towards nobody's day."""
     batch_chunk_s: Annotated[float, Field(gt=0, le=500)] = 240
     """Seconds after which reading a batch is left to the next call: well below the function's time limit."""
     batch_chunk_rows: Annotated[int, Field(ge=1)] = 20_000
@@ -59,6 +63,22 @@ class SubmitSettings(Settings):
     """Set by Cloud Run itself, never by hand: a function in the cloud refuses what is for one machine."""
     unsigned_tokens: bool = False
     """Take the Auth emulator's unsigned tokens, that anybody can make, and no other: on one machine only."""
+    quota_jobs: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 5
+    """Active jobs of a person at a time."""
+    quota_jobs_of_system: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 100
+    """Active jobs of a system at a time, batches not counted."""
+    quota_gpu_s: Annotated[float, Field(gt=0)] = 1800
+    """GPU seconds of a person's jobs in a day (UTC); the jobs that are active when they are spent still finish."""
+    quota_gpu_s_of_system: Annotated[float, Field(gt=0)] = 86_400
+    """GPU seconds of a system's jobs in a day, batches not counted."""
+    quota_jobs_per_address: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 20
+    """Jobs of all anonymous accounts of one address in an hour; of IPv6, one network of 64 bits."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 1
+    """Entries at the right of X-Forwarded-For that proxies of the service's own have written: Google's writes one."""
+    backlog_interactive: Annotated[int, Field(ge=1)] = 1000
+    """Interactive renders that may wait or be made before new work is refused."""
+    backlog_bulk: Annotated[int, Field(ge=1)] = 200_000
+    """The same of bulk; a batch that was accepted before is placed to its end."""
 
     queue_token: Annotated[str, Field(min_length=16)] | None = None
     """Bearer token of ``GET /queue``, for the autoscaler; without it that address does not exist."""
@@ -83,8 +103,26 @@ class SubmitSettings(Settings):
             chunk_s=self.batch_chunk_s,
             chunk_rows=self.batch_chunk_rows,
             max_rows=self.batch_max_rows,
+            max_rows_of_person=self.batch_max_rows_of_person,
             buckets=self.batch_buckets,
         )
+
+    @property
+    def quotas(self) -> Quotas:
+        """What callers may have."""
+        return Quotas(
+            jobs=self.quota_jobs,
+            jobs_of_system=self.quota_jobs_of_system,
+            gpu_s=self.quota_gpu_s,
+            gpu_s_of_system=self.quota_gpu_s_of_system,
+            jobs_per_address=self.quota_jobs_per_address,
+            trusted_proxies=self.trusted_proxies,
+        )
+
+    @property
+    def backlog(self) -> dict[Priority, int]:
+        """How many renders may wait or be made."""
+        return {Priority.INTERACTIVE: self.backlog_interactive, Priority.BULK: self.backlog_bulk}
 
     @property
     def offer(self) -> Offer:

@@ -1,4 +1,4 @@
-"""The seam to the documents ``jobs/{job_id}`` and ``renders/{render_key}``.
+"""The seam to the documents ``jobs/{job_id}``, ``renders/{render_key}`` and ``owners/{key}/slots/{number}``.
 
 Every write is a create or a compare-and-set on the version that was read; several go together or not at all.
 There are no transactions and no blind writes.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from shared.documents import Job, Render
+from shared.documents import Job, Render, Slot
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
 from shared.jobs import SERVER_TIME
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from shared.documents import Status
     from shared.requests import Priority
 
-T_co = TypeVar("T_co", bound=Job | Render, covariant=True)
+#: What is kept here.
+Kept = Job | Render | Slot
+T_co = TypeVar("T_co", bound=Kept, covariant=True)
 
 #: Compare-and-sets that one call may lose. Each is lost to a write that won, and a render has few writers at a time
 #: (eight threads at once need eight rounds at most): who loses so often fights something else, such as a database that
@@ -64,18 +66,18 @@ class Stored(Generic[T_co]):
 class Create:
     """Write a document that must not exist."""
 
-    value: Job | Render
+    value: Kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replace:
     """Write a document that must still be as it was read."""
 
-    stored: Stored[Job | Render]
-    value: Job | Render
+    stored: Stored[Kept]
+    value: Kept
 
 
-def stamped(value: Job | Render, now: datetime | None) -> Job | Render:
+def stamped(value: Kept, now: datetime | None) -> Kept:
     """The value as the store wrote it: with the store's clock where `SERVER_TIME` stood."""
     if isinstance(value, Render) and value.renewed_at == SERVER_TIME:
         return value.model_copy(update={"renewed_at": now})
@@ -86,10 +88,10 @@ def stamped(value: Job | Render, now: datetime | None) -> Job | Render:
 class Delete:
     """Remove a document that must still be as it was read."""
 
-    stored: Stored[Job | Render]
+    stored: Stored[Kept]
 
     @property
-    def value(self) -> Job | Render:
+    def value(self) -> Kept:
         """The document as it was."""
         return self.stored.value
 
@@ -98,7 +100,7 @@ Write = Create | Replace | Delete
 
 
 class JobStore(Protocol):
-    """Reads and writes jobs and renders.
+    """Reads and writes jobs, renders and slots.
 
     All methods raise `Retryable` when the store does not answer, and those that read `StoreNotReadyError` when it never
     will. The four that only repairs ask (``renders_to_check``, ``jobs_left_waiting``, ``jobs_past_deadline`` and
@@ -138,13 +140,22 @@ class JobStore(Protocol):
     def renders(self, render_keys: Collection[str]) -> Mapping[str, Stored[Render]]:
         """Those renders that there are, read at once."""
 
+    def jobs(self, job_ids: Collection[str]) -> Mapping[str, Stored[Job]]:
+        """Those jobs that there are, read at once."""
+
+    def slots(self, owner: str, *, at_most: int) -> Sequence[Stored[Slot]]:
+        """The slots of that owner that were ever taken and whose number is below ``at_most``, by number."""
+
+    def count_waiting_jobs(self, owner: str, *, at_most: int) -> int:
+        """How many jobs of that owner are not final. Counting ends at ``at_most``."""
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """Jobs of that batch that are not final."""
 
     def count_jobs_of_batch(self, batch_id: str) -> Mapping[Status, int]:
         """How many jobs of that batch have each status."""
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """Write all or nothing; what was written comes back in the same order, with its new versions.
 
         Raises:

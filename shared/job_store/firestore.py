@@ -1,4 +1,4 @@
-"""The job store on Firestore. Documents hold exactly the fields of `Job` and `Render`.
+"""The job store on Firestore. Documents hold exactly the fields of `Job`, `Render` and `Slot`.
 
 Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
@@ -18,23 +18,26 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 from pydantic import ValidationError
 
-from shared.documents import WAITING, Job, Render, State, Status
+from shared.documents import WAITING, Job, Render, Slot, State, Status
 from shared.errors import Conflict, Retryable
-from shared.job_store import Create, Delete, Stored, StoreNotReadyError, Write, stamped
+from shared.job_store import Create, Delete, Kept, Stored, StoreNotReadyError, Write, stamped
 from shared.jobs import SERVER_TIME
+from shared.slots import owner_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from shared.requests import Priority
 
-D = TypeVar("D", Job, Render)
+D = TypeVar("D", Job, Render, Slot)
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
 JOBS = "jobs"
 RENDERS = "renders"
+OWNERS = "owners"
+SLOTS = "slots"
 #: A call that takes longer than this is given up; what it wrote is found out by reading. Left to itself the client
 #: tries for up to five minutes, longer than any lease.
 TIMEOUT_S = 20.0
@@ -83,11 +86,21 @@ class FirestoreJobStore:
 
     def renders(self, render_keys: Collection[str]) -> Mapping[str, Stored[Render]]:
         """See `JobStore.renders`."""
-        references = [self._client.document(RENDERS, key) for key in render_keys]
-        if not references:
-            return {}
-        found = answered(lambda: [each for each in self._client.get_all(references, **self._limits) if each.exists])
-        return {each.id: _stored(Render, each) for each in found}
+        return self._get_all(Render, RENDERS, render_keys)
+
+    def jobs(self, job_ids: Collection[str]) -> Mapping[str, Stored[Job]]:
+        """See `JobStore.jobs`."""
+        return self._get_all(Job, JOBS, job_ids)
+
+    def slots(self, owner: str, *, at_most: int) -> Sequence[Stored[Slot]]:
+        """See `JobStore.slots`."""
+        query = self._where(f"{OWNERS}/{owner_key(owner)}/{SLOTS}", ("number", "<", at_most))
+        return self._stream(Slot, query.order_by("number"))
+
+    def count_waiting_jobs(self, owner: str, *, at_most: int) -> int:
+        """See `JobStore.count_waiting_jobs`."""
+        query = self._where(JOBS, ("owner", "==", owner), ("status", "in", [each.value for each in WAITING]))
+        return self._count(query.limit(at_most))
 
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
@@ -135,7 +148,7 @@ class FirestoreJobStore:
         two = self._stream(Job, self._where(JOBS, ("render_key", "==", render_key)).limit(2))
         return any(job.value.job_id != besides for job in two)
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """See `JobStore.commit`."""
         batch = self._client.batch()
         for write in writes:
@@ -161,13 +174,22 @@ class FirestoreJobStore:
             for write, result in zip(writes, results, strict=True)
         ]
 
-    def _reference(self, value: Job | Render) -> firestore.DocumentReference:
+    def _reference(self, value: Kept) -> firestore.DocumentReference:
+        if isinstance(value, Slot):
+            return self._client.document(OWNERS, owner_key(value.owner), SLOTS, str(value.number))
         where = (JOBS, value.job_id) if isinstance(value, Job) else (RENDERS, value.render_key)
         return self._client.document(*where)
 
     def _get(self, kind: type[D], collection: str, key: str) -> Stored[D] | None:
         snapshot = answered(lambda: self._client.document(collection, key).get(**self._limits))
         return _stored(kind, snapshot) if snapshot.exists else None
+
+    def _get_all(self, kind: type[D], collection: str, keys: Collection[str]) -> dict[str, Stored[D]]:
+        references = [self._client.document(collection, key) for key in keys]
+        if not references:
+            return {}
+        found = answered(lambda: [each for each in self._client.get_all(references, **self._limits) if each.exists])
+        return {each.id: _stored(kind, each) for each in found}
 
     def _to_do(self, priority: Priority, *further: tuple[str, str, object]) -> firestore.Query:
         """Renders that wait or are being made. A comparison with a time leaves out those whose ``check_at`` is null."""
@@ -191,7 +213,7 @@ class FirestoreJobStore:
         return int(answered(lambda: query.count().get(**self._limits))[0][0].value)
 
 
-def _fields(value: Job | Render) -> dict[str, Any]:
+def _fields(value: Kept) -> dict[str, Any]:
     """The document's fields. Dates stay dates; enumerations become their text."""
     return {
         name: firestore.SERVER_TIMESTAMP if each == SERVER_TIME else each

@@ -10,16 +10,16 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.documents import WAITING, Job, Render, State, Status
+from shared.documents import WAITING, Job, Render, Slot, State, Status
 from shared.errors import Conflict
-from shared.job_store import Create, Delete, Replace, Stored, Write, stamped
+from shared.job_store import Create, Delete, Kept, Replace, Stored, Write, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from shared.requests import Priority
 
-D = TypeVar("D", Job, Render)
+D = TypeVar("D", Job, Render, Slot)
 
 
 class InMemoryJobStore:
@@ -29,7 +29,7 @@ class InMemoryJobStore:
         self._now = now
         self._lock = threading.Lock()
         self._versions = itertools.count(1)
-        self._documents: dict[tuple[type[Job | Render], str], tuple[Any, int]] = {}
+        self._documents: dict[tuple[type[Kept], str], tuple[Any, int]] = {}
 
     def job(self, job_id: str) -> Stored[Job] | None:
         """See `JobStore.job`."""
@@ -55,6 +55,19 @@ class InMemoryJobStore:
     def renders(self, render_keys: Collection[str]) -> Mapping[str, Stored[Render]]:
         """See `JobStore.renders`."""
         return {key: found for key in render_keys if (found := self.render(key))}
+
+    def jobs(self, job_ids: Collection[str]) -> Mapping[str, Stored[Job]]:
+        """See `JobStore.jobs`."""
+        return {job_id: found for job_id in job_ids if (found := self._get(Job, job_id))}
+
+    def slots(self, owner: str, *, at_most: int) -> Sequence[Stored[Slot]]:
+        """See `JobStore.slots`."""
+        found = self._all(Slot, lambda slot: slot.owner == owner and slot.number < at_most)
+        return sorted(found, key=lambda each: each.value.number)
+
+    def count_waiting_jobs(self, owner: str, *, at_most: int) -> int:
+        """See `JobStore.count_waiting_jobs`."""
+        return len(self._all(Job, lambda job: job.owner == owner and job.status in WAITING)[:at_most])
 
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
@@ -107,7 +120,7 @@ class InMemoryJobStore:
         """See `JobStore.has_jobs`."""
         return bool(self._all(Job, lambda job: job.render_key == render_key and job.job_id != besides))
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """See `JobStore.commit`."""
         with self._lock:
             for write in writes:
@@ -117,7 +130,7 @@ class InMemoryJobStore:
                 if isinstance(write, Replace | Delete) and (found is None or found[1] != write.stored.version):
                     raise Conflict(f"{_key(write.value)[1]} changed")
             now = self._now()
-            written: list[Stored[Job | Render]] = []
+            written: list[Stored[Kept]] = []
             for write in writes:
                 version = next(self._versions)
                 value = stamped(write.value, now)
@@ -147,5 +160,7 @@ def _is_to_do(render: Render) -> bool:
     return render.state in {State.IDLE, State.LEASED} and render.check_at is not None
 
 
-def _key(value: Job | Render) -> tuple[type[Job | Render], str]:
+def _key(value: Kept) -> tuple[type[Kept], str]:
+    if isinstance(value, Slot):
+        return Slot, f"{value.owner}/{value.number}"
     return (Job, value.job_id) if isinstance(value, Job) else (Render, value.render_key)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from shared.artifact_store import Artifact, ArtifactStore
-    from shared.job_store import Stored, Write
+    from shared.job_store import Kept, Stored, Write
 
 AN_OFFER = Offer(served=("pocket",), seed_pool=8)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -119,7 +119,7 @@ class MeddledJobStore(InMemoryJobStore):
         self.meddling.happens("waiting_jobs")
         return super().waiting_jobs(render_key, limit=limit)
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """See `JobStore.commit`."""
         self.meddling.happens("commit")
         return super().commit(*writes)

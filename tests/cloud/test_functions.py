@@ -82,6 +82,19 @@ def test_what_is_off_unless_it_is_set_is_set(bundle: str) -> None:
     assert off <= given(bundle)
 
 
+def test_every_limit_of_callers_can_be_set_and_goes_to_the_function_that_reads_it() -> None:
+    named = re.findall(r'^      "([A-Z_]+)",$', (TERRAFORM / "variables.tf").read_text("utf-8"), re.MULTILINE)
+    limits = {
+        name
+        for name in map(str.upper, SubmitSettings.model_fields)
+        if name.startswith(("QUOTA_", "BACKLOG_", "BATCH_MAX_")) or name == "TRUSTED_PROXIES"
+    }
+    written = CODE.resource("google_cloudfunctions2_function.functions").inner("service_config")[0]
+
+    assert set(named) == limits
+    assert 'each.value.bundle == "submit" ? var.limits : {}' in written["environment_variables"]
+
+
 def test_the_api_serves_the_models_that_the_workers_serve() -> None:
     assert CODE.locals["function_settings"]["submit"]["SERVED_MODELS"] == '${join(",", var.served_models)}'
 

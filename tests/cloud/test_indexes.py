@@ -30,6 +30,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "job_id": "job-0001",
     "limit": 5,
     "now": A_TIME,
+    "owner": "ada",
     "priority": Priority.BULK,
     "render": a_render(now=A_TIME),
     "render_key": "0" * 40,
@@ -38,7 +39,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "token": "t" * 43,
 }
 #: They write, or read one document: no query.
-WITHOUT_QUERY: Final = {"batch", "commit", "create", "job", "render", "renders", "replace"}
+WITHOUT_QUERY: Final = {"batch", "commit", "create", "job", "jobs", "render", "renders", "replace"}
 EQUALITIES: Final = {"EQUAL", "IN", "ARRAY_CONTAINS", "ARRAY_CONTAINS_ANY"}
 
 

@@ -12,8 +12,8 @@ from gpu_job.worker_settings import WorkerSettings
 from local.topology import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, PUSH_ACK_DEADLINE_S
 from shared.batch_store.firestore import BATCHES
 from shared.batches import BATCH_JOB_DEADLINE, Batch
-from shared.documents import Job, Render
-from shared.job_store.firestore import JOBS, RENDERS
+from shared.documents import Job, Render, Slot
+from shared.job_store.firestore import JOBS, RENDERS, SLOTS
 from shared.jobs import KEPT_LONGER_EVERY, RETENTION
 from shared.messages import RENDER_REQUESTS_DEAD, SUBSCRIPTION_OF_PRIORITY, TOPIC_OF_PRIORITY, PlanScheduled
 from tests.cloud.terraform_code import TERRAFORM, Code
@@ -86,7 +86,7 @@ def test_whatever_is_dead_goes_to_a_topic_to_which_pubsub_may_publish() -> None:
 
 
 def test_documents_that_say_when_they_expire_do() -> None:
-    documents: dict[str, type[BaseModel]] = {JOBS: Job, RENDERS: Render, BATCHES: Batch}
+    documents: dict[str, type[BaseModel]] = {JOBS: Job, RENDERS: Render, BATCHES: Batch, SLOTS: Slot}
     expiring = {name for name, model in documents.items() if "expires_at" in model.model_fields}
     field = CODE.resource("google_firestore_field.expires_at").body
 

@@ -21,6 +21,7 @@ from tests.simulation.batch_referee import Wanted, fingerprint
 from tests.simulation.clients import OWNERS
 from tests.simulation.network import Stepped
 from tests.simulation.services import InTurn
+from tests.unit.admission_world import an_admission
 
 if TYPE_CHECKING:
     from shared.publisher.memory import PublishedMessage
@@ -42,6 +43,7 @@ class Batching:
             batches=cast("Any", Stepped(house.batches, house.network)),
             manifests=cast("Any", Stepped(house.manifests, house.network)),
             offer=AN_OFFER,
+            admission=an_admission(house.services["store"], monotonic=house.scheduler.monotonic),
             now=house.scheduler.process_now,
             monotonic=house.scheduler.monotonic,
             limits=Limits(
@@ -49,6 +51,7 @@ class Batching:
                 chunk_rows=rng.choice([2, 4, 100]),
                 group_rows=rng.choice([1, 2, 4]),
                 buckets=(_UPLOADS,),
+                max_rows_of_person=100_000,
             ),
             pool=cast("Any", InTurn()),
             **house.services,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gpu_job.message_source.memory import InMemoryMessageSource, _Pending
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
+from shared.documents import Slot
 from shared.errors import Rejected, Retryable
 from shared.job_store import Delete
 from shared.job_store.memory import InMemoryJobStore, _key
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from shared.batch_store import StoredBatch
     from shared.batches import Batch
     from shared.documents import Job, Render
-    from shared.job_store import Stored, Write
+    from shared.job_store import Kept, Stored, Write
     from shared.publisher.memory import InMemoryPublisher, PublishedMessage
     from shared.requests import Priority
     from tests.simulation.faults import Profile
@@ -48,12 +49,16 @@ class SimulatedStore(InMemoryJobStore):
         #: Called after every commit.
         self.on_commit: Callable[[], None] = lambda: None
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """See `JobStore.commit`."""
         written = super().commit(*writes)
         both = list(zip(writes, written, strict=True))
-        after = {_key(each.value): each.value for write, each in both if not isinstance(write, Delete)}
-        gone = [each.value for write, each in both if isinstance(write, Delete)]
+        after: dict[tuple[type[Any], str], Job | Render] = {
+            _key(each.value): each.value
+            for write, each in both
+            if not isinstance(write, Delete) and not isinstance(each.value, Slot)
+        }
+        gone = [each.value for write, each in both if isinstance(write, Delete) and not isinstance(each.value, Slot)]
         self._referee.wrote(after, gone=gone, by=self._scheduler.current.process, time=self._scheduler.time)
         self.on_commit()
         return written

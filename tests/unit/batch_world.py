@@ -18,10 +18,13 @@ from shared.errors import Retryable
 from shared.manifest_store.memory import InMemoryManifestStore
 from shared.messages import BATCH_CHUNKS, RENDER_REQUESTS, RENDER_REQUESTS_BULK, RenderRequested, decode
 from shared.testing import AN_OFFER, TRACEPARENT, Clock, FlakyPublisher, MeddledJobStore
+from tests.unit.admission_world import an_admission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from admission import Admission
 
     from shared.artifact_store import ArtifactStore
     from shared.batch_store import StoredBatch
@@ -71,7 +74,14 @@ class CountingManifestStore(InMemoryManifestStore):
 
 
 def a_desk(
-    offer: Offer, *, clock: Clock, store: JobStore, publisher: Publisher, artifacts: ArtifactStore, limits: Limits
+    offer: Offer,
+    *,
+    admission: Admission,
+    clock: Clock,
+    store: JobStore,
+    publisher: Publisher,
+    artifacts: ArtifactStore,
+    limits: Limits,
 ) -> BatchDesk:
     """A desk whose batches and manifests lie in memory."""
     return BatchDesk(
@@ -81,6 +91,7 @@ def a_desk(
         publisher=publisher,
         artifacts=artifacts,
         offer=offer,
+        admission=admission,
         limits=limits,
         now=clock.now,
         monotonic=clock.monotonic,
@@ -89,7 +100,7 @@ def a_desk(
 
 def limited(**limits: Any) -> World:
     """A world with other limits."""
-    return World(limits=replace(Limits(buckets=(BUCKET,), group_rows=3), **limits))
+    return World(limits=replace(Limits(buckets=(BUCKET,), group_rows=3, max_rows_of_person=100_000), **limits))
 
 
 def broken() -> None:
@@ -110,7 +121,7 @@ def lines(*rows: object) -> bytes:
 class World:
     """Everything that a batch touches."""
 
-    limits: Limits = field(default_factory=lambda: Limits(buckets=(BUCKET,), group_rows=3))
+    limits: Limits = field(default_factory=lambda: Limits(buckets=(BUCKET,), group_rows=3, max_rows_of_person=100_000))
     clock: Clock = field(default_factory=Clock)
     artifacts: InMemoryArtifactStore = field(default_factory=InMemoryArtifactStore)
     publisher: FlakyPublisher = field(default_factory=FlakyPublisher)
@@ -127,6 +138,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=AN_OFFER,
+            admission=an_admission(self.store, monotonic=self.clock.monotonic),
             limits=self.limits,
             now=self.clock.now,
             monotonic=self.clock.monotonic,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from admission import Admission
+from backlog import Backlog
 from callers import Callers
 from certificates import Certificates
 from flask import Request
@@ -24,6 +26,7 @@ from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
 from shared.job_store import Replace, Stored
 from shared.jobs import claim_render, fail_render, retire
+from shared.safety.blocklist import blocklist
 from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_commit, put_video
@@ -38,6 +41,7 @@ ENVIRON = {
     "SIGNED_URL_LIFETIME_S": "600",
     "QUEUE_TOKEN": TOKEN,
     "UNSIGNED_TOKENS": "true",
+    "BATCH_MAX_ROWS_OF_PERSON": "100000",
 }
 #: Who calls, unless a test says otherwise.
 ADA = "ada"
@@ -96,8 +100,14 @@ class World:
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
+        self.admission = Admission(
+            quotas=settings.quotas,
+            backlog=Backlog(self.store, most=settings.backlog, monotonic=self.clock.monotonic),
+            moderators=(blocklist(),),
+        )
         self.desk = a_desk(
             settings.offer,
+            admission=self.admission,
             clock=self.clock,
             store=self.store,
             publisher=self.publisher,
@@ -116,6 +126,7 @@ class World:
                 certificates=Certificates(no_network, monotonic=self.clock.monotonic),
                 now=self.clock.now,
             ),
+            admission=self.admission,
             now=self.clock.now,
         )
         self.caller = ADA

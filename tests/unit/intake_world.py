@@ -13,6 +13,7 @@ from shared.documents import Job, Render
 from shared.messages import JOB_EVENTS, JobEvent, decode
 from shared.requests import render_key
 from shared.testing import AN_OFFER, Clock, FlakyPublisher, MeddledJobStore, a_spec
+from tests.unit.admission_world import an_admission
 
 if TYPE_CHECKING:
     from shared.job_store import Stored
@@ -25,9 +26,13 @@ class VanishingJobStore(MeddledJobStore):
     """A job can be gone at the next reading, as if its time to live had ended."""
 
     job_vanishes = False
+    #: Readings before that.
+    readings = 0
 
     def job(self, job_id: str) -> Stored[Job] | None:
-        if self.job_vanishes:
+        if self.job_vanishes and self.readings:
+            self.readings -= 1
+        elif self.job_vanishes:
             self.job_vanishes = False
             del self._documents[Job, job_id]
         return super().job(job_id)
@@ -43,6 +48,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = VanishingJobStore(now=self.clock.now)
+        self.admission = an_admission(self.store, monotonic=self.clock.monotonic)
 
     def deliver(self, message: object, *, message_id: str = "17", **attributes: str) -> None:
         take_in(
@@ -53,6 +59,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=AN_OFFER,
+            admission=self.admission,
             now=self.clock.now,
         )
 

@@ -32,6 +32,7 @@ from shared.testing import (
     a_spec,
     put_video,
 )
+from tests.unit.admission_world import an_admission
 
 WISH = {"perspective": "curious-cat", "seed": 1}
 KEY = render_key(a_spec())
@@ -52,6 +53,8 @@ class VanishingJobStore(MeddledJobStore):
     """A render or a job of it can be gone at the next reading, as if its time to live had ended."""
 
     vanish: type[Job | Render] | None = None
+    #: Readings before that.
+    readings = 0
 
     def job(self, job_id: str) -> Stored[Job] | None:
         return None if self._vanishes(Job) else super().job(job_id)
@@ -61,6 +64,9 @@ class VanishingJobStore(MeddledJobStore):
 
     def _vanishes(self, kind: type[Job | Render]) -> bool:
         if self.vanish is not kind:
+            return False
+        if self.readings:
+            self.readings -= 1
             return False
         for key in [key for key in self._documents if key[0] is kind]:
             del self._documents[key]
@@ -78,6 +84,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = VanishingJobStore(now=self.clock.now)
+        self.admission = an_admission(self.store, monotonic=self.clock.monotonic)
 
     def submit(self, *, key: str | None = None, caller: Caller = ADA, **wish: Any) -> Job:
         return submit_job(
@@ -89,6 +96,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             offer=AN_OFFER,
+            admission=self.admission,
             now=self.clock.now,
         )
 

@@ -149,7 +149,7 @@ def test_a_manifest_that_is_not_there_or_not_for_us_is_refused(world: World, uri
 
 def test_without_allowed_buckets_there_are_no_manifests() -> None:
     world = World()
-    closed = World(limits=type(world.limits)())
+    closed = World(limits=type(world.limits)(max_rows_of_person=1))
     closed.manifests.put(BUCKET, "rows.jsonl", lines(a_row(1)))
     assert faults(refusal(closed, manifest=f"gs://{BUCKET}/rows.jsonl")) == [("manifest", "bucket_not_allowed")]
 

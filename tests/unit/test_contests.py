@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gpu_job.lease import Lease
-    from shared.documents import Job, Render
-    from shared.job_store import Stored, Write
+    from shared.job_store import Kept, Stored, Write
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def lose_all(world: World, monkeypatch: pytest.MonkeyPatch, *, most: int | None 
     """Every commit from now on is lost, or the next ones; what grows is how many were tried."""
     commit, tried = world.store.commit, [0]
 
-    def lost(*writes: Write) -> Sequence[Stored[Job | Render]]:
+    def lost(*writes: Write) -> Sequence[Stored[Kept]]:
         tried[0] += 1
         if most is None or tried[0] <= most:
             raise Conflict("the database is not there")

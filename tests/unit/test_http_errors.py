@@ -51,6 +51,7 @@ def test_every_code_of_the_api_was_given_in_some_test_or_belongs_to_a_job() -> N
         ErrorCode.DEADLINE_EXCEEDED,
         ErrorCode.RENDER_GONE,
         ErrorCode.MANIFEST_GONE,
+        ErrorCode.OUTPUT_REFUSED,
     }
     assert set(HTTP_STATUS) == set(ErrorCode) - only_in_jobs
     assert all(400 <= status < 600 for status, _ in HTTP_STATUS.values())

@@ -41,7 +41,8 @@ def queue(world: World, query: str = "") -> dict[str, int]:
     return dict(answer.body)
 
 
-def test_a_long_queue_of_bulk_counts_for_no_more_workers_than_the_autoscaler_has_for_it(world: World) -> None:
+def test_a_long_queue_of_bulk_counts_for_no_more_workers_than_the_autoscaler_has_for_it() -> None:
+    world = World(QUOTA_JOBS="6")
     for seed in range(5):
         world.post({**WISH, "seed": seed, "priority": "bulk"})
     world.post({**WISH, "seed": 9})

@@ -1,5 +1,6 @@
 """Wishes that come as messages: taken in once, and answered even when they can't be granted."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from shared.outbox import OLD_EVENT
 from shared.requests import MAX_BODY_BYTES
 from shared.settling import complete_from_object
 from shared.testing import TRACEPARENT, a_job, a_render, put_video
+from tests.unit.admission_world import QUOTAS, an_admission
 from tests.unit.intake_world import KEY, WISH, World
 
 
@@ -202,12 +204,15 @@ def test_what_is_ready_and_could_not_be_copied_is_copied_at_the_next_delivery(wo
 
 
 @pytest.mark.parametrize(
-    "message", [{"job_id": "order-0001", "request": WISH}, {"job_id": "order-0001", "request": {}}]
+    ("message", "readings"),
+    [({"job_id": "order-0001", "request": WISH}, 1), ({"job_id": "order-0001", "request": {}}, 0)],
 )
-def test_a_message_whose_job_appeared_and_went_away_is_delivered_again(world: World, message: dict[str, Any]) -> None:
+def test_a_message_whose_job_appeared_and_went_away_is_delivered_again(
+    world: World, message: dict[str, Any], readings: int
+) -> None:
     """Good or bad: acknowledged, its sender would never hear of it."""
     world.deliver(message)
-    world.store.job_vanishes = True
+    world.store.job_vanishes, world.store.readings = True, readings
     with pytest.raises(Retryable, match="went away"):
         world.deliver(message)
     assert world.jobs == []
@@ -320,3 +325,45 @@ def test_a_rejection_that_could_not_be_stored_is_delivered_again(world: World) -
         world.deliver(b"{")
     assert world.jobs == []
     assert world.events == []
+
+
+# --- limits ---
+
+
+def test_a_wish_beyond_its_systems_quota_is_a_failed_job_that_says_so(world: World) -> None:
+    world.admission = an_admission(
+        world.store, monotonic=world.clock.monotonic, quotas=replace(QUOTAS, jobs_of_system=1)
+    )
+    world.deliver({"request": WISH}, message_id="1", source="crew")
+    world.deliver({"request": WISH | {"seed": 2}}, message_id="2", source="crew")
+    world.deliver({"request": WISH | {"seed": 2}}, message_id="2", source="crew")
+
+    accepted, refused = sorted(world.jobs, key=lambda job: job.status is Status.FAILED)
+    assert (accepted.status, refused.status) == (Status.QUEUED, Status.FAILED)
+    assert refused.error
+    assert refused.error.code is ErrorCode.QUOTA_EXCEEDED
+    assert [event.job_id for event in world.events] == [refused.job_id], "once, however often it is delivered"
+    world.deliver({"request": WISH}, message_id="1", source="crew")
+    assert len(world.jobs) == 2, "and one that was accepted before is still the same"
+
+
+def test_a_message_waits_where_it_is_while_too_much_waits_already(world: World) -> None:
+    world.admission = an_admission(world.store, monotonic=world.clock.monotonic, most=1)
+    world.deliver({"request": WISH}, message_id="1")
+    world.clock.pass_s(1)
+
+    with pytest.raises(Retryable, match="too many"):
+        world.deliver({"request": WISH | {"seed": 2}}, message_id="2")
+
+    assert len(world.jobs) == 1
+
+
+def test_a_refused_prompt_is_a_failed_job_with_the_category_and_without_the_prompt(world: World) -> None:
+    world.deliver({"request": WISH | {"prompt": "porn with xyzzy"}})
+
+    job = world.only_job
+    assert job.error
+    assert (job.status, job.error.code, job.request) == (Status.FAILED, ErrorCode.PROMPT_REFUSED, None)
+    assert "sexual" in job.error.message
+    assert "xyzzy" not in job.model_dump_json()
+    assert world.renders == []

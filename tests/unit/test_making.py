@@ -16,9 +16,10 @@ from gpu_job.test_pattern import TestPatternRenderer
 from shared.artifact_paths import poster_path, preview_path, receipt_path, video_path
 from shared.commits import Commit, find_commit
 from shared.documents import Stage, Usage, Video
-from shared.errors import Permanent, Retryable
+from shared.errors import ErrorCode, Permanent, Retryable
 from shared.optics import OPTICS_VERSION
 from shared.receipts import Receipt
+from shared.safety import Category, Refusal
 from tests.unit.worker_world import ATTEMPT, GreyRenderer, World, make, no_answer, nothing
 
 if TYPE_CHECKING:
@@ -336,3 +337,49 @@ def test_no_thread_outlives_the_render_whatever_happens(world: World) -> None:
     stopped_while_encoding(world)
 
     assert threading.active_count() == before
+
+
+class Censor:
+    """An output check that remembers what it was shown, and refuses all of it or nothing."""
+
+    def __init__(self, refusal: Refusal | None) -> None:
+        self.shown: list[tuple[int, ...]] = []
+        self._refusal = refusal
+
+    def refusal(self, frames: NDArray[np.uint8]) -> Refusal | None:
+        self.shown.append(frames.shape)
+        return self._refusal
+
+
+def test_the_output_check_is_shown_frames_of_the_whole_clip_and_the_preview(world: World) -> None:
+    censor = Censor(None)
+
+    make(world, output_check=censor)
+
+    spec = world.render.spec
+    assert censor.shown[-1] == (7, spec.height, spec.width, 3), "of 33 frames every fifth"
+    assert [shape[0] for shape in censor.shown[:-1]] == [1]
+    assert video_path(world.key) in world.artifacts.created
+
+
+def test_nothing_is_uploaded_of_what_the_output_check_refuses(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    refusal = Refusal(category=Category.SEXUAL, rule="nudity>0.9")
+
+    with pytest.raises(Permanent, match="shows nudity") as refused:
+        make(world, output_check=Censor(refusal))
+
+    assert refused.value.code is ErrorCode.OUTPUT_REFUSED
+    assert world.artifacts.created == []
+    [decision] = [each for each in caplog.records if each.message == "output refused"]
+    assert (decision.__dict__["category"], decision.__dict__["rule"]) == ("sexual", "nudity>0.9")
+
+
+def test_an_output_check_that_does_not_answer_lets_nothing_through(world: World) -> None:
+    class Silent:
+        def refusal(self, frames: NDArray[np.uint8]) -> None:  # noqa: ARG002 - of the seam
+            raise Retryable("the moderator does not answer")
+
+    with pytest.raises(Retryable, match="moderator"):
+        make(world, output_check=Silent())
+
+    assert world.artifacts.created == []

@@ -69,9 +69,15 @@ def test_a_repeated_key_with_other_white_space_is_another_body(world: World) -> 
 
 def test_a_repeated_key_whose_job_vanished_in_the_same_moment_can_be_tried_again(world: World) -> None:
     world.submit(key="k1")
-    world.store.vanish = Job
+    world.store.vanish, world.store.readings = Job, 1
     with pytest.raises(Retryable):
         world.submit(key="k1")
+    assert world.submit(key="k1").status is Status.QUEUED
+
+
+def test_a_repeated_key_whose_job_is_gone_by_then_is_a_new_wish(world: World) -> None:
+    world.submit(key="k1")
+    world.store.vanish = Job
     assert world.submit(key="k1").status is Status.QUEUED
 
 

@@ -17,6 +17,7 @@ from shared.messages import RenderRequested, encode
 from shared.publisher.memory import InMemoryPublisher
 from shared.telemetry import configure, context, traceparent_or_new
 from shared.testing import AN_OFFER, TRACEPARENT, Clock
+from tests.unit.admission_world import an_admission
 from tests.unit.worker_world import World
 
 log = logging.getLogger("tests.telemetry")
@@ -134,14 +135,16 @@ def test_a_wish_that_is_taken_in_or_refused_leaves_no_word_of_its_prompt(
 ) -> None:
     configure(service="submit", level="DEBUG")
     clock = Clock()
+    store = InMemoryJobStore(now=clock.now)
     take_in(
         f'{{"request": {request_}}}'.encode(),
         message_id="1",
         attributes={},
-        store=InMemoryJobStore(now=clock.now),
+        store=store,
         publisher=InMemoryPublisher(),
         artifacts=InMemoryArtifactStore(),
         offer=AN_OFFER,
+        admission=an_admission(store, monotonic=clock.monotonic),
         now=clock.now,
     )
     logged = lines(capsys)

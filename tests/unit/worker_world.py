@@ -24,6 +24,7 @@ from shared.jobs import publish
 from shared.messages import JOB_EVENTS, RENDER_REQUESTS, JobEvent, RenderRequested, decode, encode
 from shared.publisher.memory import InMemoryPublisher
 from shared.requests import render_key
+from shared.safety import NoOutputCheck
 from shared.testing import Clock, MeddledJobStore, a_job, a_render, a_spec
 from shared.testing.meddling import Meddling
 from tests.unit.renderer_world import Listener
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     from gpu_job.message_source import Message
     from gpu_job.renderer import Renderer, Watch
     from shared.artifact_store import Artifact
-    from shared.job_store import Stored
+    from shared.job_store import Kept, Stored
     from shared.requests import RenderSpec
+    from shared.safety import OutputCheck
 
 LEASE_S = 60.0
 #: Name of the first.
@@ -64,7 +66,7 @@ class WatchedJobStore(MeddledJobStore):
         #: Ids of the jobs that each commit wrote.
         self.jobs_written: list[list[str]] = []
 
-    def commit(self, *writes: Write) -> Sequence[Stored[Job | Render]]:
+    def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         written = super().commit(*writes)
         self.jobs_written.append([write.value.job_id for write in writes if isinstance(write.value, Job)])
         return written
@@ -295,7 +297,12 @@ class World:
 
 
 def make(
-    world: World, *, renderer: Renderer | None = None, watch: Watch | None = None, device: str | None = "cpu"
+    world: World,
+    *,
+    renderer: Renderer | None = None,
+    watch: Watch | None = None,
+    device: str | None = "cpu",
+    output_check: OutputCheck | None = None,
 ) -> None:
     """Make the video of its render, as a worker's first attempt."""
     make_video(
@@ -307,4 +314,5 @@ def make(
         device=device,
         watch=watch or Listener(),
         now=world.clock.now,
+        output_check=output_check or NoOutputCheck(),
     )

@@ -1,0 +1,31 @@
+"""Who gets in, in tests: everybody, unless a test says otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from admission import Admission
+from backlog import Backlog
+from quotas import Quotas
+
+from shared.requests import Priority
+from shared.safety.blocklist import blocklist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.job_store import JobStore
+
+QUOTAS = Quotas(jobs=1000, jobs_of_system=1000, gpu_s=1e6, gpu_s_of_system=1e6, jobs_per_address=1000)
+
+
+def an_admission(
+    store: JobStore,
+    *,
+    monotonic: Callable[[], float],
+    quotas: Quotas = QUOTAS,
+    most: int = 1_000_000,
+) -> Admission:
+    """Quotas and a backlog that hardly anybody notices, and the list of words that comes with the product."""
+    backlog = Backlog(store, most=dict.fromkeys(Priority, most), monotonic=monotonic)
+    return Admission(quotas=quotas, backlog=backlog, moderators=(blocklist(),))
