@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from flask import Request
+
     from gpu_job.heartbeat import Inbox
     from gpu_job.renderer import Renderer
     from shared.publisher.memory import PublishedMessage
@@ -75,6 +77,21 @@ class Embedded:
     faults: list[str]
     store: InMemoryJobStore
     publisher: InMemoryPublisher
+
+
+def _route(app: Flask, answer: Callable[[Request], Response], finalized: Callable[[str, str], object]) -> None:
+    """Events of the bucket to the one, everything else to the other."""
+
+    @app.post(_EVENTS_PATH)
+    def receive() -> Response:
+        resource = request.get_json()
+        finalized(resource["bucket"], resource["name"])
+        return Response(status=204)
+
+    @app.route("/", defaults={"path": ""}, methods=METHODS)
+    @app.route("/<path:path>", methods=METHODS)
+    def call(path: str) -> Response:  # noqa: ARG001 - the API routes by itself
+        return answer(request)
 
 
 @contextmanager
@@ -132,11 +149,8 @@ def serve_embedded(
             unsigned_tokens=True,
             **{name.lower(): int(value) for name, value in LOCAL_LIMITS.items()},
         )
-        admission = Admission(
-            quotas=settings.quotas,
-            backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
-            moderators=(blocklist(),),
-        )
+        backlog = Backlog(store, most=settings.backlog, monotonic=time.monotonic)
+        admission = Admission(quotas=settings.quotas, backlog=backlog, moderators=(blocklist(),))
         desk = BatchDesk(
             batches=InMemoryBatchStore(),
             manifests=GcsManifestStore(client, bucket=BUCKET),
@@ -172,17 +186,7 @@ def serve_embedded(
         )
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)
 
-        @app.post(_EVENTS_PATH)
-        def receive() -> Response:
-            resource = request.get_json()
-            object_finalized(resource["bucket"], resource["name"], ours=BUCKET, repairer=repairer)
-            return Response(status=204)
-
-        @app.route("/", defaults={"path": ""}, methods=METHODS)
-        @app.route("/<path:path>", methods=METHODS)
-        def answer(path: str) -> Response:  # noqa: ARG001 - the API routes by itself
-            return api.answer(request)
-
+        _route(app, api.answer, lambda bucket, name: object_finalized(bucket, name, ours=BUCKET, repairer=repairer))
         workshop = Workshop(
             claimant=Claimant(
                 holder="embedded", lease_s=60, store=store, artifacts=artifacts, publisher=publisher, now=_now

@@ -26,6 +26,8 @@ PATH: Final = "docs/openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
+#: Of a link that anyone may open: see functions/submit/sharing.py.
+SHARED_PATTERN: Final = "^[A-Za-z0-9_-]{43}$"
 _STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _KEY: Final = {
     "name": "Idempotency-Key",
@@ -55,8 +57,8 @@ class Call:
     problems: tuple[ErrorCode, ...] = ()
     #: Whether an answer may be kept, and asked for again by its ETag.
     is_cacheable: bool = False
-    #: Name of what must be shown, of ``components/securitySchemes``.
-    security: str | None = None
+    #: Name of what must be shown, of ``components/securitySchemes``; None: anyone may ask.
+    security: str | None = "caller"
 
 
 _POSTED: Final = (
@@ -65,6 +67,10 @@ _POSTED: Final = (
     ErrorCode.PAYLOAD_TOO_LARGE,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     ErrorCode.INVALID_REQUEST,
+    ErrorCode.PROMPT_REFUSED,
+    ErrorCode.QUOTA_EXCEEDED,
+    ErrorCode.TOO_MANY_REQUESTS,
+    ErrorCode.OVERLOADED,
 )
 _FOUND: Final = (ErrorCode.NOT_FOUND,)
 #: By the name of its endpoint in the routes.
@@ -84,18 +90,32 @@ CALLS: Final[dict[str, Call]] = {
         answers={200: "Link"},
         problems=(*_FOUND, ErrorCode.NOT_READY),
     ),
+    "share_job": Call(
+        summary="Have a link to the video that anyone may open",
+        answers={200: "JobView"},
+        problems=(*_FOUND, ErrorCode.NOT_READY, ErrorCode.NO_VIDEO),
+    ),
+    "unshare_job": Call(summary="Have that link end", answers={200: "JobView"}, problems=_FOUND),
+    "show_shared": Call(summary="What a link shows", answers={200: "Shared"}, problems=_FOUND, security=None),
+    "link_shared": Call(
+        summary="A signed link to what a link shows", answers={200: "Link"}, problems=_FOUND, security=None
+    ),
     "create_batch": Call(
         summary="Wish for many videos",
         body="BatchWish",
         parameters=(_KEY,),
         answers={202: "BatchView"},
-        problems=_POSTED,
+        problems=(*_POSTED, ErrorCode.NOT_ALLOWED),
     ),
     "show_batch": Call(summary="A batch", answers={200: "BatchView"}, problems=_FOUND),
     "cancel_batch": Call(summary="Cancel a batch and its jobs", answers={202: "BatchView"}, problems=_FOUND),
-    "list_perspectives": Call(summary="Whose eyes there are", answers={200: "Perspectives"}, is_cacheable=True),
-    "list_themes": Call(summary="Light and weather", answers={200: "Themes"}, is_cacheable=True),
-    "list_models": Call(summary="The models that are served", answers={200: "Models"}, is_cacheable=True),
+    "list_perspectives": Call(
+        summary="Whose eyes there are", answers={200: "Perspectives"}, is_cacheable=True, security=None
+    ),
+    "list_themes": Call(summary="Light and weather", answers={200: "Themes"}, is_cacheable=True, security=None),
+    "list_models": Call(
+        summary="The models that are served", answers={200: "Models"}, is_cacheable=True, security=None
+    ),
     "show_queue": Call(
         summary="Renders that wait or are being made, for the autoscaler",
         parameters=(_BULK,),
@@ -125,7 +145,15 @@ def document(routes: Map) -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(_schemas().items())),
-            "securitySchemes": {"queue": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "caller": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A person's Firebase ID token, or a system's from Google.",
+                },
+                "queue": {"type": "http", "scheme": "bearer"},
+            },
         },
     }
 
@@ -136,7 +164,7 @@ def text(routes: Map) -> str:
 
 
 def _path_parameter(name: str, converter: object) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "pattern": JOB_ID_PATTERN}
+    schema: dict[str, Any] = {"type": "string", "pattern": SHARED_PATTERN if name == "token" else JOB_ID_PATTERN}
     if isinstance(converter, AnyConverter):
         schema = {"type": "string", "enum": sorted(converter.items)}
     return {"name": name, "in": "path", "required": True, "schema": schema}
@@ -148,11 +176,12 @@ def _operation(endpoint: str, path_parameters: list[dict[str, Any]]) -> dict[str
     if call.is_cacheable:
         answers["304"] = {"description": "As it was at that ETag."}
     codes: dict[int, list[str]] = {}
-    for code in (*call.problems, ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE):
+    known = (ErrorCode.UNAUTHENTICATED,) if call.security == "caller" else ()
+    for code in (*known, *call.problems, ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE):
         codes.setdefault(HTTP_STATUS[code][0], []).append(code.value)
     for status, names in codes.items():
         described = {"description": ", ".join(names), "content": {_PROBLEM: {"schema": _ref("Problem")}}}
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
             described["headers"] = {
                 "Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
             }
@@ -212,6 +241,17 @@ def _schemas() -> dict[str, dict[str, Any]]:
     entry = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
     for name in ("perspectives", "themes", "models"):
         schemas[name.capitalize()] = _object({name: {"type": "array", "items": entry}})
+    described = {"width", "height", "frames", "fps", "duration_s", "size_bytes"}
+    id_or_none = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    schemas["Shared"] = _object(
+        {
+            "perspective": id_or_none,
+            "theme": id_or_none,
+            "video": _object({each: {"type": "number"} for each in sorted(described)}),
+            "expires_at": {"type": "string", "format": "date-time"},
+            "links": _STRINGS,
+        }
+    )
     schemas["Link"] = _object({"url": {"type": "string"}, "expires_at": {"type": "string", "format": "date-time"}})
     schemas["Queue"] = _object({each: {"type": "integer", "minimum": 0} for each in ("renders", "interactive", "bulk")})
     schemas["Problem"] = _problem()

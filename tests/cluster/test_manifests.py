@@ -73,7 +73,7 @@ def test_the_worker_takes_its_environment_as_it_is_deployed(placed: list[Manifes
     assert settings.artifact_bucket == CLUSTER["artifact_bucket"]
     assert settings.served_models == ("fastwan2.2-ti2v-5b", "pocket")
     assert settings.signing_identity == CLUSTER["signing_secret"]
-    assert re.fullmatch(VERSION_PATTERN, settings.signing_identity), "it is no file"
+    assert re.fullmatch(VERSION_PATTERN, settings.signing_identity or ""), "it is no file"
     assert settings.patience_s < settings.warm_s
 
 

@@ -27,6 +27,7 @@ from shared.catalogue import HERE, BrokenCatalogueError, load
 from shared.commits import Commit, find_commit
 from shared.documents import JOB_ID_PATTERN, Status
 from shared.errors import ErrorCode, Permanent, Rejected
+from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.memory import InMemoryManifestStore
 from shared.messages import BatchChunk, JobEvent, JobRequested, PlanScheduled, RenderRequested, decode, encode, event_of
 from shared.perspectives import Perspective
@@ -38,6 +39,7 @@ from shared.themes import Theme
 from tests.fuzz.cases import DECODER_CASES, drawn
 from tests.fuzz.inputs import NASTY, almost, as_bytes, broken, documents, texts, values
 from tests.unit import batch_world, intake_world, notify_world
+from tests.unit.admission_world import an_admission
 from tests.unit.http_world import TOKEN
 from tests.unit.http_world import World as HttpWorld
 
@@ -55,13 +57,14 @@ WISH |= {"size": "256x256", "seconds": 2, "priority": "bulk"}
 MESSAGE = {"schema_version": 1, "job_id": "job-0001", "request": WISH, "traceparent": TRACEPARENT}
 BATCH = {"requests": [WISH], "atomic": True, "priority": "bulk"}
 MANIFEST = {"manifest": "gs://wishes/rows.jsonl"}
-GOOD = {
+GOOD: dict[type, Any] = {
     RenderRequested: RenderRequested(render_key=RENDER.render_key, traceparent=TRACEPARENT),
     JobRequested: JobRequested.model_validate(MESSAGE),
     JobEvent: event_of(JOB),
     BatchChunk: BatchChunk(batch_id="batch-0001", cursor=3),
     PlanScheduled: PlanScheduled(plan="fresh-takes", every="week"),
 }
+ADMISSION = an_admission(InMemoryJobStore(), monotonic=lambda: 0.0)
 SOURCES = st.sampled_from(["art-school", "", "../other", "a\nb", "x" * 100])
 
 
@@ -260,7 +263,7 @@ def test_a_manifest_is_read_to_its_end_row_by_row(lines: list[bytes]) -> None:
         rest = list(read_rows(manifest, cursor=row.cursor, manifests=manifests))
         assert [each.data for each in rest] == [each.data for each in rows[at + 1 :]], "whoever goes on finds the rest"
         try:
-            parse_row(row.data, priority=Priority.BULK, offer=AN_OFFER)
+            parse_row(row.data, priority=Priority.BULK, offer=AN_OFFER, admission=ADMISSION)
         except Rejected as exc:
             assert exc.detail
 

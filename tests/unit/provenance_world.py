@@ -10,6 +10,7 @@ from gpu_job.making import make_video
 from gpu_job.test_pattern import TestPatternRenderer
 from local.signing_identity import authority_of, make_signing_identity
 from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.safety import NoOutputCheck
 from tests.unit.renderer_world import Listener
 from tests.unit.worker_world import ATTEMPT, World
 
@@ -39,6 +40,7 @@ def sign_with(world: World, setting: str | None) -> None:
         device="cpu",
         watch=Listener(),
         now=world.clock.now,
+        output_check=NoOutputCheck(),
         identity=read_identity(setting),
     )
 
