@@ -55,7 +55,7 @@ WISH |= {"size": "256x256", "seconds": 2, "priority": "bulk"}
 MESSAGE = {"schema_version": 1, "job_id": "job-0001", "request": WISH, "traceparent": TRACEPARENT}
 BATCH = {"requests": [WISH], "atomic": True, "priority": "bulk"}
 MANIFEST = {"manifest": "gs://wishes/rows.jsonl"}
-GOOD = {
+GOOD: dict[Any, Any] = {
     RenderRequested: RenderRequested(render_key=RENDER.render_key, traceparent=TRACEPARENT),
     JobRequested: JobRequested.model_validate(MESSAGE),
     JobEvent: event_of(JOB),
