@@ -42,6 +42,7 @@ ENVIRON = {
     "QUEUE_TOKEN": TOKEN,
     "UNSIGNED_TOKENS": "true",
     "BATCH_MAX_ROWS_OF_PERSON": "100000",
+    "QUOTA_JOBS": "100",
 }
 #: Who calls, unless a test says otherwise.
 ADA = "ada"

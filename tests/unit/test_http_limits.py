@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import http_api
 import pytest
-from callers import Caller
+from callers import Caller, Callers
 
 from shared.errors import ErrorCode
 from tests.unit.http_world import WISH, Answer, World, is_problem
@@ -21,11 +20,11 @@ PROMPT = "a moth at the lamp of number seven"
 def callers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers are who they say they are."""
 
-    def who(request: Request) -> Caller:
+    def who(_callers: Callers, request: Request) -> Caller:
         owner = request.headers.get("X-Test-Caller", "ada")
         return Caller(owner=owner, is_anonymous="anonymous" in owner, is_system=owner.startswith("system:"))
 
-    monkeypatch.setattr(http_api, "who_is_calling", who)
+    monkeypatch.setattr(Callers, "who_is_calling", who)
 
 
 def post_batch(world: World, *seeds: int, caller: str = "ada") -> Answer:
