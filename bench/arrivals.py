@@ -1,7 +1,7 @@
 """Wishes as they might arrive: steady, bursty, daily, viral, and many in bulk beside a few people.
 
-Enters: a seed. Leaves: a list of wishes, in order of time. A wish brings the seconds of its render along, so every way of
-scaling has the same work to do.
+Enters: a seed. Leaves: a list of wishes, in order of time. A wish brings the seconds of its render along, so every
+way of scaling has the same work to do.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ def steady(seed: int) -> list[Wish]:
 
 
 def bursty(seed: int) -> list[Wish]:
-    """Every 40 minutes on average a class, a newsletter: 5 to 40 wishes within a minute, and nothing between; for 12 hours."""
+    """Every 40 minutes on average 5 to 40 wishes within a minute, and nothing between; for 12 hours."""
     draw = random.Random(f"{seed} bursty")
     bursts = poisson(draw, rate=lambda _: 1 / 2400, highest=1 / 2400, ends_s=12 * HOUR_S)
     return wishes([at_s + draw.uniform(0, 60) for at_s in bursts for _ in range(draw.randint(5, 40))], seed=seed)
 
 
 def daily(seed: int) -> list[Wish]:
-    """A day of 2 000 wishes, most in the evening and one in ten of that at night, and a plan of 200 in bulk at three."""
+    """A day of 2 000 wishes, most at 20 h and a tenth of that at 8 h, and a plan of 200 in bulk at three."""
     draw = random.Random(f"{seed} daily")
     highest = 2000 / DAY_S / 0.55  # the mean of the curve below is 0.55 of its top
 
@@ -89,7 +89,7 @@ def daily(seed: int) -> list[Wish]:
 
 
 def viral(seed: int) -> list[Wish]:
-    """One in three minutes; after two hours somebody shows it around: 60 times as many at the peak, halved every 20 minutes."""
+    """One in three minutes; after two hours 60 times as many within ten minutes, halved every 20 minutes."""
     draw = random.Random(f"{seed} viral")
     usual, peak, begins_s, rises_s, halves_s = 1 / 180, 60 / 180, 2 * HOUR_S, 600.0, 1200.0
 

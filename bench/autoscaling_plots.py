@@ -95,8 +95,8 @@ def issue_5613() -> Figure:
     axis.set(
         yticks=range(len(names)), yticklabels=names, xlim=(0, 120), xlabel="minutes", ylim=(len(names) - 0.5, -0.7)
     )
-    axis.set_title(
-        "Dotted: a message of ten minutes' work. Green: a pod that works. Red: a pod that finds nothing.", loc="left"
+    figure.suptitle(
+        "Dotted: ten minutes of work are wished. Green: a pod that works. Red: a pod that finds nothing.", fontsize=10
     )
     return figure
 
