@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.arrivals import TRACES, long_jobs
-from bench.fleet import AlwaysOn, Cluster, PodPerJob, Scaling, simulate
+from bench.cluster import AlwaysOn, Cluster, PodPerJob, Scaling
+from bench.fleet import simulate
 from bench.keda import GCP_PUBSUB, METRICS_API, PROMETHEUS, Reads, ScaledJob, Strategy
 from shared.requests import Priority
 
