@@ -3,6 +3,8 @@
 locals {
   # A quarter is left for who waits: bulk alone never starts the last workers.
   bulk_workers = max(1, floor(local.size.max_workers * 3 / 4))
+  # `targetValue` of kubernetes/base/worker.yaml.
+  renders_a_worker = 2
 
   registry_urls = {
     for name, each in google_artifact_registry_repository.registries :
@@ -23,7 +25,7 @@ output "cluster" {
     artifact_bucket = google_storage_bucket.artifacts.name
     weights_bucket  = google_storage_bucket.weights.name
     served_models   = join(",", var.served_models)
-    queue_url       = "${google_cloudfunctions2_function.functions["queue"].service_config[0].uri}/queue?bulk_at_most=${local.bulk_workers}"
+    queue_url       = "${google_cloudfunctions2_function.functions["queue"].service_config[0].uri}/queue?bulk_at_most=${local.renders_a_worker * local.bulk_workers}"
     queue_token     = google_secret_manager_secret.queue_token.secret_id
     signing_secret  = "${google_secret_manager_secret.signing_identity.id}/versions/latest"
     max_workers     = local.size.max_workers

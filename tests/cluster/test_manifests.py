@@ -33,7 +33,7 @@ CLUSTER = {
     "weights_bucket": "art-project-weights",
     "served_models": "fastwan2.2-ti2v-5b,pocket",
     "worker_account": "worker@art-project.iam.gserviceaccount.com",
-    "queue_url": "https://queue-uc.a.run.app/queue?bulk_at_most=3",
+    "queue_url": "https://queue-uc.a.run.app/queue?bulk_at_most=6",
     "queue_token": "lifeasnotme-queue-token",
     "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
     "max_workers": 4,
@@ -74,7 +74,9 @@ def test_the_worker_takes_its_environment_as_it_is_deployed(placed: list[Manifes
     assert settings.served_models == ("fastwan2.2-ti2v-5b", "pocket")
     assert settings.signing_identity == CLUSTER["signing_secret"]
     assert re.fullmatch(VERSION_PATTERN, settings.signing_identity or ""), "it is no file"
-    assert settings.patience_s < settings.warm_s
+    assert settings.patience_s == settings.warm_s, (
+        "who finds nothing stays as long as who has rendered: its start is paid"
+    )
 
 
 def test_every_folder_that_the_worker_is_told_of_is_mounted_and_where_it_writes_it_may(placed: list[Manifest]) -> None:
@@ -133,19 +135,28 @@ def test_the_autoscaler_reads_the_number_of_renders_from_the_queue(placed: list[
     spec = one(placed, "ScaledJob")["spec"]
     [trigger] = spec["triggers"]
     world = World()
-    for seed in range(5):
+    for seed in range(9):
         world.post({**WISH, "seed": seed, "priority": "bulk"})
-    world.post({**WISH, "seed": 9})
+    for seed in (10, 11):
+        world.post({**WISH, "seed": seed})
 
     url = urlsplit(trigger["metadata"]["url"])
     answer = world.get(f"{url.path}?{url.query}", Authorization=f"Bearer {TOKEN}")
 
     assert trigger["type"] == "metrics-api"
     assert trigger["metadata"]["authMode"] == "bearer"
-    assert trigger["metadata"]["targetValue"] == "1"
-    assert answer.body[trigger["metadata"]["valueLocation"]] == 4 == spec["maxReplicaCount"]
+    assert trigger["metadata"]["targetValue"] == "2"
+    assert answer.body[trigger["metadata"]["valueLocation"]] == 8 == 2 * spec["maxReplicaCount"]
     assert trigger["authenticationRef"]["name"] == one(placed, "TriggerAuthentication")["metadata"]["name"]
     assert spec["minReplicaCount"] == 0
+
+
+def test_bulk_is_counted_by_the_renders_that_a_worker_is_started_for() -> None:
+    [trigger] = one(written(), "ScaledJob")["spec"]["triggers"]
+    code = (ROOT / "terraform/cluster_outputs.tf").read_text(encoding="utf-8")
+
+    assert f"renders_a_worker = {trigger['metadata']['targetValue']}\n" in code
+    assert "bulk_at_most=${local.renders_a_worker * local.bulk_workers}" in code
 
 
 def test_workers_that_are_at_it_are_taken_off_the_number_once() -> None:
