@@ -26,8 +26,6 @@ PATH: Final = "docs/openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
-#: Of a link that anyone may open: see functions/submit/sharing.py.
-SHARED_PATTERN: Final = "^[A-Za-z0-9_-]{43}$"
 _STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _KEY: Final = {
     "name": "Idempotency-Key",
@@ -164,7 +162,9 @@ def text(routes: Map) -> str:
 
 
 def _path_parameter(name: str, converter: object) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "pattern": SHARED_PATTERN if name == "token" else JOB_ID_PATTERN}
+    from sharing import TOKEN_PATTERN  # noqa: PLC0415 - a flat folder, which the caller puts into the path
+
+    schema: dict[str, Any] = {"type": "string", "pattern": TOKEN_PATTERN if name == "token" else JOB_ID_PATTERN}
     if isinstance(converter, AnyConverter):
         schema = {"type": "string", "enum": sorted(converter.items)}
     return {"name": name, "in": "path", "required": True, "schema": schema}
@@ -216,6 +216,7 @@ def _ref(model: str) -> dict[str, str]:
 def _schemas() -> dict[str, dict[str, Any]]:
     """Of bodies as they are taken, and of documents as they are shown."""
     from accept_batch import BatchRequest  # noqa: PLC0415 - a flat folder, which the caller puts into the path
+    from sharing import SHOWN_OF_VIDEO  # noqa: PLC0415
 
     taken = ((Request, "validation"), (BatchRequest, "validation"))
     shown = ((Job, "serialization"), (Batch, "serialization"))
@@ -241,13 +242,12 @@ def _schemas() -> dict[str, dict[str, Any]]:
     entry = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
     for name in ("perspectives", "themes", "models"):
         schemas[name.capitalize()] = _object({name: {"type": "array", "items": entry}})
-    described = {"width", "height", "frames", "fps", "duration_s", "size_bytes"}
     id_or_none = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     schemas["Shared"] = _object(
         {
             "perspective": id_or_none,
             "theme": id_or_none,
-            "video": _object({each: {"type": "number"} for each in sorted(described)}),
+            "video": _object({each: {"type": "number"} for each in sorted(SHOWN_OF_VIDEO)}),
             "expires_at": {"type": "string", "format": "date-time"},
             "links": _STRINGS,
         }
