@@ -88,7 +88,7 @@ def test_a_worker_that_is_told_to_go_in_the_middle_of_real_work_gives_everything
     site: Site, tmp_path: Path, part: str
 ) -> None:
     pytest.importorskip("torch")
-    # At this size one call of either part takes more than a second on two cores, even of the pocket model.
+    # At this size either part takes more than a second on two cores, even of the pocket model.
     wish = site.wish(frames=81, width=832, height=480, steps=1)
     entered, left = tmp_path / "entered", tmp_path / "left"
     where = {"MODELS_DIR": str(MODELS_DIR), "DEVICE": "cpu", "PART": part, "ENTERED": str(entered), "LEFT": str(left)}
@@ -97,4 +97,4 @@ def test_a_worker_that_is_told_to_go_in_the_middle_of_real_work_gives_everything
 
     assert_it_gives_everything_back(worker, signal.SIGTERM, site=site, wish=wish)
 
-    assert not left.exists(), "the call was over before the worker was told to go"
+    assert not left.exists(), "the part was over before the worker was told to go"

@@ -1,7 +1,7 @@
 """The worker with the real renderer, which says where it is. Run as ``python -m tests.contract.watched_worker``.
 
-``PART`` is one of `WORKS`; the file ``ENTERED`` appears when it is called for the first time, and the file ``LEFT``
-when that call has returned.
+``PART`` is one of `WORKS`; the file ``ENTERED`` appears when it begins for the first time, and the file ``LEFT`` when it
+is over: when the call has returned, or when all that it yields has been taken.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 #: Module, class and method.
 WORKS = {
     "denoising": ("diffusers", "WanTransformer3DModel", "forward"),
-    "decoding": ("gpu_job.pocket.autoencoder", "PocketAutoencoder", "decode"),
+    "decoding": ("gpu_job.pocket.autoencoder", "PocketAutoencoder", "decode_by_group"),
 }
 
 
@@ -32,13 +33,20 @@ def watched_renderer(settings: WorkerSettings) -> Renderer:
     module, class_name, name = WORKS[os.environ["PART"]]
     part = getattr(importlib.import_module(module), class_name)
     work = getattr(part, name)
+    entered, left = Path(os.environ["ENTERED"]), Path(os.environ["LEFT"])
 
     @functools.wraps(work)
     def watched(*arguments: Any, **options: Any) -> Any:
-        Path(os.environ["ENTERED"]).touch()
+        entered.touch()
         result = work(*arguments, **options)
-        Path(os.environ["LEFT"]).touch()
+        if isinstance(result, Iterator):
+            return followed(result)
+        left.touch()
         return result
+
+    def followed(parts: Iterator[Any]) -> Iterator[Any]:
+        yield from parts
+        left.touch()
 
     setattr(part, name, watched)
     return DiffusersRenderer(settings.models_dir, device=settings.device, threads=settings.threads)
