@@ -1,4 +1,5 @@
-"""What the documentation takes from the code: settings, schemas of what crosses its walls, pages about catalogues.
+"""What the documentation takes from the code: settings, schemas of what crosses its walls and of what the page
+reads, pages about catalogues.
 
 Run as ``python -m local.reference`` to write it; a test says when it is out of date.
 """
@@ -10,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
-from local import model_pages
+from local import model_pages, page_contract
 from local.bundles import ROOT
 from local.perspective_pages import pages
 from shared.batches import Batch
@@ -65,6 +66,7 @@ def reference() -> dict[str, str]:
         "docs/settings.md": _settings(),
         "docs/schemas/job-requested.avsc": _avro_schema(),
         model_pages.PATH: model_pages.page(),
+        page_contract.PATH: page_contract.schema(),
     }
     return texts | schemas | pages()
 
