@@ -1,4 +1,4 @@
-"""What the page reads from the API, as one JSON Schema: ``frontend/contract.schema.json``, from which its types are made.
+"""What the page reads from the API, as one JSON Schema: ``frontend/contract.schema.json``; its types are made of it.
 
 Enters: the models of `shared`. Leaves: a schema without titles, so that its TypeScript has no names but these.
 """

@@ -1,7 +1,7 @@
-"""What the documentation takes from the code: settings, schemas of what crosses its walls and of what the page
-reads, pages about catalogues.
+"""What the documentation takes from the code: settings, schemas of what crosses its walls, pages about catalogues.
 
-Run as ``python -m local.reference`` to write it; a test says when it is out of date.
+And of what the page reads: its types are made of that. Run as ``python -m local.reference`` to write it; a test says
+when it is out of date.
 """
 
 from __future__ import annotations

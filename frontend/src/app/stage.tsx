@@ -40,7 +40,7 @@ export function Stage({ job, isSending, isLooking, problem, perspective, onCance
   };
   const state = isSending ? "sending" : (job?.status ?? "empty");
   return (
-    <Card data-testid="stage" data-state={state} id="stage" tabIndex={-1} aria-label={text.wait.status[state === "empty" ? "sending" : state]} className="scroll-mt-4">
+    <Card data-testid="stage" data-state={state} id="stage" tabIndex={-1} aria-label={state === "empty" ? text.wait.empty : text.wait.status[state]} className="scroll-mt-4">
       {problem && !isSending && !(job && job.status === "completed") && <ProblemAlert problem={problem} />}
       {content()}
       {inside && (
@@ -66,9 +66,9 @@ function Ended({ job, onAnotherTake, onRemix }: { job: JobView; onAnotherTake: (
   const text = useText();
   return (
     <div className="flex flex-col gap-4">
-      <h2 role="status" className="text-xl font-bold">
-        {text.wait.status[job.status]}
-      </h2>
+      <div role="status">
+        <h2 className="text-xl font-bold">{text.wait.status[job.status]}</h2>
+      </div>
       {job.error && (
         <Alert data-code={job.error.code}>
           <p>{text.problem.failed}</p>

@@ -5,11 +5,13 @@ import type { JobFeed } from "./job-feed";
 import { pollingFeed } from "./polling-feed";
 import { resilientFeed, type Teller } from "./resilient-feed";
 
-/** The feed for this page. Where nobody is known, Firestore's rules show nothing, and there is no Firestore everywhere. */
+/** The feed for this page. There is no Firestore everywhere, and its rules show nothing where nobody is known. */
 export function feedOf(config: Config, identity: Identity, api: Api, said: (teller: Teller) => void): JobFeed {
+  const hasFirestore = config.firebase !== null || (config.firestoreEmulator !== null && config.localToken !== null);
+  if (!hasFirestore) return pollingFeed(api);
   const firestore = async () => {
     const uid = await identity.uid();
-    if (!uid || !(config.firestoreEmulator || config.firebase)) throw new Error("no Firestore here");
+    if (!uid) throw new Error("the token names nobody");
     return (await import("./firestore-feed")).firestoreFeed(config, uid);
   };
   return resilientFeed(firestore, pollingFeed(api), said);

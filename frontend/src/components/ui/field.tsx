@@ -8,7 +8,7 @@ export function Input({ className, ...props }: ComponentProps<"input">) {
 }
 
 export function Textarea({ className, ...props }: ComponentProps<"textarea">) {
-  return <textarea data-slot="textarea" className={cn(control, "min-h-20 py-2", className)} {...props} />;
+  return <textarea data-slot="textarea" className={cn(control, "min-h-16 py-2", className)} {...props} />;
 }
 
 export function Select({ className, ...props }: ComponentProps<"select">) {

@@ -47,7 +47,7 @@ export function Choose({ perspectives, chosen, onChoose }: ChooseProps) {
         {text.choose.shown(shown.length)}
       </p>
       {shown.length === 0 && <p className="py-6 text-muted-foreground">{text.choose.none}</p>}
-      <fieldset className="-m-1 max-h-[23rem] overflow-y-auto p-1">
+      <fieldset className="-m-1 max-h-[19.5rem] overflow-y-auto p-1">
         <legend className="sr-only">{text.choose.heading}</legend>
         <div className="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-4">
           {shown.map((each) => (

@@ -48,7 +48,6 @@ export function makeScene(canvas: HTMLCanvasElement, video: HTMLVideoElement, fi
   const film = makeTexture(gl);
   const uniform = (name: string) => gl.getUniformLocation(program, name);
   const [projection, view, plain] = [uniform("projection"), uniform("view"), uniform("plain")];
-  gl.enable(gl.DEPTH_TEST);
 
   return {
     gl,
@@ -56,7 +55,7 @@ export function makeScene(canvas: HTMLCanvasElement, video: HTMLVideoElement, fi
     draw(views, framebuffer, showsWorld) {
       gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
       gl.clearColor(0, 0, 0, showsWorld ? 0 : 1);
-      gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+      gl.clear(gl.COLOR_BUFFER_BIT);
       gl.useProgram(program);
       gl.bindTexture(gl.TEXTURE_2D, film);
       if (video.readyState >= video.HAVE_CURRENT_DATA) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, video);
@@ -65,6 +64,7 @@ export function makeScene(canvas: HTMLCanvasElement, video: HTMLVideoElement, fi
         gl.uniformMatrix4fv(projection, false, each.projection);
         gl.uniformMatrix4fv(view, false, each.view);
         if (!showsWorld) {
+          // The screen is drawn over it, so nothing needs a depth.
           gl.uniform4f(plain, ...FLOOR);
           gl.bindVertexArray(floorShape);
           gl.drawArrays(gl.LINES, 0, floor.length / FLOATS);

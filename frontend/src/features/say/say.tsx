@@ -23,6 +23,9 @@ interface SayProps {
   readonly onSubmit: () => void;
 }
 
+/** What went wrong may be below what one sees. */
+const show = (node: HTMLElement | null) => node?.scrollIntoView({ block: "nearest" });
+
 /** What happens: words, light and weather, and what most people leave as it is. */
 export function Say({ draft, change, perspective, themes, themesChanged, models, isSending, problem, onSubmit }: SayProps) {
   const text = useText();
@@ -62,7 +65,11 @@ export function Say({ draft, change, perspective, themes, themesChanged, models,
           {isSending ? text.say.sending : text.say.submit}
         </Button>
       </div>
-      {problem && <ProblemAlert problem={problem} heading={text.problem.heading} onRetry={problem.code === "prompt_refused" || problem.code === "invalid_request" ? undefined : onSubmit} />}
+      {problem && (
+        <div ref={show}>
+          <ProblemAlert problem={problem} heading={text.problem.heading} onRetry={problem.code === "prompt_refused" || problem.code === "invalid_request" ? undefined : onSubmit} />
+        </div>
+      )}
       <details className="group">
         <summary className="flex w-fit items-center gap-1 text-sm font-semibold">
           <ChevronDown aria-hidden className="size-4 transition-transform group-open:rotate-180" /> {text.say.options}

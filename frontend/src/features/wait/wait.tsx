@@ -27,9 +27,9 @@ export function Wait({ job, perspective, onCancel }: { job: JobView | undefined;
   return (
     <div className="flex flex-col gap-4">
       <Preview job={job} />
-      <h2 role="status" className="text-xl font-bold">
-        {text.wait.status[status]}
-      </h2>
+      <div role="status">
+        <h2 className="text-xl font-bold">{text.wait.status[status]}</h2>
+      </div>
       <Progress value={job?.progress ?? 0} label={text.wait.progress} />
       <ol aria-label={text.wait.stages} className="grid grid-cols-2 gap-x-3 gap-y-1 text-sm">
         {STAGES.map((stage, index) => {

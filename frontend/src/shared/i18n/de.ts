@@ -75,6 +75,7 @@ export const de: Text = {
     didYouKnow: "Wie es sieht",
   },
   facts: {
+    times: (ratio) => `${ratio}-mal`,
     acuity: (times) => `Es sieht ${times} so scharf wie ein Mensch.`,
     field: (degrees) => `Beide Augen zusammen sehen ${degrees}° um sich.`,
     fusion: (hz) => `Flimmern bis zu ${hz} Mal in der Sekunde verschwimmt ihm nicht.`,

@@ -10,7 +10,7 @@ export const en = {
   notSignedIn: "On this machine: nobody is signed in.",
   footer: "A simulation of optics and receptors, not of experience. Every film is made by AI.",
   offline: "You are offline. What you wrote stays here, and the page goes on by itself.",
-  notLive: "Live news do not arrive; the page asks every few seconds instead.",
+  notLive: "Live updates do not arrive; the page asks every few seconds instead.",
   retry: "Try again",
   close: "Close",
   loading: "Loading",
@@ -74,6 +74,7 @@ export const en = {
     didYouKnow: "How it sees",
   },
   facts: {
+    times: (ratio: string) => `${ratio} times`,
     acuity: (times: string) => `It sees ${times} as sharply as a person.`,
     field: (degrees: number) => `Both of its eyes together see ${degrees}° around it.`,
     fusion: (hz: number) => `Flicker up to ${hz} times a second does not blur for it.`,
