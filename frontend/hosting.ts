@@ -1,5 +1,5 @@
 // What the host of the page must know: whom it may ask (its CSP) and, in the cloud, where the API is (config.json).
-// Enters: staticwebapp.config.json and the environment of the build. Leaves: both files in dist.
+// Enters: hosting.json and the environment of the build. Leaves: staticwebapp.config.json and config.json in dist.
 import { readFileSync } from "node:fs";
 import type { Plugin } from "vite";
 
@@ -16,21 +16,14 @@ const STORAGE = "https://storage.googleapis.com";
 /** `config.json`, or undefined where the build names no API: then whoever serves the page provides it. */
 export function configJson(env: HostingEnv): string | undefined {
   if (!env.VITE_API_URL) return undefined;
-  const faults: string[] = [];
-  let firebase: unknown = null;
-  try {
-    new URL(env.VITE_API_URL);
-  } catch {
-    faults.push("VITE_API_URL: must be an address");
-  }
-  try {
-    firebase = env.VITE_FIREBASE ? JSON.parse(env.VITE_FIREBASE) : null;
-  } catch {
-    faults.push("VITE_FIREBASE: must be JSON");
-  }
-  const project = env.VITE_PROJECT ?? (firebase as { projectId?: string } | null)?.projectId;
-  if (!project) faults.push("VITE_PROJECT: is needed, or projectId in VITE_FIREBASE");
+  const project = env.VITE_PROJECT;
+  const faults = [
+    ...(URL.canParse(env.VITE_API_URL) ? [] : ["VITE_API_URL: must be an address"]),
+    ...(project ? [] : ["VITE_PROJECT: is needed"]),
+  ];
   if (faults.length > 0) throw new Error(faults.join("; "));
+  const apiKey = env.VITE_FIREBASE_API_KEY;
+  const firebase = apiKey ? { apiKey, projectId: project, authDomain: `${project}.firebaseapp.com` } : null;
   const config = { api: env.VITE_API_URL, project, firestore_emulator: null, firebase, local_token: null };
   return `${JSON.stringify(config, null, 2)}\n`;
 }
@@ -47,7 +40,7 @@ export function hosting(): Plugin {
     name: "hosting",
     apply: "build",
     generateBundle() {
-      const template = readFileSync("staticwebapp.config.json", "utf-8");
+      const template = readFileSync("hosting.json", "utf-8");
       const emit = (fileName: string, source: string) => this.emitFile({ type: "asset", fileName, source });
       emit("staticwebapp.config.json", hostingConfig(template, process.env));
       const config = configJson(process.env);

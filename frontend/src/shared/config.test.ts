@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { configJson, hostingConfig } from "../../hosting.ts";
-import template from "../../staticwebapp.config.json?raw";
+import template from "../../hosting.json?raw";
 import { parseConfig } from "./config";
 
 const LOCAL = { api: "http://127.0.0.1:8080/", project: "life-as-not-me", firestore_emulator: "127.0.0.1:9000", firebase: null, local_token: "a.b.c" };
@@ -19,8 +19,8 @@ test("all faults are named at once", () => {
 });
 
 test("a build for the cloud writes a configuration that the page reads", () => {
-  const text = configJson({ VITE_API_URL: "https://api.example.run.app", VITE_FIREBASE: '{"projectId": "p", "apiKey": "k"}' });
-  expect(parseConfig(JSON.parse(text ?? ""))).toMatchObject({ api: "https://api.example.run.app", project: "p", firebase: { apiKey: "k" } });
+  const text = configJson({ VITE_API_URL: "https://api.example.run.app", VITE_PROJECT: "p", VITE_FIREBASE_API_KEY: "k" });
+  expect(parseConfig(JSON.parse(text ?? ""))).toMatchObject({ api: "https://api.example.run.app", project: "p", firebase: { apiKey: "k", projectId: "p" } });
 });
 
 test("a build that names no API leaves its configuration to whoever serves it", () => {
@@ -28,7 +28,7 @@ test("a build that names no API leaves its configuration to whoever serves it", 
 });
 
 test("a build with wrong settings ends, naming all of them", () => {
-  expect(() => configJson({ VITE_API_URL: "nowhere", VITE_FIREBASE: "{" })).toThrow(/VITE_API_URL: .*; VITE_FIREBASE: .*; VITE_PROJECT: /);
+  expect(() => configJson({ VITE_API_URL: "nowhere", VITE_PROJECT: "" })).toThrow(/VITE_API_URL: .*; VITE_PROJECT: /);
 });
 
 test("the page may ask itself, the API and Google's named hosts, and run its own scripts only", () => {
