@@ -7,5 +7,5 @@ export default defineConfig({
   plugins: [react(), tailwindcss(), hosting()],
   resolve: { alias: { "@": "/src" } },
   build: { target: "es2022", manifest: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
+  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true, testTimeout: 60_000 },
 });

@@ -73,11 +73,11 @@ test("a job that is not there is told of as missing", async () => {
 });
 
 test("who has stopped listening hears nothing of an answer that comes late", async () => {
-  let answer: (job: JobView) => void = () => {};
+  const answers: ((job: JobView) => void)[] = [];
   const ear = new Ear<JobView | null>();
-  const stop = pollingFeed({ job: () => new Promise((resolve) => (answer = resolve)), jobs: async () => [] }).watch("job-0001", ear);
+  const stop = pollingFeed({ job: () => new Promise((resolve) => void answers.push(resolve)), jobs: async () => [] }).watch("job-0001", ear);
   stop();
-  answer(aJob());
+  answers.forEach((answer) => answer(aJob()));
   await vi.advanceTimersByTimeAsync(SLOWEST_MS);
   expect(ear.heard).toEqual([]);
 });
