@@ -1,4 +1,4 @@
-import { lazy, Suspense, useMemo, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { feedOf } from "@/feed/feed-of";
 import type { Teller } from "@/feed/resilient-feed";
 import { Api } from "@/shared/api";
@@ -37,6 +37,15 @@ function Frame({ isLocal, teller }: { isLocal: boolean; teller: Teller | undefin
   const isOnline = useOnline();
   const catalogues = useCatalogues();
   const perspectives = catalogues.perspectives.value ?? [];
+  const main = useRef<HTMLElement>(null);
+  const at = useRef(route.at);
+  useEffect(() => {
+    document.title = `${route.at === "shared" ? text.shared.heading : text.nav[route.at]} · Life As Not Me`;
+  }, [route.at, text]);
+  useEffect(() => {
+    if (at.current !== route.at) main.current?.focus({ preventScroll: true }); // who listens is told of another page
+    at.current = route.at;
+  }, [route.at]);
   return (
     <div className="flex min-h-dvh flex-col" data-testid="feed" data-feed={teller}>
       <a href="#main" className="sr-only rounded-full bg-primary text-primary-foreground focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:px-4 focus:py-2">
@@ -47,7 +56,7 @@ function Frame({ isLocal, teller }: { isLocal: boolean; teller: Teller | undefin
         {!isOnline && <p className="bg-muted px-4 py-2">{text.offline}</p>}
         {isOnline && teller === "polling" && <p className="bg-muted px-4 py-1 text-muted-foreground">{text.notLive}</p>}
       </div>
-      <main id="main" tabIndex={-1} className="mx-auto w-full max-w-7xl flex-1 px-4 py-6 focus-visible:outline-none">
+      <main ref={main} id="main" tabIndex={-1} className="mx-auto w-full max-w-7xl flex-1 px-4 py-6 focus-visible:outline-none">
         <Suspense fallback={<p role="status">{text.loading}</p>}>
           {route.at === "create" && <Create jobId={route.jobId} catalogues={catalogues} />}
           {route.at === "films" && <History perspectives={perspectives} />}
