@@ -66,11 +66,15 @@ test("the time to go is told by how fast it went, and not before one can know", 
   expect(secondsToGo({ status: "in_progress", progress: 50, started_at }, Date.parse(started_at))).toBeNull();
 });
 
-test("the second film is moved only when one could see that it is apart, around the loop too", () => {
-  expect(correction(1.0, 1.02, 2)).toBeNull();
-  expect(correction(1.0, 1.2, 2)).toBe(1.0);
-  expect(correction(0.01, 1.99, 2)).toBeNull();
-  expect(correction(0.5, 1.5, Number.NaN)).toBe(0.5);
+test("the second film hurries or waits when it is a little apart, and jumps when it is far, around the loop too", () => {
+  expect(correction(1.0, 1.02, 2, false)).toEqual({ rate: 1, goTo: null });
+  expect(correction(1.1, 1.0, 2, false).rate).toBeCloseTo(1.2);
+  expect(correction(1.0, 1.1, 2, false).rate).toBeCloseTo(0.8);
+  expect(correction(0.01, 1.99, 2, false)).toEqual({ rate: 1, goTo: null });
+  expect(correction(0.05, 1.95, 2, false).rate).toBeCloseTo(1.2);
+  expect(correction(1.0, 0.2, 2, false)).toEqual({ rate: 1, goTo: 1.0 });
+  expect(correction(1.1, 1.0, 2, true)).toEqual({ rate: 1, goTo: 1.1 });
+  expect(correction(0.5, 1.5, Number.NaN, false).goTo).toBe(0.5);
 });
 
 test("every fact says who measured it, or that it is an estimate", () => {
