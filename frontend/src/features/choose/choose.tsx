@@ -1,5 +1,5 @@
 import { Info, Search } from "lucide-react";
-import { useId, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Input } from "@/components/ui/field";
 import { cn } from "@/shared/cn";
@@ -23,6 +23,12 @@ export function Choose({ perspectives, chosen, onChoose }: ChooseProps) {
   const [words, setWords] = useState("");
   const [kind, setKind] = useState<Perspective["kind"] | null>(null);
   const [told, setTold] = useState<Perspective | null>(null);
+  const list = useRef<HTMLFieldSetElement>(null);
+  useEffect(() => {
+    // Who comes back sees whose eyes they had; the page itself stays where it is.
+    const card = list.current?.querySelector("input:checked")?.closest("label")?.parentElement;
+    if (list.current && card) list.current.scrollTop = card.getBoundingClientRect().top - list.current.getBoundingClientRect().top - 4;
+  }, []);
   const shown = found(perspectives, words, kind);
 
   return (
@@ -47,7 +53,7 @@ export function Choose({ perspectives, chosen, onChoose }: ChooseProps) {
         {text.choose.shown(shown.length)}
       </p>
       {shown.length === 0 && <p className="py-6 text-muted-foreground">{text.choose.none}</p>}
-      <fieldset className="-m-1 max-h-[19.5rem] overflow-y-auto p-1">
+      <fieldset ref={list} className="-m-1 max-h-[22rem] overflow-y-auto p-1 sm:max-h-[19.5rem]">
         <legend className="sr-only">{text.choose.heading}</legend>
         <div className="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-4">
           {shown.map((each) => (
