@@ -1,7 +1,7 @@
 """The cards: one scene through everybody's eyes, a picture each, for the page.
 
-Run as ``python -m local.cards`` to write them; a test says when they are out of date. Enters: the scene of the plate and
-the catalogue. Leaves: ``frontend/public/cards/{perspective}.webp``, and ``camera.webp``, the scene as it is.
+Run as ``python -m local.cards`` to write them; a test says when they are out of date. Enters: the scene of the plate
+and the catalogue. Leaves: ``frontend/public/cards/{perspective}.webp``, and ``camera.webp``, the scene as it is.
 """
 
 from __future__ import annotations

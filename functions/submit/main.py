@@ -18,6 +18,7 @@ import functions_framework
 from accept_batch import accept_plan
 from batch_desk import BatchDesk
 from expand_batch import take_chunk
+from gallery import Gallery
 from google.cloud import firestore, storage
 from http_api import QUEUE_ALONE, Api
 from intake import take_in
@@ -33,6 +34,7 @@ from shared.publisher.pubsub import PubSubPublisher
 from shared.pushes import read_push
 from shared.settings import read_settings
 from shared.telemetry import configure
+from shared.theme_store.firestore import FirestoreThemeStore
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
@@ -69,6 +71,14 @@ def api() -> Api:
         artifacts=desk.artifacts,
         desk=desk,
         queue=Queue(desk.store, monotonic=desk.monotonic),
+        gallery=Gallery(
+            store=desk.store,
+            artifacts=desk.artifacts,
+            now=desk.now,
+            monotonic=desk.monotonic,
+            link_lifetime_s=settings.signed_url_lifetime_s,
+        ),
+        own_themes=FirestoreThemeStore(database),
         now=desk.now,
     )
 

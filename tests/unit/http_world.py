@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Request
+from gallery import Gallery
 from http_api import ROUTES, Api
 from queue_depth import Queue
 from submit_settings import SubmitSettings
@@ -23,6 +24,7 @@ from shared.jobs import claim_render, fail_render, retire
 from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_commit, put_video
+from shared.theme_store.memory import InMemoryThemeStore
 from tests.unit.batch_world import a_desk
 
 ORIGIN = "https://app.example"
@@ -83,6 +85,7 @@ class World:
         self.store = BrokenJobStore(now=self.clock.now)
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
+        self.own_themes = InMemoryThemeStore()
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
         self.desk = a_desk(
             settings.offer,
@@ -99,6 +102,14 @@ class World:
             artifacts=self.artifacts,
             desk=self.desk,
             queue=Queue(self.store, monotonic=self.clock.monotonic),
+            gallery=Gallery(
+                store=self.store,
+                artifacts=self.artifacts,
+                now=self.clock.now,
+                monotonic=self.clock.monotonic,
+                link_lifetime_s=settings.signed_url_lifetime_s,
+            ),
+            own_themes=self.own_themes,
             now=self.clock.now,
         )
 
@@ -112,10 +123,12 @@ class World:
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
-    def post(self, body: object = WISH, *, content_type: str = "application/json", **headers: str) -> Answer:
+    def post(
+        self, body: object = WISH, *, to: str = "/jobs", content_type: str = "application/json", **headers: str
+    ) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.call("POST", "/jobs", data=data, content_type=content_type, headers=named)
+        return self.call("POST", to, data=data, content_type=content_type, headers=named)
 
     def claim(self, render_key: str) -> None:
         self._change(render_key, lambda render: claim_render(render, holder="a", lease_s=60, now=self.clock.now()))
@@ -146,7 +159,7 @@ class World:
 
     @property
     def has_written_anything(self) -> bool:
-        return bool(self.store._documents or self.publisher.published)
+        return bool(self.store._documents or self.publisher.published or self.own_themes._documents)
 
 
 def is_problem(answer: Answer, code: ErrorCode) -> bool:
