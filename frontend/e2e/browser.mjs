@@ -88,7 +88,9 @@ export async function reaches(page, ...states) {
 }
 
 export async function choose(page, name) {
-  await page.getByRole("radio", { name: `See as ${name}`, exact: true }).check({ force: true });
+  const card = page.getByRole("radio", { name: `See as ${name}`, exact: true });
+  await page.locator("label", { has: card }).click();
+  await page.waitForFunction((called) => document.querySelector(`[aria-label="${called}"]`).checked, `See as ${name}`);
 }
 
 export const submit = (page) => page.getByRole("button", { name: "Show me" }).click();
