@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.utils import safe_join
+from werkzeug.security import safe_join
 
 from local.processes import HOST
 
@@ -104,8 +104,10 @@ def _kind(file: Path, hosting: Mapping[str, Any]) -> str:
 def _headers(path: str, hosting: Mapping[str, Any]) -> dict[str, str]:
     """Those for all, and those of the first route that fits."""
     headers: dict[str, str] = dict(hosting.get("globalHeaders", {}))
-    routes = (route for route in hosting.get("routes", ()) if fnmatchcase(path, route["route"]))
-    headers |= next(routes, {}).get("headers", {})
+    for route in hosting.get("routes", ()):
+        if fnmatchcase(path, route["route"]):
+            headers |= route.get("headers", {})
+            break
     headers.pop(_ONLY_IN_THE_CLOUD, None)
     if policy := headers.get("Content-Security-Policy"):
         headers["Content-Security-Policy"] = local_policy(policy)

@@ -63,7 +63,8 @@ def now() -> datetime:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         pytest.skip("needs Chromium: on Debian, apt-get install chromium")
     folder = tmp_path_factory.mktemp("page")

@@ -124,9 +124,9 @@ def test_it_is_served_until_the_end_of_the_block(dist: Path) -> None:
 # Building
 
 
-def said(frontend: Path, **changes: object) -> str:
+def said(frontend: Path) -> str:
     with pytest.raises(PageLeftOutError) as refused:
-        built_page(log_path=frontend / "log.txt", say=lambda _what: None, frontend=frontend, **changes)  # type: ignore[arg-type]
+        built_page(log_path=frontend / "log.txt", say=lambda _what: None, frontend=frontend)
     return str(refused.value)
 
 
