@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.security import safe_join
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from local.processes import HOST
 
