@@ -48,7 +48,8 @@ await story(
     await page.goto(`${PAGE}/job/some-other-job`);
     await stage(page).getByText("There is no such film").waitFor();
   },
-  { expects: /Failed to load resource|net::ERR_FAILED|@firebase\/firestore/ },
+  // The last: by a picture of Google's its client finds out whether there is a network. The policy lets no such request out.
+  { expects: /Failed to load resource|net::ERR_FAILED|@firebase\/firestore|cleardot\.gif/ },
 );
 
 /** As the API says it (RFC 9457). */
