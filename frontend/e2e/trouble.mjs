@@ -18,6 +18,7 @@ await story(
     await submit(page);
     await alert("offline").waitFor();
     assert.equal(await words.inputValue(), WORDS);
+    await alert("offline").scrollIntoViewIfNeeded();
     await shot(page, "api-down");
 
     await page.unroute(jobs);
