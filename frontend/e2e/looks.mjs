@@ -35,6 +35,7 @@ const STATES = {
   films: async (page) => {
     await page.goto(`${PAGE}/films`);
     await page.getByRole("main").getByRole("listitem").nth(2).waitFor();
+    await page.locator("main img[src*='renders/']").first().waitFor();
   },
   gallery: async (page) => {
     await page.goto(`${PAGE}/gallery`);
@@ -51,7 +52,7 @@ await story(
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
         for (const [name, show] of Object.entries(STATES)) {
           await show(page);
-          await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.loading === "lazy"));
+          await page.waitForFunction(() => [...document.images].every((image) => image.complete || image.getBoundingClientRect().top > innerHeight));
           if (["wait", "see", "failed"].includes(name) && size === "phone") await page.locator("#stage").scrollIntoViewIfNeeded();
           await shot(page, `${name}-${size}-${colorScheme}`);
           found.push(...(await faults(page)).map((each) => `${name}, ${size}, ${colorScheme}: ${each}`));
