@@ -19,7 +19,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench-pipeline bench-batch bench-optics bench-render bench-autoscaling chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate cards page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench-pipeline bench-batch bench-optics bench-render bench-autoscaling chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, 
 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
 	@$(BIN)/python -W ignore -m local.plate
+
+cards: $(HEAVY) ## Draw anew the scene of the page as everybody sees it: frontend/public/cards
+	@$(BIN)/python -W ignore -m local.cards
 
 page: frontend/node_modules/.package-lock.json ## Build the page into frontend/dist (needs Node 20.19 or newer)
 	npm --prefix frontend run build

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import batches_api
 import sharing
+import themes_api
 from accept_batch import MAX_BATCH_BODY_BYTES
 from callers import APP_CHECK_HEADER, Caller, Callers, challenge
 from cancel_job import cancel_job
 from delete_job import delete_job
 from flask import Response
+from gallery import FILM_ARTIFACTS
+from own_jobs import page_of_jobs
 from submit_job import submit_job
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
@@ -24,6 +27,7 @@ from werkzeug.routing import Map, Rule
 from shared.documents import JOB_ID_PATTERN, Job, Status
 from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
 from shared.models import models
+from shared.own_themes import MAX_THEME_BODY_BYTES
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES
 from shared.telemetry import traceparent_or_new
@@ -36,16 +40,20 @@ if TYPE_CHECKING:
     from admission import Admission
     from batch_desk import BatchDesk
     from flask import Request as HttpRequest
+    from gallery import Gallery
     from queue_depth import Queue
     from submit_settings import SubmitSettings
 
     from shared.artifact_store import ArtifactStore
     from shared.job_store import JobStore, Stored
     from shared.publisher import Publisher
+    from shared.theme_store import ThemeStore
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
+#: Its links live longer.
+GALLERY_AGE_S = 60
 
 #: What a completed job has links to.
 ARTIFACTS = ("video", "poster", "human-view", "receipt")
@@ -53,10 +61,14 @@ ARTIFACTS = ("video", "poster", "human-view", "receipt")
 PREVIEW = "preview"
 _ANY_ARTIFACT = ", ".join(f'"{each}"' for each in (*ARTIFACTS, PREVIEW))
 _ANY_SHARED = ", ".join(f'"{each}"' for each in sharing.SHARED_ARTIFACTS)
+_ANY_OF_A_FILM = ", ".join(f'"{each}"' for each in FILM_ARTIFACTS)
+#: Where the page has a picture of what each perspective sees.
+CARD = "cards/{}.webp"
 
 ROUTES = Map(
     [
         Rule("/jobs", methods=["POST"], endpoint="create_job"),
+        Rule("/jobs", methods=["GET"], endpoint="list_jobs"),
         Rule("/jobs/<job_id>", methods=["GET"], endpoint="show_job"),
         Rule("/jobs/<job_id>", methods=["DELETE"], endpoint="delete_job"),
         Rule("/jobs/<job_id>:cancel", methods=["POST"], endpoint="cancel_job"),
@@ -70,7 +82,11 @@ ROUTES = Map(
         Rule(f"/shared/<token>/<any({_ANY_SHARED}):artifact>", methods=["GET"], endpoint="link_shared"),
         Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
         Rule("/themes", methods=["GET"], endpoint="list_themes"),
+        Rule("/themes", methods=["POST"], endpoint="save_theme"),
+        Rule("/themes/<theme_id>", methods=["DELETE"], endpoint="delete_theme"),
         Rule("/models", methods=["GET"], endpoint="list_models"),
+        Rule("/gallery", methods=["GET"], endpoint="list_gallery"),
+        Rule(f"/gallery/<render_key>/<any({_ANY_OF_A_FILM}):artifact>", methods=["GET"], endpoint="link_film"),
         Rule("/queue", methods=["GET"], endpoint="show_queue"),
     ],
     strict_slashes=False,
@@ -92,6 +108,8 @@ class Api:
     queue: Queue
     callers: Callers
     admission: Admission
+    gallery: Gallery
+    own_themes: ThemeStore
     now: Callable[[], datetime]
 
     def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
@@ -142,6 +160,11 @@ class Api:
         response = _json(_view(job), status=200 if job.is_final else 202)
         response.headers["Location"] = f"/jobs/{job.job_id}"
         return response
+
+    def list_jobs(self, request: HttpRequest) -> Response:
+        """``GET /jobs``: the caller's own, the newest first, a page at a time."""
+        jobs, following = page_of_jobs(request.args, caller=self.callers.who_is_calling(request), store=self.store)
+        return _json({"jobs": [_view(job) for job in jobs], "next": following})
 
     def show_job(self, request: HttpRequest, job_id: str) -> Response:
         """``GET /jobs/{id}``: the job, with its place in the queue while it waits."""
@@ -208,12 +231,44 @@ class Api:
     def list_perspectives(self, request: HttpRequest) -> Response:
         """``GET /perspectives``: whose eyes there are, and how they see; each number with its source."""
         hidden = {"prompt"}
-        shown = [each.model_dump(mode="json", exclude=hidden, exclude_none=True) for each in perspectives().values()]
+        shown = [
+            {**each.model_dump(mode="json", exclude=hidden, exclude_none=True), "card": CARD.format(each.id)}
+            for each in perspectives().values()
+        ]
         return _catalogue(request, "perspectives", shown)
 
     def list_themes(self, request: HttpRequest) -> Response:
-        """``GET /themes``: light and weather."""
-        return _catalogue(request, "themes", [each.model_dump() for each in themes().values()])
+        """``GET /themes``: light and weather; to who comes with a token also what they have saved."""
+        catalogue = [each.model_dump() for each in themes().values()]
+        if "Authorization" in request.headers:
+            own = themes_api.own(self.callers.who_is_calling(request), store=self.own_themes)
+            response = _json({"themes": catalogue, "own": own})
+        else:
+            response = _catalogue(request, "themes", catalogue)
+        response.vary.add("Authorization")
+        return response
+
+    def save_theme(self, request: HttpRequest) -> Response:
+        """``POST /themes``: 201 with the theme, or 200 when one of that name was replaced."""
+        caller, body = self.callers.who_is_calling(request), _body(request, most=MAX_THEME_BODY_BYTES)
+        theme, is_new = themes_api.save(body, caller=caller, store=self.own_themes, now=self.now)
+        response = _json(theme, status=201 if is_new else 200)
+        response.headers["Location"] = f"/themes/{theme['id']}"
+        return response
+
+    def delete_theme(self, request: HttpRequest, theme_id: str) -> Response:
+        """``DELETE /themes/{id}``: 204."""
+        themes_api.forget(theme_id, caller=self.callers.who_is_calling(request), store=self.own_themes, now=self.now)
+        return Response(status=204)
+
+    def list_gallery(self, request: HttpRequest) -> Response:
+        """``GET /gallery``: films that are ready and that anyone may see."""
+        return _catalogue(request, "films", self.gallery.films(), max_age_s=GALLERY_AGE_S)
+
+    def link_film(self, request: HttpRequest, render_key: str, artifact: str) -> Response:  # noqa: ARG002 - anyone
+        """``GET /gallery/{key}/video`` and its like: a short-lived link, as for a job."""
+        link = self.gallery.link(render_key, artifact)
+        return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
     def list_models(self, request: HttpRequest) -> Response:
         """``GET /models``: those that this deployment serves, the default first, with what they can do."""
@@ -254,7 +309,7 @@ class Api:
 
     def _with_cors(self, response: Response, request: HttpRequest) -> Response:
         origin = request.headers.get("Origin")
-        response.headers["Vary"] = "Origin"
+        response.vary.add("Origin")
         if origin in self.settings.cors_origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After, ETag, WWW-Authenticate"
@@ -328,9 +383,9 @@ def _json(body: object, *, status: int = 200) -> Response:
     return response
 
 
-def _catalogue(request: HttpRequest, name: str, entries: list[dict[str, Any]]) -> Response:
+def _catalogue(request: HttpRequest, name: str, entries: list[dict[str, Any]], *, max_age_s: int = 300) -> Response:
     response = _json({name: entries})
-    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Cache-Control"] = f"public, max-age={max_age_s}"
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:16])
     response.make_conditional(request)
     return response

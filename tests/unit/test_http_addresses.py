@@ -13,7 +13,7 @@ def world() -> World:
 
 
 ADDRESSES = {
-    "/jobs": {"POST"},
+    "/jobs": {"GET", "POST"},
     "/jobs/some-job": {"GET", "DELETE"},
     "/jobs/some-job:cancel": {"POST", "GET", "DELETE"},  # the last two as if the whole were an id
     "/jobs/some-job:share": {"POST", "GET", "DELETE"},
@@ -27,8 +27,13 @@ ADDRESSES = {
     "/batches/some-batch": {"GET"},
     "/batches/some-batch:cancel": {"GET", "POST"},
     "/perspectives": {"GET"},
-    "/themes": {"GET"},
+    "/themes": {"GET", "POST"},
+    "/themes/some-theme": {"DELETE"},
     "/models": {"GET"},
+    "/gallery": {"GET"},
+    "/gallery/some-render/video": {"GET"},
+    "/gallery/some-render/poster": {"GET"},
+    "/gallery/some-render/human-view": {"GET"},
     "/queue": {"GET"},
     "/shared/some-token": {"GET"},
     "/shared/some-token/video": {"GET"},

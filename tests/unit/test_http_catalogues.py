@@ -2,6 +2,7 @@
 
 import pytest
 
+from local.bundles import ROOT
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.themes import themes
@@ -18,11 +19,17 @@ def world() -> World:
 def test_the_perspectives_are_shown_without_their_prompts(world: World) -> None:
     shown = world.get("/perspectives").body["perspectives"]
     assert [each["id"] for each in shown] == list(perspectives())
-    told = {"id", "version", "name", "kind", "summary", "sight", "scenes", "camera", "optics", "playful"}
+    told = {"id", "version", "name", "kind", "summary", "sight", "scenes", "camera", "optics", "playful", "card"}
     assert {key for each in shown for key in each} == told
     figures = [figure for each in shown for figure in each["optics"].values() if isinstance(figure, dict)]
     assert len(figures) > 40
     assert all("source" in figure or "estimate" in figure for figure in figures)
+
+
+def test_every_perspective_names_its_card_which_the_page_has(world: World) -> None:
+    cards = {each["id"]: each["card"] for each in world.get("/perspectives").body["perspectives"]}
+    assert cards["curious-cat"] == "cards/curious-cat.webp"
+    assert all((ROOT / "frontend/public" / card).is_file() for card in cards.values())
 
 
 def test_the_themes_are_shown(world: World) -> None:
