@@ -240,7 +240,7 @@ class Api:
     def list_themes(self, request: HttpRequest) -> Response:
         """``GET /themes``: light and weather; to who comes with a token also what they have saved."""
         catalogue = [each.model_dump() for each in themes().values()]
-        if "Authorization" in request.headers:
+        if request.headers.get("Authorization"):
             own = themes_api.own(self.callers.who_is_calling(request), store=self.own_themes)
             response = _json({"themes": catalogue, "own": own})
         else:

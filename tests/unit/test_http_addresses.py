@@ -74,5 +74,5 @@ def test_a_slash_at_the_end_is_the_same_address(world: World) -> None:
 
 
 def test_head_is_get_without_a_body(world: World) -> None:
-    head, get = world.call("HEAD", "/themes"), world.get("/themes")
+    head, get = world.call("HEAD", "/models"), world.get("/models")
     assert (head.status, head.data, head.headers["ETag"]) == (200, b"", get.headers["ETag"])

@@ -63,7 +63,7 @@ def test_what_is_anothers_is_not_listed(world: World) -> None:
     [mine, theirs] = wished(world, 2)
     stored = world.store.job(theirs)
     assert stored
-    world.store.commit(Replace(stored=stored, value=stored.value.model_copy(update={"owner": "ada"})))
+    world.store.commit(Replace(stored=stored, value=stored.value.model_copy(update={"owner": "grace"})))
 
     assert [job["job_id"] for job in world.get("/jobs").body["jobs"]] == [mine]
 
