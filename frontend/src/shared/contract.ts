@@ -11,7 +11,7 @@ export type Stage = ("loading" | "rendering" | "encoding" | "uploading")
 /**
  * Every code that a problem document or a job's ``error.code`` can carry.
  */
-export type ErrorCode = ("malformed_request" | "invalid_request" | "unsupported_media_type" | "payload_too_large" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "not_ready" | "no_video" | "unavailable" | "internal" | "model_unavailable" | "render_failed" | "deadline_exceeded" | "render_gone" | "manifest_gone")
+export type ErrorCode = ("malformed_request" | "unauthenticated" | "invalid_request" | "unsupported_media_type" | "payload_too_large" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "not_ready" | "no_video" | "unavailable" | "internal" | "not_allowed" | "prompt_refused" | "quota_exceeded" | "too_many_requests" | "overloaded" | "output_refused" | "model_unavailable" | "render_failed" | "deadline_exceeded" | "render_gone" | "manifest_gone")
 
 export interface Contract {
 Job: Job
@@ -73,6 +73,10 @@ fingerprint: string
  * The batch that it came with, if it came with one.
  */
 batch_id: (string | null)
+/**
+ * Of the link that anyone may open; null: there is none.
+ */
+share_token: (string | null)
 /**
  * It became final and its event is not published yet: the outbox.
  */
@@ -175,6 +179,10 @@ see_s: number
  * Seconds of encoding; of both videos where there are two.
  */
 encode_s: number
+/**
+ * Seconds of signing what was made; 0 in the receipt, whose hash the signature holds. 0: it was not signed.
+ */
+sign_s: number
 /**
  * Seconds from the beginning of loading to the last frame in its file. Less than the sum of all others: frames are
  * seen and encoded while others are decoded. 0: not measured, by an earlier release.
