@@ -24,8 +24,9 @@ def main() -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--full", action="store_true", help="full-size architectures with random weights, on a GPU")
     where.add_argument("--whole", action="store_true", help="one full-size clip from prompt to videos, on a GPU")
-    where.add_argument("--whole-tiny", action="store_true", help="the same at toy size, on a CPU too")
-    where.add_argument("--tiny", action="store_true", help="what --full does, at toy size, on a CPU too")
+    parser.add_argument(
+        "--tiny", action="store_true", help="what --full (or --whole, beside it) does, at toy size, on a CPU too"
+    )
     parser.add_argument(
         "--limit-s", type=float, default=480, help="begin nothing that ends after so many seconds (480)"
     )
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--levers", nargs="*", help="which, without --full (all)")
     parser.add_argument("--models-dir", type=Path, default=Path("models/weights"), help="where the pocket model lies")
     arguments = parser.parse_args()
-    if not (arguments.full or arguments.tiny or arguments.whole or arguments.whole_tiny):
+    if not (arguments.full or arguments.whole or arguments.tiny):
         from bench.render_tables import measure_all  # noqa: PLC0415 - each needs packages that the other does not
 
         measure_all(arguments.models_dir, levers=arguments.levers, ends_at=BEGUN + arguments.limit_s)
@@ -44,12 +45,12 @@ def main() -> None:
     from bench.journal import Journal  # noqa: PLC0415
     from bench.whole_render import measure_whole  # noqa: PLC0415
 
-    if (arguments.full or arguments.whole) and not torch.cuda.is_available():
+    if not arguments.tiny and not torch.cuda.is_available():
         sys.exit("Error: this needs a GPU, and torch finds none.")
     journal = Journal(arguments.json, limit_s=arguments.limit_s, begun=BEGUN)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    sizes = render_gpu.FULL if arguments.full or arguments.whole else render_gpu.TINY
-    if arguments.whole or arguments.whole_tiny:
+    sizes = render_gpu.TINY if arguments.tiny else render_gpu.FULL
+    if arguments.whole:
         measure_whole(journal, sizes.small, device)
         return
     render_gpu.measure(journal, sizes, device)

@@ -183,7 +183,7 @@ def software() -> dict[str, str]:
 
 def _targets(spec: RenderSpec, key: str, *, folder: Path) -> tuple[Target, Target]:
     """Of the video, and of the human view."""
-    title = f"Life As Not Me: {spec.perspective}"
+    title = _title(spec)
     said = {
         "comment": f"Made by AI. render_key={key}",
         "description": f"AI-generated: {DIGITAL_SOURCE_TYPE}",
@@ -195,6 +195,10 @@ def _targets(spec: RenderSpec, key: str, *, folder: Path) -> tuple[Target, Targe
     )
 
 
+def _title(spec: RenderSpec) -> str:
+    return f"Life As Not Me: {spec.perspective}"
+
+
 def _sign_videos(*targets: Target | None, origin: Origin, identity: Identity) -> None:
     for each in filter(None, targets):
         sign_video(each.path, origin, identity=identity)
@@ -202,7 +206,7 @@ def _sign_videos(*targets: Target | None, origin: Origin, identity: Identity) ->
 
 def _origin(receipt: Receipt, receipt_file: bytes) -> Origin:
     return Origin(
-        title=f"Life As Not Me: {receipt.spec.perspective}",
+        title=_title(receipt.spec),
         render_key=receipt.render_key,
         attempt=receipt.attempt,
         receipt_sha256=hashlib.sha256(receipt_file).hexdigest(),

@@ -27,8 +27,6 @@ PATH: Final = "docs/openapi.json"
 _REF: Final = "#/components/schemas/{model}"
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
-#: Of a link that anyone may open: see functions/submit/sharing.py.
-SHARED_PATTERN: Final = "^[A-Za-z0-9_-]{43}$"
 _STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _KEY: Final = {
     "name": "Idempotency-Key",
@@ -165,10 +163,6 @@ CALLS: Final[dict[str, Call]] = {
 }
 
 
-#: Of ids in addresses; others are those of jobs and batches.
-_PATTERNS: Final = {"token": SHARED_PATTERN, "render_key": RENDER_KEY_PATTERN, "theme_id": "^own-[0-9a-f]{16}$"}
-
-
 def document(routes: Map) -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
@@ -207,7 +201,10 @@ def text(routes: Map) -> str:
 
 
 def _path_parameter(name: str, converter: object) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "pattern": _PATTERNS.get(name, JOB_ID_PATTERN)}
+    from sharing import TOKEN_PATTERN  # noqa: PLC0415 - a flat folder, which the caller puts into the path
+
+    patterns = {"token": TOKEN_PATTERN, "render_key": RENDER_KEY_PATTERN, "theme_id": "^own-[0-9a-f]{16}$"}
+    schema: dict[str, Any] = {"type": "string", "pattern": patterns.get(name, JOB_ID_PATTERN)}
     if isinstance(converter, AnyConverter):
         schema = {"type": "string", "enum": sorted(converter.items)}
     return {"name": name, "in": "path", "required": True, "schema": schema}
@@ -261,6 +258,7 @@ def _ref(model: str) -> dict[str, str]:
 def _schemas() -> dict[str, dict[str, Any]]:
     """Of bodies as they are taken, and of documents as they are shown."""
     from accept_batch import BatchRequest  # noqa: PLC0415 - a flat folder, which the caller puts into the path
+    from sharing import SHOWN_OF_VIDEO  # noqa: PLC0415
 
     taken = ((Request, "validation"), (BatchRequest, "validation"), (ThemeWish, "validation"))
     shown = ((Job, "serialization"), (Batch, "serialization"), (OwnTheme, "serialization"))
@@ -286,13 +284,12 @@ def _schemas() -> dict[str, dict[str, Any]]:
     entry = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
     for name in ("perspectives", "themes", "models"):
         schemas[name.capitalize()] = _object({name: {"type": "array", "items": entry}})
-    described = {"width", "height", "frames", "fps", "duration_s", "size_bytes"}
     id_or_none = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     schemas["Shared"] = _object(
         {
             "perspective": id_or_none,
             "theme": id_or_none,
-            "video": _object({each: {"type": "number"} for each in sorted(described)}),
+            "video": _object({each: {"type": "number"} for each in sorted(SHOWN_OF_VIDEO)}),
             "expires_at": {"type": "string", "format": "date-time"},
             "links": _STRINGS,
         }

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.errors import LocalStackError
+from local.tokens import PROJECT
 
-PROJECT_ID = "life-as-not-me"
-CLIENT_EMAIL = f"local-signer@{PROJECT_ID}.iam.gserviceaccount.com"
+CLIENT_EMAIL = f"local-signer@{PROJECT}.iam.gserviceaccount.com"
 _KEY_BITS = 2048
 
 
@@ -35,7 +35,7 @@ def make_signing_key(path: Path) -> Path:
     )
     account = {
         "type": "service_account",
-        "project_id": PROJECT_ID,
+        "project_id": PROJECT,
         "private_key_id": uuid.uuid4().hex,
         "private_key": private_pem.decode(),
         "client_email": CLIENT_EMAIL,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Final
+
+from kept import Kept
 
 from shared.errors import ErrorCode, Rejected
 
@@ -20,14 +21,12 @@ RETRY_AFTER_S: Final = 60
 
 
 class Backlog:
-    """Thread-safe: who asks while somebody counts waits for that answer."""
+    """Thread-safe, by `Kept`."""
 
     def __init__(self, store: JobStore, *, most: Mapping[Priority, int], monotonic: Callable[[], float]) -> None:
         self._store = store
         self._most = most
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._kept: dict[Priority, tuple[float, bool]] = {}
+        self._kept: Kept[bool] = Kept(KEPT_S, monotonic=monotonic)
 
     def is_full(self, priority: Priority) -> bool:
         """Whether so many renders of that priority wait or are being made that no more are taken.
@@ -36,13 +35,7 @@ class Backlog:
             Retryable, StoreNotReadyError: they can't be counted.
         """
         most = self._most[priority]
-        with self._lock:
-            asked_at = self._monotonic()
-            if (kept := self._kept.get(priority)) and asked_at - kept[0] < KEPT_S:
-                return kept[1]
-            is_full = self._store.renders_to_do(priority, at_most=most) >= most
-            self._kept[priority] = (asked_at, is_full)
-            return is_full
+        return self._kept.answer(priority, lambda: self._store.renders_to_do(priority, at_most=most) >= most)
 
 
 def overloaded() -> Rejected:

@@ -7,9 +7,10 @@ other. What the page shows is read once a minute, posters' links included, howev
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from kept import Kept
 
 from shared.documents import RENDER_KEY_PATTERN, Render, State
 from shared.errors import ErrorCode, Rejected
@@ -32,15 +33,18 @@ FILM_ARTIFACTS: Final = {"video": ".mp4", "poster": ".jpg", "human-view": "-huma
 
 @dataclass(kw_only=True)
 class Gallery:
-    """Thread-safe: who asks while somebody reads waits for that answer."""
+    """Thread-safe, by `Kept`."""
 
     store: JobStore
     artifacts: ArtifactStore
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     link_lifetime_s: int
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _kept: tuple[float, list[dict[str, Any]]] | None = field(default=None, init=False)
+    _kept: Kept[list[dict[str, Any]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Links must live longer than they are kept."""
+        self._kept = Kept(min(KEPT_S, self.link_lifetime_s / 2), monotonic=self.monotonic)
 
     def films(self) -> list[dict[str, Any]]:
         """``GET /gallery``: the newest first, each with a link to its poster and the wish that gets it at once.
@@ -48,13 +52,7 @@ class Gallery:
         Raises:
             Retryable, StoreNotReadyError: they can't be read.
         """
-        with self._lock:
-            asked_at = self.monotonic()
-            if self._kept and asked_at - self._kept[0] < min(KEPT_S, self.link_lifetime_s / 2):
-                return self._kept[1]
-            found = [film for each in self.store.public_films(limit=MOST) if (film := self._film(each.value))]
-            self._kept = (asked_at, found)
-            return found
+        return self._kept.answer("films", self._found)
 
     def link(self, render_key: str, artifact: str) -> SignedUrl:
         """``GET /gallery/{key}/video`` and its like: a short-lived link.
@@ -67,6 +65,9 @@ class Gallery:
         if not found or path is None or self.artifacts.get(path) is None:
             raise Rejected("There is no such film.", code=ErrorCode.NOT_FOUND)
         return self._sign(found.value, artifact, path)
+
+    def _found(self) -> list[dict[str, Any]]:
+        return [film for each in self.store.public_films(limit=MOST) if (film := self._film(each.value))]
 
     def _film(self, render: Render) -> dict[str, Any] | None:
         spec, video, places = render.spec, render.video, _places(render)

@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 SHARED_ARTIFACTS: Final = ("video", "poster", "human-view")
 #: 256 bits: nobody finds one by trying.
 TOKEN_BYTES: Final = 32
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+TOKEN_PATTERN: Final = r"^[A-Za-z0-9_-]{43}$"  # noqa: S105 - of all of them
+#: What a link tells of the video.
+SHOWN_OF_VIDEO: Final = frozenset({"width", "height", "frames", "fps", "duration_s", "size_bytes"})
 
 
 def share_job(stored: Stored[Job], *, store: JobStore, now: Callable[[], datetime]) -> Job:
@@ -68,7 +70,7 @@ def shared_job(token: str, *, store: JobStore, now: Callable[[], datetime]) -> J
         Rejected: there is none, or it has expired: nobody learns which.
         Retryable: the store does not answer.
     """
-    found = store.shared_job(token) if _TOKEN.fullmatch(token) else None
+    found = store.shared_job(token) if re.fullmatch(TOKEN_PATTERN, token) else None
     if found is None or found.value.expires_at <= now():
         raise Rejected("There is no such link.", code=ErrorCode.NOT_FOUND)
     return found.value
@@ -81,7 +83,7 @@ def view(job: Job) -> dict[str, Any]:
     return {
         "perspective": job.request.perspective if job.request else None,
         "theme": job.request.theme if job.request else None,
-        "video": job.video.model_dump(include={"width", "height", "frames", "fps", "duration_s", "size_bytes"}),
+        "video": job.video.model_dump(include=set(SHOWN_OF_VIDEO)),
         "expires_at": job.expires_at.isoformat(),
         "links": {"self": path} | {each: f"{path}/{each}" for each in SHARED_ARTIFACTS},
     }

@@ -28,13 +28,13 @@ from submit_settings import SubmitSettings
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from local.tokens import PROJECT
 from shared.settings import read_settings
 from shared.testing import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PROJECT = "life-as-not-me"
 AUDIENCE = "https://us-central1-life-as-not-me.example/submit"
 KIOSK = "kiosk@museum.iam.gserviceaccount.com"
 PROJECT_NUMBER = "123456789012"

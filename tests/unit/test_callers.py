@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from callers import Caller, Callers
 
-from local.tokens import local_token
+from local.tokens import PROJECT, local_token
 from shared.errors import ErrorCode, Rejected, Retryable
 from tests.unit.identity_world import (
     AUDIENCE,
     FIREBASE_CERTS,
     GOOGLE_CERTS,
     KIOSK,
-    PROJECT,
     PROJECT_NUMBER,
     KeyServer,
     a_call,
