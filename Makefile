@@ -19,7 +19,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench-pipeline bench-batch bench-optics bench-render bench-autoscaling chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate cards page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench-pipeline bench-batch bench-optics bench-render bench-autoscaling chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,18 @@ docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, 
 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg
 	@$(BIN)/python -W ignore -m local.plate
+
+cards: $(HEAVY) ## Draw anew the scene of the page as everybody sees it: frontend/public/cards
+	@$(BIN)/python -W ignore -m local.cards
+
+page: frontend/node_modules/.package-lock.json ## Build the page into frontend/dist (needs Node 20.19 or newer)
+	npm --prefix frontend run build
+
+test-page: frontend/node_modules/.package-lock.json ## Lint, types, tests and size of the page, and whether its contract is that of the API
+	npm --prefix frontend run lint
+	cd frontend && node scripts/contract.mjs --check
+	npm --prefix frontend test
+	npm --prefix frontend run build
 
 bundle: $(LIGHT) ## Make build/<function>/, what is deployed of each Cloud Function
 	@$(BIN)/python -m local.bundles
@@ -146,13 +158,17 @@ audit: $(TOOLS) ## Ask an index for known vulnerabilities of what is deployed; f
 	done; exit $$failed
 
 clean: ## Remove everything that make has made
-	rm -rf $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf frontend/node_modules frontend/dist $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Apart from what they look at, whose versions they would change.
 $(TOOLS):
 	@$(PYTHON) -m venv $@ && $@/bin/pip --disable-pip-version-check install -qq cyclonedx-bom==7.5.0 pip-audit==2.10.1 \
 	  || { rm -rf $@; $(NO_PACKAGES); }
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	npm --prefix frontend ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 $(LIGHT): functions/submit/requirements.txt functions/notify/requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.documents import Job
 
 
-def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: Console) -> None:
+def run_demo(*, perspective: str, prompt: str | None, embedded: bool, page: bool, console: Console) -> None:
     """Start the system, make a video, save it, its human view and a contact sheet, say where the time went, stop.
 
     Raises:
@@ -35,7 +35,9 @@ def run_demo(*, perspective: str, prompt: str | None, embedded: bool, console: C
     """
     console.print("[bold]Life As Not Me[/]: a wish travels the whole path on this machine.")
     stopwatch = Stopwatch(console)
-    with running_system(embedded=embedded, fall_back=True, port=0, workers=1, stopwatch=stopwatch) as system:
+    with running_system(embedded=embedded, fall_back=True, port=0, workers=1, page=page, stopwatch=stopwatch) as system:
+        if system.page_url:
+            stopwatch.lap(f"page at {system.page_url} as long as this runs; `make up` keeps it")
         client = ApiClient(system.api_url)
         wish = {"perspective": perspective, "prompt": prompt}
         seen = client.submit(wish, idempotency_key=secrets.token_hex(16))

@@ -119,13 +119,14 @@ def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
 @click.argument("perspective", default="curious-cat")
 @click.option("--prompt", help="What happens in front of the eyes.")
 @click.option("--embedded", is_flag=True, help="One process, without emulators, even where there are some.")
-def demo(perspective: str, prompt: str | None, *, embedded: bool) -> None:
+@click.option("--no-page", is_flag=True, help="Without the page, even where it can be built.")
+def demo(perspective: str, prompt: str | None, *, embedded: bool, no_page: bool) -> None:
     """Start the system, make one video, show where the time went, and stop."""
     from cli.demo import run_demo  # noqa: PLC0415 - brings the whole system
 
     _known(perspective)
     try:
-        run_demo(perspective=perspective, prompt=prompt, embedded=embedded, console=console)
+        run_demo(perspective=perspective, prompt=prompt, embedded=embedded, page=not no_page, console=console)
     except (LocalStackError, ApiError) as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -134,7 +135,8 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool) -> None:
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of the API. Default: one that is free.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 16), help="Most workers at a time.")
 @click.option("--embedded", is_flag=True, help="One process, without emulators, even where there are some.")
-def up(port: int, workers: int, *, embedded: bool) -> None:
+@click.option("--no-page", is_flag=True, help="Without the page, even where it can be built.")
+def up(port: int, workers: int, *, embedded: bool, no_page: bool) -> None:
     """Keep the system running on this machine until Ctrl-C, and print its addresses."""
     from cli.system import running_system  # noqa: PLC0415 - brings the whole system
 
@@ -142,9 +144,17 @@ def up(port: int, workers: int, *, embedded: bool) -> None:
     stopwatch = Stopwatch(console)
     try:
         with running_system(
-            embedded=embedded, fall_back=False, port=port, workers=workers, stopwatch=stopwatch
+            embedded=embedded,
+            fall_back=False,
+            port=port,
+            workers=workers,
+            page=not no_page,
+            stopwatch=stopwatch,
         ) as system:
-            console.print(f"\nAPI      {system.api_url}")
+            console.print("")
+            if system.page_url:
+                console.print(f"Page     {system.page_url}")
+            console.print(f"API      {system.api_url}")
             console.print(f"Logs     {system.run_dir}")
             for name, value in system.env.items():
                 console.print(f"export   {name}={shlex.quote(value)}", soft_wrap=True, markup=False)

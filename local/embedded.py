@@ -45,6 +45,7 @@ from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
 from shared.publisher.memory import InMemoryPublisher
 from shared.safety.blocklist import blocklist
+from shared.theme_store.memory import InMemoryThemeStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,6 +117,7 @@ def serve_embedded(
     from callers import Callers  # noqa: PLC0415
     from certificates import Certificates  # noqa: PLC0415
     from expand_batch import take_chunk  # noqa: PLC0415
+    from gallery import Gallery  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
     from notifier import object_finalized  # noqa: PLC0415
     from queue_depth import Queue  # noqa: PLC0415
@@ -182,6 +184,14 @@ def serve_embedded(
                 now=_now,
             ),
             admission=admission,
+            gallery=Gallery(
+                store=store,
+                artifacts=artifacts,
+                now=_now,
+                monotonic=time.monotonic,
+                link_lifetime_s=settings.signed_url_lifetime_s,
+            ),
+            own_themes=InMemoryThemeStore(),
             now=_now,
         )
         repairer = Repairer(store=store, publisher=publisher, artifacts=artifacts, now=_now)

@@ -6,6 +6,7 @@ LocalStackError
 ├── PortTakenError            somebody listens there already: stop it or choose another port
 ├── DataFolderInUseError      another storage emulator has the folder
 ├── ImageBuildError           the worker's image can't be built here: a program is missing, or failed
+├── PageLeftOutError          the page can't be built here; the rest of the system does without
 ├── SigningKeyError           the file holds no key that signs
 └── ProcessFailedError        a program did not start, ended early or was never ready; with the last lines of its log
 """
@@ -21,6 +22,10 @@ class EmulatorMissingError(LocalStackError):
 
 class DownloadError(EmulatorMissingError):
     """The pinned file could not be downloaded, or is not what was pinned."""
+
+
+class PageLeftOutError(LocalStackError):
+    """There is no page, for a reason that one line says."""
 
 
 class PortTakenError(LocalStackError):

@@ -16,8 +16,9 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import AnyConverter, Map
 
 from shared.batches import Batch
-from shared.documents import JOB_ID_PATTERN, Job, Status
+from shared.documents import JOB_ID_PATTERN, RENDER_KEY_PATTERN, Job, Status
 from shared.errors import HTTP_STATUS, ErrorCode
+from shared.own_themes import OwnTheme, ThemeWish
 from shared.perspectives import perspectives
 from shared.requests import Request
 from shared.themes import themes
@@ -40,6 +41,18 @@ _BULK: Final = {
     "description": "Of bulk, no more than so many.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 999_999},
 }
+_LIMIT: Final = {
+    "name": "limit",
+    "in": "query",
+    "description": "Jobs of a page.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 100},
+}
+_BEFORE: Final = {
+    "name": "before",
+    "in": "query",
+    "description": "From the address of the next page.",
+    "schema": {"type": "string", "pattern": "^[0-9T:.+-]{19,40}~[A-Za-z0-9-][A-Za-z0-9_-]{7,63}$"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +68,8 @@ class Call:
     problems: tuple[ErrorCode, ...] = ()
     #: Whether an answer may be kept, and asked for again by its ETag.
     is_cacheable: bool = False
+    #: Whether who shows a token gets more, which is not kept.
+    is_personal: bool = False
     #: Name of what must be shown, of ``components/securitySchemes``; None: anyone may ask.
     security: str | None = "caller"
 
@@ -79,6 +94,12 @@ CALLS: Final[dict[str, Call]] = {
         parameters=(_KEY,),
         answers={200: "JobView", 202: "JobView"},
         problems=_POSTED,
+    ),
+    "list_jobs": Call(
+        summary="One's own jobs, the newest first",
+        parameters=(_LIMIT, _BEFORE),
+        answers={200: "Jobs"},
+        problems=(ErrorCode.INVALID_REQUEST,),
     ),
     "show_job": Call(summary="A job", answers={200: "JobView"}, problems=_FOUND),
     "delete_job": Call(summary="Delete a job, and the video of one's own words", answers={204: None}, problems=_FOUND),
@@ -110,7 +131,25 @@ CALLS: Final[dict[str, Call]] = {
     "list_perspectives": Call(
         summary="Whose eyes there are", answers={200: "Perspectives"}, is_cacheable=True, security=None
     ),
-    "list_themes": Call(summary="Light and weather", answers={200: "Themes"}, is_cacheable=True, security=None),
+    "list_themes": Call(
+        summary="Light and weather", answers={200: "Themes"}, is_cacheable=True, is_personal=True, security=None
+    ),
+    "save_theme": Call(
+        summary="Keep a theme of one's own, or replace it",
+        body="ThemeWish",
+        answers={200: "OwnTheme", 201: "OwnTheme"},
+        problems=(
+            ErrorCode.MALFORMED_REQUEST,
+            ErrorCode.PAYLOAD_TOO_LARGE,
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode.INVALID_REQUEST,
+        ),
+    ),
+    "delete_theme": Call(summary="Keep it no longer", answers={204: None}, problems=_FOUND),
+    "list_gallery": Call(summary="Films that anyone may see", answers={200: "Films"}, is_cacheable=True, security=None),
+    "link_film": Call(
+        summary="A signed link to what belongs to such a film", answers={200: "Link"}, problems=_FOUND, security=None
+    ),
     "list_models": Call(
         summary="The models that are served", answers={200: "Models"}, is_cacheable=True, security=None
     ),
@@ -164,7 +203,8 @@ def text(routes: Map) -> str:
 def _path_parameter(name: str, converter: object) -> dict[str, Any]:
     from sharing import TOKEN_PATTERN  # noqa: PLC0415 - a flat folder, which the caller puts into the path
 
-    schema: dict[str, Any] = {"type": "string", "pattern": TOKEN_PATTERN if name == "token" else JOB_ID_PATTERN}
+    patterns = {"token": TOKEN_PATTERN, "render_key": RENDER_KEY_PATTERN, "theme_id": "^own-[0-9a-f]{16}$"}
+    schema: dict[str, Any] = {"type": "string", "pattern": patterns.get(name, JOB_ID_PATTERN)}
     if isinstance(converter, AnyConverter):
         schema = {"type": "string", "enum": sorted(converter.items)}
     return {"name": name, "in": "path", "required": True, "schema": schema}
@@ -205,7 +245,9 @@ def _answer(status: int, schema: str | None, call: Call) -> dict[str, Any]:
         answer["content"] = {_JSON: {"schema": _ref(schema)}}
     headers = {"Location"} if call.body else {"ETag"} if call.is_cacheable else set()
     if headers:
-        answer["headers"] = {name: {"required": True, "schema": {"type": "string"}} for name in sorted(headers)}
+        answer["headers"] = {
+            name: {"required": not call.is_personal, "schema": {"type": "string"}} for name in sorted(headers)
+        }
     return answer
 
 
@@ -218,8 +260,8 @@ def _schemas() -> dict[str, dict[str, Any]]:
     from accept_batch import BatchRequest  # noqa: PLC0415 - a flat folder, which the caller puts into the path
     from sharing import SHOWN_OF_VIDEO  # noqa: PLC0415
 
-    taken = ((Request, "validation"), (BatchRequest, "validation"))
-    shown = ((Job, "serialization"), (Batch, "serialization"))
+    taken = ((Request, "validation"), (BatchRequest, "validation"), (ThemeWish, "validation"))
+    shown = ((Job, "serialization"), (Batch, "serialization"), (OwnTheme, "serialization"))
     names, defs = models_json_schema([*taken, *shown], ref_template=_REF)  # type: ignore[list-item]
     schemas: dict[str, dict[str, Any]] = dict(defs["$defs"])
 
@@ -251,6 +293,12 @@ def _schemas() -> dict[str, dict[str, Any]]:
             "expires_at": {"type": "string", "format": "date-time"},
             "links": _STRINGS,
         }
+    )
+    own_theme = named(OwnTheme, "serialization")
+    schemas["Themes"]["properties"]["own"] = {"type": "array", "items": own_theme}
+    schemas["Jobs"] = _object({"jobs": {"type": "array", "items": _ref("JobView")}, "next": id_or_none})
+    schemas["Films"] = _object(
+        {"films": {"type": "array", "items": {"type": "object", "required": ["render_key", "wish"]}}}
     )
     schemas["Link"] = _object({"url": {"type": "string"}, "expires_at": {"type": "string", "format": "date-time"}})
     schemas["Queue"] = _object({each: {"type": "integer", "minimum": 0} for each in ("renders", "interactive", "bulk")})

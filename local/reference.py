@@ -1,6 +1,7 @@
 """What the documentation takes from the code: settings, schemas of what crosses its walls, pages about catalogues.
 
-Run as ``python -m local.reference`` to write it; a test says when it is out of date.
+And of what the page reads: its types are made of that. Run as ``python -m local.reference`` to write it; a test says
+when it is out of date.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
-from local import model_pages, openapi
+from local import model_pages, openapi, page_contract
 from local.bundles import ROOT
 from local.perspective_pages import pages
 from shared.batches import Batch
@@ -68,6 +69,7 @@ def reference() -> dict[str, str]:
         "docs/schemas/job-requested.avsc": _avro_schema(),
         openapi.PATH: openapi.text(ROUTES),
         model_pages.PATH: model_pages.page(),
+        page_contract.PATH: page_contract.schema(),
     }
     return texts | schemas | pages()
 

@@ -24,7 +24,7 @@ resource "google_firestore_backup_schedule" "daily" {
 
 # Documents go a day or so after their time. No query asks for that time, and an index on it would be a hot spot.
 resource "google_firestore_field" "expires_at" {
-  for_each = toset(["batches", "jobs", "renders", "slots"])
+  for_each = toset(["batches", "jobs", "renders", "slots", "themes"])
 
   database   = google_firestore_database.default.name
   collection = each.key
@@ -43,6 +43,9 @@ locals {
     renders_to_do         = { collection = "renders", fields = ["state", "priority", "check_at"] }
     renders_by_age        = { collection = "renders", fields = ["state", "priority", "check_at", "created_at"] }
     renders_by_next_check = { collection = "renders", fields = ["priority", "check_at"] }
+    # A field with a minus: the newest first.
+    jobs_of_an_owner = { collection = "jobs", fields = ["owner", "-created_at"] }
+    public_films     = { collection = "renders", fields = ["state", "spec.scope", "-finished_at"] }
   }
 }
 
@@ -55,8 +58,8 @@ resource "google_firestore_index" "indexes" {
   dynamic "fields" {
     for_each = each.value.fields
     content {
-      field_path = fields.value
-      order      = "ASCENDING"
+      field_path = trimprefix(fields.value, "-")
+      order      = startswith(fields.value, "-") ? "DESCENDING" : "ASCENDING"
     }
   }
 }

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 import logging
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import batches_api
 import sharing
+import themes_api
 from accept_batch import MAX_BATCH_BODY_BYTES
 from callers import APP_CHECK_HEADER, Caller, Callers, challenge
 from cancel_job import cancel_job
 from delete_job import delete_job
 from flask import Response
+from gallery import FILM_ARTIFACTS
+from http_bodies import as_catalogue, as_json, as_problem, body_of
+from own_jobs import page_of_jobs
 from submit_job import submit_job
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from shared.documents import JOB_ID_PATTERN, Job, Status
-from shared.errors import HTTP_STATUS, ErrorCode, Fault, Rejected, Retryable
+from shared.errors import ErrorCode, Fault, Rejected, Retryable
 from shared.models import models
+from shared.own_themes import MAX_THEME_BODY_BYTES
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES
 from shared.telemetry import traceparent_or_new
@@ -36,16 +39,20 @@ if TYPE_CHECKING:
     from admission import Admission
     from batch_desk import BatchDesk
     from flask import Request as HttpRequest
+    from gallery import Gallery
     from queue_depth import Queue
     from submit_settings import SubmitSettings
 
     from shared.artifact_store import ArtifactStore
     from shared.job_store import JobStore, Stored
     from shared.publisher import Publisher
+    from shared.theme_store import ThemeStore
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
+#: Its links live longer.
+GALLERY_AGE_S = 60
 
 #: What a completed job has links to.
 ARTIFACTS = ("video", "poster", "human-view", "receipt")
@@ -53,10 +60,14 @@ ARTIFACTS = ("video", "poster", "human-view", "receipt")
 PREVIEW = "preview"
 _ANY_ARTIFACT = ", ".join(f'"{each}"' for each in (*ARTIFACTS, PREVIEW))
 _ANY_SHARED = ", ".join(f'"{each}"' for each in sharing.SHARED_ARTIFACTS)
+_ANY_OF_A_FILM = ", ".join(f'"{each}"' for each in FILM_ARTIFACTS)
+#: Where the page has a picture of what each perspective sees.
+CARD = "cards/{}.webp"
 
 ROUTES = Map(
     [
         Rule("/jobs", methods=["POST"], endpoint="create_job"),
+        Rule("/jobs", methods=["GET"], endpoint="list_jobs"),
         Rule("/jobs/<job_id>", methods=["GET"], endpoint="show_job"),
         Rule("/jobs/<job_id>", methods=["DELETE"], endpoint="delete_job"),
         Rule("/jobs/<job_id>:cancel", methods=["POST"], endpoint="cancel_job"),
@@ -70,7 +81,11 @@ ROUTES = Map(
         Rule(f"/shared/<token>/<any({_ANY_SHARED}):artifact>", methods=["GET"], endpoint="link_shared"),
         Rule("/perspectives", methods=["GET"], endpoint="list_perspectives"),
         Rule("/themes", methods=["GET"], endpoint="list_themes"),
+        Rule("/themes", methods=["POST"], endpoint="save_theme"),
+        Rule("/themes/<theme_id>", methods=["DELETE"], endpoint="delete_theme"),
         Rule("/models", methods=["GET"], endpoint="list_models"),
+        Rule("/gallery", methods=["GET"], endpoint="list_gallery"),
+        Rule(f"/gallery/<render_key>/<any({_ANY_OF_A_FILM}):artifact>", methods=["GET"], endpoint="link_film"),
         Rule("/queue", methods=["GET"], endpoint="show_queue"),
     ],
     strict_slashes=False,
@@ -92,6 +107,8 @@ class Api:
     queue: Queue
     callers: Callers
     admission: Admission
+    gallery: Gallery
+    own_themes: ThemeStore
     now: Callable[[], datetime]
 
     def answer(self, request: HttpRequest, *, routes: Map = ROUTES) -> Response:
@@ -102,32 +119,32 @@ class Api:
             endpoint, arguments = routes.bind("").match(request.path, method=request.method)
             response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
-            response = _problem(exc.code, exc.detail, exc.faults)
+            response = as_problem(exc.code, exc.detail, exc.faults)
             if exc.code is ErrorCode.UNAUTHENTICATED:
                 response.headers["WWW-Authenticate"] = challenge(request)
             if exc.retry_after_s is not None:
                 response.headers["Retry-After"] = str(exc.retry_after_s)
         except NotFound:
-            response = _problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")
+            response = as_problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")
         except MethodNotAllowed as exc:
-            response = _problem(ErrorCode.METHOD_NOT_ALLOWED, "Try another method.")
+            response = as_problem(ErrorCode.METHOD_NOT_ALLOWED, "Try another method.")
             response.headers["Allow"] = ", ".join(sorted(exc.valid_methods or ()))
         except HTTPException:
-            response = _problem(ErrorCode.MALFORMED_REQUEST, "The request can't be read.")
+            response = as_problem(ErrorCode.MALFORMED_REQUEST, "The request can't be read.")
         except Retryable:
             log.exception("dependency does not answer", extra={"action": "answer"})
-            response = _problem(ErrorCode.UNAVAILABLE, "Please try again in a moment; nothing was lost.")
+            response = as_problem(ErrorCode.UNAVAILABLE, "Please try again in a moment; nothing was lost.")
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
         except Exception:
             log.exception("request failed", extra={"action": "answer"})
-            response = _problem(ErrorCode.INTERNAL, "Please try again later.")
+            response = as_problem(ErrorCode.INTERNAL, "Please try again later.")
         return self._with_cors(response, request)
 
     def create_job(self, request: HttpRequest) -> Response:
         """``POST /jobs``: 202, or 200 when the video is there already."""
         caller = self.callers.who_is_calling(request)
         job = submit_job(
-            _body(request, most=MAX_BODY_BYTES),
+            body_of(request, most=MAX_BODY_BYTES),
             caller=caller,
             idempotency_key=request.headers.get("Idempotency-Key"),
             traceparent=traceparent_or_new(request.headers.get("traceparent")),
@@ -139,9 +156,14 @@ class Api:
             now=self.now,
             address=self.admission.quotas.address_of(request),
         )
-        response = _json(_view(job), status=200 if job.is_final else 202)
+        response = as_json(_view(job), status=200 if job.is_final else 202)
         response.headers["Location"] = f"/jobs/{job.job_id}"
         return response
+
+    def list_jobs(self, request: HttpRequest) -> Response:
+        """``GET /jobs``: the caller's own, the newest first, a page at a time."""
+        jobs, following = page_of_jobs(request.args, caller=self.callers.who_is_calling(request), store=self.store)
+        return as_json({"jobs": [_view(job) for job in jobs], "next": following})
 
     def show_job(self, request: HttpRequest, job_id: str) -> Response:
         """``GET /jobs/{id}``: the job, with its place in the queue while it waits."""
@@ -150,7 +172,7 @@ class Api:
         if job.status is Status.QUEUED and job.render_key:
             render = self.store.render(job.render_key)
             view["queue_position"] = self.store.renders_ahead(render.value) if render else 0
-        return _json(view)
+        return as_json(view)
 
     def cancel_job(self, request: HttpRequest, job_id: str) -> Response:
         """``POST /jobs/{id}:cancel``: the job, canceled, or as it ended before."""
@@ -158,7 +180,7 @@ class Api:
         job = cancel_job(stored, store=self.store, publisher=self.publisher, now=self.now)
         if job is None:
             raise _no_such_job()
-        return _json(_view(job))
+        return as_json(_view(job))
 
     def delete_job(self, request: HttpRequest, job_id: str) -> Response:
         """``DELETE /jobs/{id}``: 204; with the last job of a private video goes the video."""
@@ -173,15 +195,15 @@ class Api:
 
     def share_job(self, request: HttpRequest, job_id: str) -> Response:
         """``POST /jobs/{id}:share``: the job, with a link that anyone may open."""
-        return _json(_view(sharing.share_job(self._own_job(request, job_id), store=self.store, now=self.now)))
+        return as_json(_view(sharing.share_job(self._own_job(request, job_id), store=self.store, now=self.now)))
 
     def unshare_job(self, request: HttpRequest, job_id: str) -> Response:
         """``POST /jobs/{id}:unshare``: the job, and that link never works again."""
-        return _json(_view(sharing.unshare_job(self._own_job(request, job_id), store=self.store, now=self.now)))
+        return as_json(_view(sharing.unshare_job(self._own_job(request, job_id), store=self.store, now=self.now)))
 
     def show_shared(self, request: HttpRequest, token: str) -> Response:  # noqa: ARG002 - anyone
         """``GET /shared/{token}``: what anyone may see of a shared job."""
-        return _json(sharing.view(sharing.shared_job(token, store=self.store, now=self.now)))
+        return as_json(sharing.view(sharing.shared_job(token, store=self.store, now=self.now)))
 
     def link_shared(self, request: HttpRequest, token: str, artifact: str) -> Response:  # noqa: ARG002 - anyone
         """``GET /shared/{token}/video`` and its like: a short-lived link, as for the owner."""
@@ -190,37 +212,69 @@ class Api:
     def create_batch(self, request: HttpRequest) -> Response:
         """``POST /batches``: 202; its rows are read afterwards."""
         caller = self.callers.who_is_calling(request)
-        body = _body(request, most=MAX_BATCH_BODY_BYTES)
+        body = body_of(request, most=MAX_BATCH_BODY_BYTES)
         shown = batches_api.create(body, request, caller=caller, desk=self.desk)
-        response = _json(shown, status=202)
+        response = as_json(shown, status=202)
         response.headers["Location"] = shown["links"]["self"]
         return response
 
     def show_batch(self, request: HttpRequest, batch_id: str) -> Response:
         """``GET /batches/{id}``: how far it is, and what became of its jobs."""
-        return _json(batches_api.show(batch_id, caller=self.callers.who_is_calling(request), desk=self.desk))
+        return as_json(batches_api.show(batch_id, caller=self.callers.who_is_calling(request), desk=self.desk))
 
     def cancel_batch(self, request: HttpRequest, batch_id: str) -> Response:
         """``POST /batches/{id}:cancel``: 202; its jobs are canceled afterwards."""
         caller = self.callers.who_is_calling(request)
-        return _json(batches_api.cancel(batch_id, caller=caller, desk=self.desk), status=202)
+        return as_json(batches_api.cancel(batch_id, caller=caller, desk=self.desk), status=202)
 
     def list_perspectives(self, request: HttpRequest) -> Response:
         """``GET /perspectives``: whose eyes there are, and how they see; each number with its source."""
         hidden = {"prompt"}
-        shown = [each.model_dump(mode="json", exclude=hidden, exclude_none=True) for each in perspectives().values()]
-        return _catalogue(request, "perspectives", shown)
+        shown = [
+            {**each.model_dump(mode="json", exclude=hidden, exclude_none=True), "card": CARD.format(each.id)}
+            for each in perspectives().values()
+        ]
+        return as_catalogue(request, "perspectives", shown)
 
     def list_themes(self, request: HttpRequest) -> Response:
-        """``GET /themes``: light and weather."""
-        return _catalogue(request, "themes", [each.model_dump() for each in themes().values()])
+        """``GET /themes``: light and weather; to who comes with a token also what they have saved."""
+        catalogue = [each.model_dump() for each in themes().values()]
+        if request.headers.get("Authorization"):
+            own = themes_api.own(self.callers.who_is_calling(request), store=self.own_themes)
+            response = as_json({"themes": catalogue, "own": own})
+        else:
+            response = as_catalogue(request, "themes", catalogue)
+        response.vary.add("Authorization")
+        return response
+
+    def save_theme(self, request: HttpRequest) -> Response:
+        """``POST /themes``: 201 with the theme, or 200 when one of that name was replaced."""
+        caller, body = self.callers.who_is_calling(request), body_of(request, most=MAX_THEME_BODY_BYTES)
+        theme, is_new = themes_api.save(body, caller=caller, store=self.own_themes, now=self.now)
+        response = as_json(theme, status=201 if is_new else 200)
+        response.headers["Location"] = f"/themes/{theme['id']}"
+        return response
+
+    def delete_theme(self, request: HttpRequest, theme_id: str) -> Response:
+        """``DELETE /themes/{id}``: 204."""
+        themes_api.forget(theme_id, caller=self.callers.who_is_calling(request), store=self.own_themes, now=self.now)
+        return Response(status=204)
+
+    def list_gallery(self, request: HttpRequest) -> Response:
+        """``GET /gallery``: films that are ready and that anyone may see."""
+        return as_catalogue(request, "films", self.gallery.films(), max_age_s=GALLERY_AGE_S)
+
+    def link_film(self, request: HttpRequest, render_key: str, artifact: str) -> Response:  # noqa: ARG002 - anyone
+        """``GET /gallery/{key}/video`` and its like: a short-lived link, as for a job."""
+        link = self.gallery.link(render_key, artifact)
+        return as_json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
     def list_models(self, request: HttpRequest) -> Response:
         """``GET /models``: those that this deployment serves, the default first, with what they can do."""
         served = [models()[each] for each in self.settings.served_models]
         shown = {"id", "version", "name", "summary", "licence", "trained", "lengths", "fps"}
         entries = [each.model_dump(include=shown) | {"sizes": [str(size) for size in each.sizes]} for each in served]
-        return _catalogue(request, "models", entries)
+        return as_catalogue(request, "models", entries)
 
     def show_queue(self, request: HttpRequest) -> Response:
         """``GET /queue``: renders that wait or are being made, by priority; of bulk ``?bulk_at_most=`` so many.
@@ -231,7 +285,7 @@ class Api:
         if token is None or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise Rejected("There is no such address.", code=ErrorCode.NOT_FOUND)
         by_priority = self.queue.depth(bulk_at_most=_bulk_at_most(request))
-        return _json({"renders": sum(by_priority.values()), **by_priority})
+        return as_json({"renders": sum(by_priority.values()), **by_priority})
 
     def _link(self, job: Job, artifact: str, *, known_as: str) -> Response:
         path, ending = _place(job, artifact)
@@ -243,7 +297,7 @@ class Api:
             lifetime_s=self.settings.signed_url_lifetime_s,
             filename=f"{job.request.perspective if job.request else artifact}-{known_as}{ending}",
         )
-        return _json({"url": link.url, "expires_at": link.expires_at.isoformat()})
+        return as_json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
     def _own_job(self, request: HttpRequest, job_id: str) -> Stored[Job]:
         caller: Caller = self.callers.who_is_calling(request)
@@ -254,7 +308,7 @@ class Api:
 
     def _with_cors(self, response: Response, request: HttpRequest) -> Response:
         origin = request.headers.get("Origin")
-        response.headers["Vary"] = "Origin"
+        response.vary.add("Origin")
         if origin in self.settings.cors_origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After, ETag, WWW-Authenticate"
@@ -265,15 +319,6 @@ class Api:
                 )
                 response.headers["Access-Control-Max-Age"] = "3600"
         return response
-
-
-def _body(request: HttpRequest, *, most: int) -> bytes:
-    """The JSON, bounded. By hand, since functions-framework reads what is left and stumbles over Flask's own limit."""
-    if request.mimetype != "application/json":
-        raise Rejected("Send Content-Type: application/json.", code=ErrorCode.UNSUPPORTED_MEDIA_TYPE)
-    if (request.content_length or 0) > most or len(request.get_data()) > most:
-        raise Rejected(f"Send at most {most} bytes.", code=ErrorCode.PAYLOAD_TOO_LARGE)
-    return request.get_data()
 
 
 def _bulk_at_most(request: HttpRequest) -> int | None:
@@ -320,33 +365,3 @@ def _view(job: Job) -> dict[str, Any]:
     if job.share_token:
         links["shared"] = sharing.path_of(job)
     return {**job.model_dump(mode="json"), "links": links}
-
-
-def _json(body: object, *, status: int = 200) -> Response:
-    response = Response(json.dumps(body, ensure_ascii=False), status=status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _catalogue(request: HttpRequest, name: str, entries: list[dict[str, Any]]) -> Response:
-    response = _json({name: entries})
-    response.headers["Cache-Control"] = "public, max-age=300"
-    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:16])
-    response.make_conditional(request)
-    return response
-
-
-def _problem(code: ErrorCode, detail: str, faults: tuple[Fault, ...] = ()) -> Response:
-    status, title = HTTP_STATUS[code]
-    body: dict[str, Any] = {
-        "type": f"urn:life-as-not-me:problem:{code.value}",
-        "title": title,
-        "status": status,
-        "code": code.value,
-        "detail": detail,
-    }
-    if faults:
-        body["errors"] = [asdict(fault) for fault in faults]
-    response = _json(body, status=status)
-    response.mimetype = "application/problem+json"
-    return response

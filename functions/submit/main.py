@@ -22,6 +22,7 @@ from batch_desk import BatchDesk
 from callers import Callers
 from certificates import Certificates
 from expand_batch import take_chunk
+from gallery import Gallery
 from google.auth.transport import requests as google_transport
 from google.cloud import firestore, storage
 from http_api import QUEUE_ALONE, Api
@@ -39,6 +40,7 @@ from shared.pushes import read_push
 from shared.safety.blocklist import blocklist
 from shared.settings import read_settings
 from shared.telemetry import configure
+from shared.theme_store.firestore import FirestoreThemeStore
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
@@ -88,6 +90,14 @@ def api() -> Api:
             now=desk.now,
         ),
         admission=admission,
+        gallery=Gallery(
+            store=desk.store,
+            artifacts=desk.artifacts,
+            now=desk.now,
+            monotonic=desk.monotonic,
+            link_lifetime_s=settings.signed_url_lifetime_s,
+        ),
+        own_themes=FirestoreThemeStore(database),
         now=desk.now,
     )
 

@@ -7,7 +7,7 @@ There are no transactions and no blind writes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from shared.documents import Job, Render, Slot
 from shared.errors import Conflict, LifeAsNotMeError, Retryable
@@ -62,6 +62,13 @@ class Stored(Generic[T_co]):
     read_at: datetime
 
 
+class Place(NamedTuple):
+    """Where a job stands among all of its owner."""
+
+    created_at: datetime
+    job_id: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Create:
     """Write a document that must not exist."""
@@ -75,6 +82,11 @@ class Replace:
 
     stored: Stored[Kept]
     value: Kept
+
+
+def place_of(job: Job) -> Place:
+    """Where it stands."""
+    return Place(job.created_at, job.job_id)
 
 
 def stamped(value: Kept, now: datetime | None) -> Kept:
@@ -154,6 +166,18 @@ class JobStore(Protocol):
 
     def count_jobs_of_batch(self, batch_id: str) -> Mapping[Status, int]:
         """How many jobs of that batch have each status."""
+
+    def jobs_of_owner(self, owner: str, *, before: Place | None, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs of that owner, the newest first; those of one moment by their ids, backwards.
+
+        Args:
+            owner: whose.
+            before: only what comes after this place; None: from the newest on.
+            limit: the most.
+        """
+
+    def public_films(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """Completed renders that belong to nobody, the newest first. What can't be read is left out."""
 
     def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """Write all or nothing; what was written comes back in the same order, with its new versions.

@@ -3,7 +3,8 @@
 Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
 for composite indexes; the cloud does: renders (priority, state, check_at), (priority, state, check_at, created_at),
-(priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at).
+(priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at);
+newest first: jobs (owner, created_at), renders (state, spec.scope, finished_at).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from pydantic import ValidationError
 
 from shared.documents import WAITING, Job, Render, Slot, State, Status
 from shared.errors import Conflict, Retryable
-from shared.job_store import Create, Delete, Kept, Stored, StoreNotReadyError, Write, stamped
+from shared.job_store import Create, Delete, Kept, Place, Stored, StoreNotReadyError, Write, stamped
 from shared.jobs import SERVER_TIME
+from shared.requests import PUBLIC
 from shared.slots import owner_key
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
+DESCENDING = firestore.Query.DESCENDING
 JOBS = "jobs"
 RENDERS = "renders"
 OWNERS = "owners"
@@ -113,6 +116,19 @@ class FirestoreJobStore:
             status: self._count(self._where(JOBS, ("batch_id", "==", batch_id), ("status", "==", status.value)))
             for status in Status
         }
+
+    def jobs_of_owner(self, owner: str, *, before: Place | None, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_of_owner`."""
+        newest_first = self._where(JOBS, ("owner", "==", owner)).order_by("created_at", direction=DESCENDING)
+        query = newest_first.order_by("__name__", direction=DESCENDING)
+        if before:
+            query = query.start_after([before.created_at, self._client.document(JOBS, before.job_id)])
+        return self._readable(Job, query, limit=limit)
+
+    def public_films(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.public_films`."""
+        query = self._where(RENDERS, ("state", "==", State.COMPLETED.value), ("spec.scope", "==", PUBLIC))
+        return self._readable(Render, query.order_by("finished_at", direction=DESCENDING), limit=limit)
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import WAITING, Job, Render, Slot, State, Status
 from shared.errors import Conflict
-from shared.job_store import Create, Delete, Kept, Replace, Stored, Write, stamped
+from shared.job_store import Create, Delete, Kept, Place, Replace, Stored, Write, place_of, stamped
+from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -77,6 +78,22 @@ class InMemoryJobStore:
         """See `JobStore.count_jobs_of_batch`."""
         found = [each.value.status for each in self._all(Job, lambda job: job.batch_id == batch_id)]
         return {status: found.count(status) for status in Status}
+
+    def jobs_of_owner(self, owner: str, *, before: Place | None, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.jobs_of_owner`."""
+        own = self._all(Job, lambda job: job.owner == owner and (before is None or place_of(job) < before))
+        return sorted(own, key=lambda each: place_of(each.value), reverse=True)[:limit]
+
+    def public_films(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.public_films`."""
+        made = [
+            (each.value.finished_at, each)
+            for each in self._all(
+                Render, lambda render: render.state is State.COMPLETED and render.spec.scope == PUBLIC
+            )
+            if each.value.finished_at
+        ]
+        return [each for _, each in sorted(made, key=lambda pair: pair[0], reverse=True)[:limit]]
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""

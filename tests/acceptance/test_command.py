@@ -116,7 +116,7 @@ def test_missing_emulators_are_one_clear_line(tmp_path: Path) -> None:
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [COMMAND, "up", "--port", str(free_port())],
+        [COMMAND, "up", "--no-page", "--port", str(free_port())],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         text=True,
@@ -177,7 +177,7 @@ def test_the_running_system_is_found_without_being_told(stack: LocalStack, tmp_p
 def test_the_demo_ends_with_a_video_and_a_contact_sheet(tmp_path: Path, *, has_emulators: bool) -> None:
     env = {} if has_emulators else {"FIRESTORE_EMULATOR_BINARY_PATH": str(tmp_path / "nothing.jar")}
 
-    done = run("demo", cwd=tmp_path, LOG_LEVEL="nonsense", WARM_S="nonsense", **env)
+    done = run("demo", "--no-page", cwd=tmp_path, LOG_LEVEL="nonsense", WARM_S="nonsense", **env)
 
     assert done.returncode == 0, done.stderr
     assert ("Running embedded" in done.stdout) is not has_emulators

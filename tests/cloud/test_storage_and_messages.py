@@ -16,6 +16,8 @@ from shared.documents import Job, Render, Slot
 from shared.job_store.firestore import JOBS, RENDERS, SLOTS
 from shared.jobs import KEPT_LONGER_EVERY, RETENTION
 from shared.messages import RENDER_REQUESTS_DEAD, SUBSCRIPTION_OF_PRIORITY, TOPIC_OF_PRIORITY, PlanScheduled
+from shared.own_themes import OwnThemes
+from shared.theme_store.firestore import THEMES
 from tests.cloud.terraform_code import TERRAFORM, Code
 
 if TYPE_CHECKING:
@@ -86,7 +88,13 @@ def test_whatever_is_dead_goes_to_a_topic_to_which_pubsub_may_publish() -> None:
 
 
 def test_documents_that_say_when_they_expire_do() -> None:
-    documents: dict[str, type[BaseModel]] = {JOBS: Job, RENDERS: Render, BATCHES: Batch, SLOTS: Slot}
+    documents: dict[str, type[BaseModel]] = {
+        JOBS: Job,
+        RENDERS: Render,
+        BATCHES: Batch,
+        SLOTS: Slot,
+        THEMES: OwnThemes,
+    }
     expiring = {name for name, model in documents.items() if "expires_at" in model.model_fields}
     field = CODE.resource("google_firestore_field.expires_at").body
 

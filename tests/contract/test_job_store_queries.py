@@ -9,7 +9,7 @@ import pytest
 
 from shared.documents import Job, Render, State, Status
 from shared.errors import Conflict
-from shared.job_store import JobStore, Replace, Stored
+from shared.job_store import JobStore, Place, Replace, Stored, place_of
 from shared.jobs import event_published, publish, retire, share, unshare
 from shared.requests import Priority
 from shared.testing import a_job, a_render
@@ -287,3 +287,52 @@ def test_a_shared_job_is_found_by_its_token_alone_and_only_while_it_is_shared(st
 
     store.commit(Replace(stored=found, value=unshare(found.value, now=NOW)))
     assert store.shared_job("t" * 43) is None
+
+
+# What the page asks
+
+
+def test_the_jobs_of_an_owner_come_the_newest_first_page_by_page_and_nobody_elses(
+    store: JobStore, render: Render
+) -> None:
+    moments = {
+        "job-number-one": NOW,
+        "job-number-two": NOW + MOMENT,
+        "job-number-2": NOW + MOMENT,
+        "job-number-three": NOW + 2 * MOMENT,
+    }
+    put(store, *[a_job(render, job_id=job_id, now=moment) for job_id, moment in moments.items()])
+    put(store, a_job(render, job_id="of-another", now=NOW).model_copy(update={"owner": "ada"}))
+
+    seen: list[str] = []
+    before: Place | None = None
+    while page := store.jobs_of_owner("anonymous", before=before, limit=3):
+        assert len(page) <= 3
+        seen += ids_in_order(page)
+        before = place_of(page[-1].value)
+
+    assert seen == ["job-number-three", "job-number-two", "job-number-2", "job-number-one"]
+    assert ids_in_order(store.jobs_of_owner("ada", before=None, limit=3)) == ["of-another"]
+    assert store.jobs_of_owner("nobody", before=None, limit=3) == []
+
+
+def test_a_page_goes_on_where_a_job_was_that_is_gone(store: JobStore, render: Render) -> None:
+    put(store, *[a_job(render, job_id=f"job-at-{hour}00", now=NOW + timedelta(hours=hour)) for hour in range(3)])
+
+    there = Place(NOW + timedelta(hours=1), "job-at-100a")
+
+    assert ids_in_order(store.jobs_of_owner("anonymous", before=there, limit=9)) == ["job-at-100", "job-at-000"]
+
+
+def test_public_films_are_completed_belong_to_nobody_and_come_the_newest_first(store: JobStore) -> None:
+    def made(seed: int, hour: int, state: State = State.COMPLETED, **wishes: str) -> Render:
+        return a_render(
+            now=NOW, seed=seed, changes={"state": state, "finished_at": NOW + timedelta(hours=hour)}, **wishes
+        )
+
+    films = [made(seed, hour) for seed, hour in ((1, 2), (2, 3), (3, 1))]
+    put(store, *films, made(4, 9, prompt="my own words"), made(5, 9, state=State.FAILED), made(6, 9, State.LEASED))
+    put(store, a_render(now=NOW, seed=7))
+
+    assert keys(store.public_films(limit=9)) == [films[each].render_key for each in (1, 0, 2)]
+    assert keys(store.public_films(limit=1)) == [films[1].render_key]

@@ -11,6 +11,7 @@ from backlog import Backlog
 from callers import Callers
 from certificates import Certificates
 from flask import Request
+from gallery import Gallery
 from google.auth.exceptions import TransportError
 from http_api import ROUTES, Api
 from queue_depth import Queue
@@ -30,6 +31,7 @@ from shared.safety.blocklist import blocklist
 from shared.settings import read_settings
 from shared.settling import complete_from_object, settle
 from shared.testing import Clock, FlakyPublisher, MeddledJobStore, a_commit, put_video
+from shared.theme_store.memory import InMemoryThemeStore
 from tests.unit.batch_world import a_desk
 
 ORIGIN = "https://app.example"
@@ -100,6 +102,7 @@ class World:
         self.store = BrokenJobStore(now=self.clock.now)
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
+        self.own_themes = InMemoryThemeStore()
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
         self.admission = Admission(
             quotas=settings.quotas,
@@ -128,6 +131,14 @@ class World:
                 now=self.clock.now,
             ),
             admission=self.admission,
+            gallery=Gallery(
+                store=self.store,
+                artifacts=self.artifacts,
+                now=self.clock.now,
+                monotonic=self.clock.monotonic,
+                link_lifetime_s=settings.signed_url_lifetime_s,
+            ),
+            own_themes=self.own_themes,
             now=self.clock.now,
         )
         self.caller = ADA
@@ -147,10 +158,12 @@ class World:
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
-    def post(self, body: object = WISH, *, content_type: str = "application/json", **headers: str) -> Answer:
+    def post(
+        self, body: object = WISH, *, to: str = "/jobs", content_type: str = "application/json", **headers: str
+    ) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.call("POST", "/jobs", data=data, content_type=content_type, headers=named)
+        return self.call("POST", to, data=data, content_type=content_type, headers=named)
 
     def claim(self, render_key: str) -> None:
         self._change(render_key, lambda render: claim_render(render, holder="a", lease_s=60, now=self.clock.now()))
@@ -181,7 +194,7 @@ class World:
 
     @property
     def has_written_anything(self) -> bool:
-        return bool(self.store._documents or self.publisher.published)
+        return bool(self.store._documents or self.publisher.published or self.own_themes._documents)
 
 
 def is_problem(answer: Answer, code: ErrorCode) -> bool:

@@ -13,7 +13,7 @@ def world() -> World:
 
 
 ADDRESSES = {
-    "/jobs": {"POST"},
+    "/jobs": {"GET", "POST"},
     "/jobs/some-job": {"GET", "DELETE"},
     "/jobs/some-job:cancel": {"POST", "GET", "DELETE"},  # the last two as if the whole were an id
     "/jobs/some-job:share": {"POST", "GET", "DELETE"},
@@ -27,8 +27,13 @@ ADDRESSES = {
     "/batches/some-batch": {"GET"},
     "/batches/some-batch:cancel": {"GET", "POST"},
     "/perspectives": {"GET"},
-    "/themes": {"GET"},
+    "/themes": {"GET", "POST"},
+    "/themes/some-theme": {"DELETE"},
     "/models": {"GET"},
+    "/gallery": {"GET"},
+    "/gallery/some-render/video": {"GET"},
+    "/gallery/some-render/poster": {"GET"},
+    "/gallery/some-render/human-view": {"GET"},
     "/queue": {"GET"},
     "/shared/some-token": {"GET"},
     "/shared/some-token/video": {"GET"},
@@ -69,5 +74,5 @@ def test_a_slash_at_the_end_is_the_same_address(world: World) -> None:
 
 
 def test_head_is_get_without_a_body(world: World) -> None:
-    head, get = world.call("HEAD", "/themes"), world.get("/themes")
+    head, get = world.call("HEAD", "/models"), world.get("/models")
     assert (head.status, head.data, head.headers["ETag"]) == (200, b"", get.headers["ETag"])

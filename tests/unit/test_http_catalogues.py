@@ -2,6 +2,7 @@
 
 import pytest
 
+from local.bundles import ROOT
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.themes import themes
@@ -18,15 +19,21 @@ def world() -> World:
 def test_the_perspectives_are_shown_without_their_prompts(world: World) -> None:
     shown = world.get("/perspectives").body["perspectives"]
     assert [each["id"] for each in shown] == list(perspectives())
-    told = {"id", "version", "name", "kind", "summary", "sight", "scenes", "camera", "optics", "playful"}
+    told = {"id", "version", "name", "kind", "summary", "sight", "scenes", "camera", "optics", "playful", "card"}
     assert {key for each in shown for key in each} == told
     figures = [figure for each in shown for figure in each["optics"].values() if isinstance(figure, dict)]
     assert len(figures) > 40
     assert all("source" in figure or "estimate" in figure for figure in figures)
 
 
+def test_every_perspective_names_its_card_which_the_page_has(world: World) -> None:
+    cards = {each["id"]: each["card"] for each in world.get("/perspectives").body["perspectives"]}
+    assert cards["curious-cat"] == "cards/curious-cat.webp"
+    assert all((ROOT / "frontend/public" / card).is_file() for card in cards.values())
+
+
 def test_the_themes_are_shown(world: World) -> None:
-    assert world.get("/themes").body == {"themes": [each.model_dump() for each in themes().values()]}
+    assert world.get("/themes", Authorization="").body == {"themes": [each.model_dump() for each in themes().values()]}
 
 
 def test_only_models_that_are_served_are_shown_the_default_first() -> None:
@@ -48,18 +55,18 @@ def test_every_size_and_length_that_is_shown_can_be_asked_for(world: World) -> N
 
 @pytest.mark.parametrize("path", CATALOGUES)
 def test_a_catalogue_may_be_cached_and_is_not_sent_twice(world: World, path: str) -> None:
-    first = world.get(path)
+    first = world.get(path, Authorization="")
     assert (first.status, first.headers["Cache-Control"]) == (200, "public, max-age=300")
-    again = world.get(path, If_None_Match=first.headers["ETag"])
+    again = world.get(path, Authorization="", If_None_Match=first.headers["ETag"])
     assert (again.status, again.data) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
-    assert world.get(path, If_None_Match='"another"').status == 200
+    assert world.get(path, Authorization="", If_None_Match='"another"').status == 200
 
 
 def test_every_catalogue_has_an_etag_of_its_own_that_stays(world: World) -> None:
-    etags = {path: world.get(path).headers["ETag"] for path in CATALOGUES}
+    etags = {path: world.get(path, Authorization="").headers["ETag"] for path in CATALOGUES}
     assert len(set(etags.values())) == len(CATALOGUES)
-    assert {path: World().get(path).headers["ETag"] for path in CATALOGUES} == etags
+    assert {path: World().get(path, Authorization="").headers["ETag"] for path in CATALOGUES} == etags
 
 
 @pytest.mark.parametrize("path", CATALOGUES)

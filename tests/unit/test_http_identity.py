@@ -9,7 +9,16 @@ from shared.errors import ErrorCode
 from tests.unit.http_world import ADA, WISH, Answer, World, is_problem
 
 #: What anybody may ask, and `GET /queue`, which has a bearer of its own.
-OPEN = {"list_perspectives", "list_themes", "list_models", "show_queue", "show_shared", "link_shared"}
+OPEN = {
+    "list_perspectives",
+    "list_themes",
+    "list_models",
+    "list_gallery",
+    "link_film",
+    "show_queue",
+    "show_shared",
+    "link_shared",
+}
 ADDRESSES = {
     "create_job": ("POST", "/jobs"),
     "show_job": ("GET", "/jobs/some-job"),
@@ -21,6 +30,9 @@ ADDRESSES = {
     "create_batch": ("POST", "/batches"),
     "show_batch": ("GET", "/batches/some-batch"),
     "cancel_batch": ("POST", "/batches/some-batch:cancel"),
+    "list_jobs": ("GET", "/jobs"),
+    "save_theme": ("POST", "/themes"),
+    "delete_theme": ("DELETE", "/themes/own-0000000000000000"),
 }
 
 

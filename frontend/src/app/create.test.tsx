@@ -1,0 +1,127 @@
+import { cleanup, configure, render, screen, waitFor, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { pollingFeed } from "@/feed/polling-feed";
+import { Api, type JobView, type Wish } from "@/shared/api";
+import { identityOf } from "@/shared/identity";
+import { PageProvider } from "@/shared/page";
+import { offline, Problem } from "@/shared/problems";
+import { aJob, aPerspective } from "@/testing/jobs";
+import { useCatalogues } from "./catalogues";
+import { Create } from "./create";
+
+// A busy machine is slow, not wrong.
+configure({ asyncUtilTimeout: 20_000 });
+
+/** The API as this page sees it, with one job. */
+class House extends Api {
+  readonly wished: { wish: Wish; key: string }[] = [];
+  readonly canceled: string[] = [];
+  refusal: Problem | null = null;
+  shown: JobView = aJob({ queue_position: 2 });
+
+  constructor() {
+    super("", identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, localToken: null }));
+  }
+  override perspectives = async () => [aPerspective(), aPerspective({ id: "night-owl", name: "Night owl", kind: "bird" })];
+  override themes = async () => ({ themes: [] });
+  override models = async () => [];
+  override job = async () => this.shown;
+  override submit = async (wish: Wish, key: string) => {
+    this.wished.push({ wish, key });
+    if (this.refusal) throw this.refusal;
+    return this.shown;
+  };
+  override cancel = async (id: string) => {
+    this.canceled.push(id);
+    this.shown = aJob({ status: "canceled", updated_at: "2026-11-26T12:00:09Z" });
+    return this.shown;
+  };
+}
+
+function Whole({ jobId }: { jobId?: string | undefined }) {
+  return <Create jobId={jobId} catalogues={useCatalogues()} />;
+}
+
+function shown(house: House, jobId?: string) {
+  const page = { api: house, feed: pollingFeed(house), identity: identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, localToken: null }) };
+  return render(
+    <PageProvider value={page}>
+      <Whole jobId={jobId} />
+    </PageProvider>,
+  );
+}
+
+beforeEach(() => {
+  sessionStorage.clear();
+  localStorage.clear();
+  vi.stubGlobal("matchMedia", () => ({ matches: true }));
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+});
+
+const words = () => screen.getByRole<HTMLTextAreaElement>("textbox", { name: /in front of its eyes/ });
+
+test("a wish goes out with the creature and the words, and leads to its own address", async () => {
+  const house = new House();
+  shown(house);
+  await userEvent.click(await screen.findByRole("radio", { name: "See as Night owl" }));
+  await userEvent.type(words(), "a mouse in the hay");
+  await userEvent.click(screen.getByRole("button", { name: "Show me" }));
+  await waitFor(() => expect(location.pathname).toBe("/job/job-0001"));
+  expect(house.wished.map((each) => each.wish)).toEqual([{ perspective: "night-owl", prompt: "a mouse in the hay" }]);
+});
+
+test("a refusal is told beside the form, and what was typed is still there, after a reload too", async () => {
+  const house = new House();
+  house.refusal = new Problem("quota_exceeded", "Three films are on their way.", { status: 429, retryAfterS: 60 });
+  const { unmount } = shown(house);
+  await userEvent.type(words(), "a moth");
+  await userEvent.click(screen.getByRole("button", { name: "Show me" }));
+  const alert = await screen.findByRole("alert");
+  expect(alert.textContent).toContain("Three films are on their way.");
+  expect(alert.textContent).toContain("You can wish again in 60 seconds.");
+  expect(within(alert).getByRole<HTMLButtonElement>("button", { name: "Try again" }).disabled).toBe(true);
+  unmount();
+  shown(new House());
+  expect(words().value).toBe("a moth");
+});
+
+test("words that are not drawn can be changed, not sent again as they are", async () => {
+  const house = new House();
+  house.refusal = new Problem("prompt_refused", "No.", { status: 422 });
+  shown(house);
+  await userEvent.click(screen.getByRole("button", { name: "Show me" }));
+  expect(within(await screen.findByRole("alert")).queryByRole("button", { name: "Try again" })).toBeNull();
+});
+
+test("one who waits is told the place in the queue, and can cancel", async () => {
+  const house = new House();
+  shown(house, "job-0001");
+  await screen.findByText("2 films are before yours.");
+  await userEvent.click(screen.getByRole("button", { name: "Cancel" }));
+  await waitFor(() => expect(screen.getByTestId("stage").dataset.state).toBe("canceled"));
+  expect(house.canceled).toEqual(["job-0001"]);
+});
+
+test("a film that could not be made says why, and another try has another seed", async () => {
+  const house = new House();
+  house.shown = aJob({ status: "failed", error: { code: "render_failed", message: "The model ran out of memory." } });
+  shown(house, "job-0001");
+  await screen.findByText("The model ran out of memory.");
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  await waitFor(() => expect(house.wished).toHaveLength(1));
+  expect(house.wished[0]?.wish.perspective).toBe("curious-cat");
+  expect(house.wished[0]?.wish.seed).not.toBe(7);
+});
+
+test("when nobody answers, the stage says so, and what is known stays", async () => {
+  const house = new House();
+  house.job = async () => {
+    throw offline();
+  };
+  shown(house, "job-0001");
+  expect((await screen.findByRole("alert")).textContent).toContain("Nobody answers");
+});
