@@ -129,16 +129,13 @@ pocket-evaluation: $(HEAVY) ## Measure how well the pocket model follows prompts
 pocket-card: $(HEAVY) ## Write the pocket model's card and contact sheets from what was measured
 	@$(BIN)/python -W ignore -m models.pocket.card $(ARGS)
 
-# Of what a machine's pip is set up with, the index alone: other places may have another torch, such as PyTorch's for CPUs.
-pin: $(LIGHT) ## Resolve every requirements.in to its requirements.txt
-	@$(PIP) pip-tools==7.6.2
-	@$(BIN)/python -c 'import platform, sys; sys.exit((sys.platform, platform.machine(), *sys.version_info[:2]) != ("linux", "x86_64", 3, 11))' \
-	  || { echo "Pins are made where what they are for runs: Linux, x86-64, Python 3.11."; exit 1; }
-	export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL=; \
-	for folder in functions/submit functions/notify gpu_job .; do \
-	  (cd $$folder && for wish in requirements*.in; do \
-	    $(CURDIR)/$(BIN)/pip-compile -q --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --no-annotate \
-	      --no-header -o $${wish%.in}.txt $$wish && sed -i '/^#/d;/^$$/d' $${wish%.in}.txt || exit; done) || exit; done
+# From PyPI alone: another index may have another torch, such as PyTorch's for CPUs.
+pin: $(TOOLS) ## Resolve every requirements.in to its requirements.txt: versions and the hash of each file (ARGS=--upgrade for newer ones)
+	@for wish in functions/submit/requirements.in functions/notify/requirements.in gpu_job/requirements-cuda.in gpu_job/requirements.in requirements-dev.in; do \
+	  case $$wish in gpu_job/requirements.in) without="--excludes gpu_job/without-cuda.txt";; *) without=;; esac; \
+	  $(TOOLS)/bin/uv pip compile -q --no-config --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 $$without $(ARGS) $$wish -o $${wish%.in}.txt || exit; echo $${wish%.in}.txt; \
+	done
 
 sbom: $(TOOLS) ## Write build/sbom/: what each deployable is made of, in CycloneDX
 	@mkdir -p build/sbom
@@ -163,7 +160,7 @@ clean: ## Remove everything that make has made
 
 # Apart from what they look at, whose versions they would change.
 $(TOOLS):
-	@$(PYTHON) -m venv $@ && $@/bin/pip --disable-pip-version-check install -qq cyclonedx-bom==7.5.0 pip-audit==2.10.1 \
+	@$(PYTHON) -m venv $@ && $@/bin/pip --disable-pip-version-check install -qq cyclonedx-bom==7.5.0 pip-audit==2.10.1 uv==0.13.9 \
 	  || { rm -rf $@; $(NO_PACKAGES); }
 
 frontend/node_modules/.package-lock.json: frontend/package-lock.json
@@ -176,7 +173,7 @@ $(LIGHT): functions/submit/requirements.txt functions/notify/requirements.txt re
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
 	  { echo "Python's venv is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV): what the functions, the tests and the command need (about a minute) ..."
-	@$(PIP) -r functions/submit/requirements.txt -r functions/notify/requirements.txt -r requirements-dev.txt \
+	@$(PIP) --require-hashes -r functions/submit/requirements.txt -r functions/notify/requirements.txt -r requirements-dev.txt \
 	  || $(NO_PACKAGES)
 	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
@@ -189,5 +186,5 @@ $(HEAVY): $(LIGHT) gpu_job/requirements.txt
 	@echo "Setting up $(VENV): torch and diffusers (a few minutes, about 1.6 GB) ..."
 	@$(PIP) --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 2>/dev/null \
 	  || $(PIP) torch==2.13.0 || $(NO_PACKAGES)
-	@$(PIP) -r gpu_job/requirements.txt || $(NO_PACKAGES)
+	@$(PIP) --require-hashes -r gpu_job/requirements.txt || $(NO_PACKAGES)
 	@touch $@

@@ -20,6 +20,7 @@ from local.bundles import ROOT
 from local.container import Image
 from local.errors import LocalStackError
 from local.image import DOCKERFILE
+from local.locks import pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,13 +89,13 @@ def _fetched_wheels(cache: Path) -> Path:
     wheels = cache / "wheels"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--dest", str(wheels)]
     pip += ["--python-version", PYTHON, "--only-binary=:all:", "--no-deps"]
-    pins = (ROOT / "gpu_job" / "requirements.txt").read_text("utf-8").split()
-    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    wanted = [f"{name}=={version}" for name, version in pins(ROOT / "gpu_job" / "requirements.txt").items()]
+    torch = next(pin for pin in wanted if pin.startswith("torch=="))
     # PyTorch's own index has one without CUDA; where it can't be reached, the plain name will do.
     short = ["--retries", "0", "--timeout", "15", "--index-url", TORCH_CPU_INDEX]
     if subprocess.run([*pip, *short, torch], check=False, capture_output=True).returncode:
         _run(*pip, torch)
-    _run(*pip, *(pin for pin in pins if pin != torch))
+    _run(*pip, *(pin for pin in wanted if pin != torch))
     return wheels
 
 

@@ -24,6 +24,7 @@ from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
 from local.image import copied_files
 from local.image_builder import built_image
+from local.locks import pins
 from local.stack import LocalStack, StackOptions
 from shared.documents import Job, Status
 
@@ -67,9 +68,9 @@ def look_into(image: Image) -> int:
     ours = {f"/{path.relative_to(image.root)}" for path in (image.root / "app").rglob("*") if path.is_file()}
     _same(ours, set(copied_files("cpu")), what="files of ours")
     [packages] = image.root.glob("opt/venv/lib/python*/site-packages")
-    pins = (ROOT / "gpu_job" / "requirements.txt").read_text("utf-8").split()
+    pinned = pins(ROOT / "gpu_job" / "requirements.txt")
     installed = {_plain(*each.name.removesuffix(".dist-info").split("-", 1)) for each in packages.glob("*.dist-info")}
-    _same(installed, {_plain(*pin.split("==")) for pin in pins}, what="packages")
+    _same(installed, {_plain(*pin) for pin in pinned.items()}, what="packages")
     files = [path for path in image.root.rglob("*") if path.is_file() and not path.is_symlink()]
     weights = {path for path in files if path.suffix in WEIGHTS and not path.is_relative_to(image.root / "app")}
     _same(weights, set(), what="weights of others")

@@ -17,17 +17,12 @@ from local.errors import LocalStackError
 from local.image import copied_files, imported_packages, needed_files
 from local.image_builder import ImageBuildError, built_image
 from local.image_trial import look_into
+from local.locks import pins
 
 TARGETS = ("cpu", "cuda")
 WEIGHTS = "/app/models/weights/pocket/"
 #: Our own modules take a few; whatever is larger lies in the image by mistake.
 MAX_FILE_BYTES = 100_000
-
-
-def pins(name: str) -> dict[str, str]:
-    """Packages of a list with their versions."""
-    lines = (ROOT / "gpu_job" / name).read_text("utf-8").split()
-    return dict(line.split("==") for line in lines)
 
 
 def dockerfile() -> str:
@@ -87,7 +82,7 @@ def test_a_copy_that_is_not_understood_is_refused(tmp_path: Path, monkeypatch: p
 
 
 def test_every_package_that_the_worker_imports_is_pinned() -> None:
-    pinned, makers = set(pins("requirements.txt")), packages_distributions()
+    pinned, makers = set(pins(ROOT / "gpu_job" / "requirements.txt")), packages_distributions()
     others = imported_packages() - set(sys.stdlib_module_names) - {"google"}
 
     assert {"torch", "diffusers", "av"} <= others
@@ -100,18 +95,22 @@ def test_the_pins_are_whole_so_that_pip_need_not_look_for_more() -> None:
     wished = {re.split(r"[^\w-]", each)[0].lower() for each in requires("torch") or [] if "extra ==" not in each}
 
     assert {"setuptools", "sympy"} <= wished
-    assert wished <= set(pins("requirements-cuda.txt")), "CUDA's are not in a torch for CPUs, so they are not looked at"
-    assert wished <= set(pins("requirements.txt"))
+    assert wished <= set(pins(ROOT / "gpu_job" / "requirements-cuda.txt")), (
+        "CUDA's are not in a torch for CPUs, so they are not looked at"
+    )
+    assert wished <= set(pins(ROOT / "gpu_job" / "requirements.txt"))
 
 
 def test_both_targets_install_the_torch_that_is_pinned_and_one_has_cuda() -> None:
-    torch, cuda = pins("requirements.txt")["torch"], pins("requirements-cuda.txt")
+    torch, cuda = pins(ROOT / "gpu_job" / "requirements.txt")["torch"], pins(ROOT / "gpu_job" / "requirements-cuda.txt")
 
     assert f"ARG TORCH={torch}\n" in dockerfile()
     assert cuda["torch"] == torch
     assert {"triton", "nvidia-cudnn-cu13", "nvidia-cublas"} <= set(cuda)
-    both = set(cuda) & set(pins("requirements.txt"))
-    assert {name: cuda[name] for name in both} == {name: pins("requirements.txt")[name] for name in both}
+    both = set(cuda) & set(pins(ROOT / "gpu_job" / "requirements.txt"))
+    assert {name: cuda[name] for name in both} == {
+        name: pins(ROOT / "gpu_job" / "requirements.txt")[name] for name in both
+    }
 
 
 def test_what_the_image_stands_on_is_named_by_digest() -> None:
@@ -166,7 +165,7 @@ def built(tmp_path: Path) -> Image:
         path = tmp_path / name.removeprefix("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    for name, version in pins("requirements.txt").items():
+    for name, version in pins(ROOT / "gpu_job" / "requirements.txt").items():
         (packages / f"{name.replace('-', '_')}-{version}.dist-info").mkdir(parents=True)
     config = {"User": "10001:10001", "WorkingDir": "/app", "Entrypoint": ["tini"], "Env": []}
     return Image.of(tmp_path, config)
