@@ -1,4 +1,4 @@
-"""The locks: every package that something needs, to the digit, and the hash of each file that it may be installed from."""
+"""The locks: each package that something needs, to the digit, with the hash of each file that it is installed from."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The worker with the real renderer, which says where it is. Run as ``python -m tests.contract.watched_worker``.
 
-``PART`` is one of `WORKS`; the file ``ENTERED`` appears when it begins for the first time, and the file ``LEFT`` when it
-is over: when the call has returned, or when all that it yields has been taken.
+``PART`` is one of `WORKS`; the file ``ENTERED`` appears when it begins for the first time, and the file ``LEFT`` when
+it is over: when the call has returned, or when all that it yields has been taken.
 """
 
 from __future__ import annotations
