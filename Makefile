@@ -19,7 +19,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate cards page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench-pipeline bench-batch bench-optics bench-render bench-autoscaling chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate cards page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench bench-submit bench-starts bench-pipeline bench-batch bench-optics bench-render bench-autoscaling chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,15 @@ picture: $(LIGHT) ## Draw anew the architecture from its text: docs/pictures/arc
 
 image-trial: $(HEAVY) ## Build the worker's image for a CPU without an engine, and have it make a video (root; buildah, mmdebstrap)
 	@$(BIN)/python -W ignore -m local.image_trial
+
+bench: $(HEAVY) ## Run every benchmark and write docs/measured.md with its plot (half an hour; ARGS="--only submit starts")
+	@$(BIN)/python -m bench.page $(ARGS)
+
+bench-submit: $(HEAVY) ## Measure POST /jobs beside a bare function that makes the same calls
+	@$(BIN)/python -m bench.submit $(ARGS)
+
+bench-starts: $(HEAVY) ## Measure what functions import, and a worker on an empty queue from start to exit
+	@$(BIN)/python -m bench.starts $(ARGS)
 
 bench-pipeline: $(HEAVY) ## Measure the overhead from 202 to completed, and the floor beside it
 	@$(BIN)/python -m bench.pipeline $(ARGS)

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bench.arrivals import TRACES, long_jobs
 from bench.cluster import AlwaysOn, Cluster, PodPerJob, Scaling
+from bench.findings import Finding, add_json_option, report
 from bench.fleet import simulate
 from bench.keda import GCP_PUBSUB, METRICS_API, PROMETHEUS, Reads, ScaledJob, Strategy
 from shared.requests import Priority
@@ -76,6 +77,8 @@ ONE_MESSAGE: Final = Cluster(
 )
 #: KEDA's own default, as in the issue.
 POLLING_S: Final = 30.0
+#: Percent of the pods.
+GOAL_WASTED: Final = 5
 
 
 def in_issue_5613(visible_after_s: tuple[float, float]) -> Setup:
@@ -188,11 +191,32 @@ def reproduce(console: Console, seeds: Sequence[int]) -> None:
     console.print(table)
 
 
+def findings_of(found: Mapping[tuple[str, str], Summary]) -> list[Finding]:
+    """Ours, on each trace: what is wasted, and what a video costs beside workers that are always on."""
+    ours, always_on = "ours: metrics-api", "16 always on"
+    wasted = [
+        Finding(what=f"pods that find nothing, {trace}", measured=share, unit="%", goal=GOAL_WASTED)
+        for trace in TRACES
+        for share in [100 * found[trace, ours].wasted / found[trace, ours].pods]
+    ]
+    cost = [
+        Finding(
+            what=f"GPU seconds a video, {trace}; the floor: {always_on}",
+            measured=found[trace, ours].gpu_s_a_video,
+            unit="s",
+            floor=found[trace, always_on].gpu_s_a_video,
+        )
+        for trace in TRACES
+    ]
+    return wasted + cost
+
+
 def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.autoscaling", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="runs of each, with seeds from 0 (default: 3)")
     parser.add_argument("--pictures", type=Path, help="folder to draw plots in (default: draw none)")
+    add_json_option(parser)
     arguments = parser.parse_args()
     console, seeds = Console(), range(arguments.seeds)
     reproduce(console, seeds)
@@ -203,6 +227,7 @@ def main() -> None:
         from bench import autoscaling_plots  # noqa: PLC0415 - matplotlib takes a second, and tables need none
 
         autoscaling_plots.draw(found, arguments.pictures)
+    report("Autoscaling, simulated", findings_of(found), console=console, json_path=arguments.json)
 
 
 if __name__ == "__main__":

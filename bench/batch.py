@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 import requests
 from google.cloud import firestore, storage
 from rich.console import Console
-from rich.table import Table
 
+from bench.findings import Finding, add_json_option, report
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
 from local.stack import MANIFEST_BUCKET, LocalStack, StackOptions
@@ -145,7 +145,7 @@ def floor(rows: int, *, renders: int, name: str) -> float:
     return took_s
 
 
-def measure(*, rows: int, renders: int, console: Console) -> Table:
+def measure(*, rows: int, renders: int, console: Console) -> list[Finding]:
     """The batch and its floor, on one stack without workers."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         options = StackOptions(
@@ -165,15 +165,12 @@ def measure(*, rows: int, renders: int, console: Console) -> Table:
                 accepted_s, placed_s = place_batch(stack, manifest, rows=rows)
             console.print("the floor ...")
             floor_s = floor(rows, renders=renders, name="floor")
-    table = Table(title=f"{rows} wishes for {renders} videos by a manifest, no worker", title_justify="left")
-    for column in ("what", "batch", "floor", "ratio"):
-        table.add_column(column, justify="left" if column == "what" else "right")
-    table.add_row("until the 202", f"{accepted_s * 1000:.0f} ms", "", "")
-    table.add_row("until all are queued", f"{placed_s:.1f} s", f"{floor_s:.1f} s", f"{placed_s / floor_s:.2f}")
-    table.add_row("rows a second", f"{rows / placed_s:.0f}", f"{rows / floor_s:.0f}", "")
-    table.add_row("memory of the function, idle", f"{idle_mib:.0f} MiB", "", "")
-    table.add_row("memory of the function, peak", f"{peak.mib:.0f} MiB", "", "")
-    return table
+    return [
+        Finding(what="POST to 202", measured=accepted_s * 1000, unit="ms"),
+        Finding(what=f"until all {rows} are queued", measured=placed_s, unit="s", floor=floor_s),
+        Finding(what="rows queued", measured=rows / placed_s, unit="a second", floor=rows / floor_s),
+        Finding(what="peak memory of the function", measured=peak.mib, unit="MiB", floor=idle_mib),
+    ]
 
 
 def memory_mib(process: ChildProcess) -> float:
@@ -188,12 +185,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.batch", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000, help="wishes in the manifest (default: 10000)")
     parser.add_argument("--equal", action="store_true", help=f"wishes for {FEW} videos alone, so most are equal")
+    add_json_option(parser)
     arguments = parser.parse_args()
     console, renders = Console(), FEW if arguments.equal else arguments.rows
     try:
-        console.print(measure(rows=arguments.rows, renders=renders, console=console))
+        findings = measure(rows=arguments.rows, renders=renders, console=console)
     except LocalStackError as exc:
         sys.exit(f"Error: {exc}")
+    title = f"A batch: {arguments.rows} wishes for {renders} videos by a manifest, no worker"
+    report(title, findings, console=console, json_path=arguments.json)
 
 
 if __name__ == "__main__":

@@ -21,18 +21,21 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from bench.findings import Finding, add_json_option, report
 from gpu_job.vision.eye import through
 from gpu_job.vision.light import to_display, to_linear
 from shared.perspectives import perspectives
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from shared.optics import Optics
 
 #: Width and height: what Wan 1.3B draws, and the next size.
 SIZES = ((832, 480), (1280, 720))
 FPS = 16.0
+#: Frames a second of the median animal, at the first size.
+GOAL = 60
 #: Kinds of perspectives that are no animals: the goal is for the median animal.
 NO_ANIMALS = {"human", "thing"}
 FLOOR = "floor"
@@ -113,9 +116,8 @@ def paces(clip: torch.Tensor, *, rounds: int) -> dict[str, Pace]:
     return found
 
 
-def measure(size: tuple[int, int], *, frames: int, rounds: int, device: torch.device) -> Table:
+def table_of(found: Mapping[str, Pace], size: tuple[int, int], *, frames: int, device: torch.device) -> Table:
     """Every perspective, the fastest first."""
-    found = paces(a_clip(size, frames=frames, device=device), rounds=rounds)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} thread(s)"
     busy = f", {os.getloadavg()[0]:.1f} programs wanted {os.cpu_count()} cores" if hasattr(os, "getloadavg") else ""
     table = Table(title=f"{size[0]}x{size[1]}, {frames} frames, {where}{busy}", title_justify="left")
@@ -138,9 +140,39 @@ def measure(size: tuple[int, int], *, frames: int, rounds: int, device: torch.de
         row(name, [found[name]])
     table.add_section()
     row("median of all", [pace for name, pace in found.items() if name != FLOOR])
-    animals = [each.id for each in perspectives().values() if each.kind not in NO_ANIMALS]
-    row(f"median of {len(animals)} animals", [found[name] for name in animals])
+    row(f"median of {len(animals())} animals", [found[name] for name in animals()])
     return table
+
+
+def findings_of(
+    found: Mapping[str, Pace], size: tuple[int, int], *, frames: int, device: torch.device
+) -> list[Finding]:
+    """The median animal and the slowest eye, by the clock."""
+    slowest = max(found, key=lambda each: found[each].clock_s)
+    median_s = statistics.median(found[name].clock_s for name in animals())
+    clip = f"{size[0]}x{size[1]}, {device.type}"
+    floor = frames / found[FLOOR].clock_s
+    return [
+        Finding(
+            what=f"the median of {len(animals())} animals, {clip}",
+            measured=frames / median_s,
+            unit="frames/s",
+            floor=floor,
+            goal=GOAL if size == SIZES[0] else None,
+        ),
+        Finding(
+            what=f"the slowest eye, {slowest}, {clip}",
+            measured=frames / found[slowest].clock_s,
+            unit="frames/s",
+            floor=floor,
+        ),
+        Finding(what=f"most memory, {clip}", measured=max(each.peak_mib for each in found.values()), unit="MiB"),
+    ]
+
+
+def animals() -> list[str]:
+    """Of all perspectives."""
+    return [each.id for each in perspectives().values() if each.kind not in NO_ANIMALS]
 
 
 def main() -> None:
@@ -149,13 +181,17 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8, help="frames of the clip (default: 8)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts (default: 3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads (default: as many as cores)")
+    add_json_option(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    console = Console()
+    console, findings = Console(), []
     devices = [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available()
     for device in devices:
         for size in SIZES:
-            console.print(measure(size, frames=arguments.frames, rounds=arguments.rounds, device=device))
+            found = paces(a_clip(size, frames=arguments.frames, device=device), rounds=arguments.rounds)
+            console.print(table_of(found, size, frames=arguments.frames, device=device))
+            findings += findings_of(found, size, frames=arguments.frames, device=device)
+    report("Through their eyes", findings, console=console, json_path=arguments.json)
 
 
 if __name__ == "__main__":

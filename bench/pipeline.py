@@ -1,5 +1,7 @@
 """How much the pipeline adds to a render: from the 202 to `completed` seen, with a renderer that returns at once.
 
+The client hears of it as the page does, by a listener on the job's document, and then asks for the video's addresses.
+
 Beside it, in the same run, the floor: the same calls to the same emulators, one after the other, with nothing in
 between. Machines are noisy, so read the ratio first.
 
@@ -13,8 +15,10 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +27,8 @@ from typing import TYPE_CHECKING
 import requests
 from google.cloud import firestore, storage
 from rich.console import Console
-from rich.table import Table
 
+from bench.findings import Finding, add_json_option, report
 from gpu_job.message_source.pubsub import PubSubMessageSource
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
@@ -32,8 +36,8 @@ from local.stack import BUCKET, LocalStack, StackOptions
 from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.documents import Render, Status
 from shared.documents import Stage as WorkStage
-from shared.documents import Status
 from shared.job_store import Create, Replace
 from shared.job_store.firestore import FirestoreJobStore
 from shared.jobs import claim_render, follow, renew_render, touch
@@ -42,10 +46,15 @@ from shared.publisher.pubsub import PubSubPublisher
 from shared.testing import a_job, a_render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-#: How often the client looks; a person's client looks every two seconds.
-LOOK_S = 0.005
+    from gpu_job.message_source import Message
+    from shared.documents import Job
+    from shared.job_store import Kept, Stored
+
+TITLE = "The pipeline's overhead, with a renderer that returns at once"
+#: Of the median: so many times the floor at most.
+GOAL_RATIO = 1.3
 DEADLINE_S = 600.0
 WISH = {"perspective": "curious-cat", "size": "256x256"}
 #: About what a clip of 256x256 weighs.
@@ -76,8 +85,24 @@ def connect(stack: LocalStack) -> Services:
     )
 
 
+@contextmanager
+def completed_of(services: Services, job_id: str) -> Iterator[threading.Event]:
+    """Set once a listener on the document of that job hears that it is completed."""
+    completed = threading.Event()
+
+    def heard(documents: Sequence[firestore.DocumentSnapshot], *_: object) -> None:
+        if any(each.exists and each.get("status") == Status.COMPLETED for each in documents):
+            completed.set()
+
+    watch = services.database.document("jobs", job_id).on_snapshot(heard)
+    try:
+        yield completed
+    finally:
+        watch.unsubscribe()
+
+
 def one_after_the_other(services: Services, jobs: int) -> list[float]:
-    """Seconds from each 202 to `completed`, less what the renderer and the encoder took."""
+    """Seconds from each 202 to `completed`, less what rendering, encoding and signing took."""
     session, api = requests.Session(), services.stack.api_url
     session.headers.update(local_headers())
     overheads_s = []
@@ -86,15 +111,15 @@ def one_after_the_other(services: Services, jobs: int) -> list[float]:
         begun = time.monotonic()
         answer.raise_for_status()
         job_url = api + answer.headers["Location"]
-        while (job := session.get(job_url, timeout=30).json())["status"] != Status.COMPLETED:
-            if time.monotonic() - begun > DEADLINE_S or job["finished_at"]:
-                raise LocalStackError(f"job {job['job_id']} is {job['status']}: {job['error']}")
-            time.sleep(LOOK_S)
-        took_s = time.monotonic() - begun
+        with completed_of(services, answer.json()["job_id"]) as completed:
+            if not completed.wait(DEADLINE_S):
+                raise LocalStackError(f"not completed within {DEADLINE_S:.0f} s: {job_url}")
+            job = session.get(job_url, timeout=30).json()
+            took_s = time.monotonic() - begun
         render = services.store.render(job["render_key"])
         assert render is not None
         assert render.value.usage is not None
-        overheads_s.append(took_s - render.value.usage.whole_s)
+        overheads_s.append(took_s - render.value.usage.whole_s - render.value.usage.sign_s)
     return overheads_s
 
 
@@ -130,15 +155,33 @@ def all_at_once(services: Services, jobs: int, *, first_seed: int) -> tuple[floa
     return jobs / submitted_s, jobs / completed_s, waits_s
 
 
-def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> float:
-    """The calls that one job makes after its 202, by themselves; in seconds."""
-    store, artifacts, now = services.store, services.artifacts, datetime.now(UTC)
+def floor(services: Services, source: PubSubMessageSource, *, seed: int, is_heard: bool) -> float:
+    """The calls that one job makes after its 202, by themselves, and a client that hears of it; in seconds."""
+    store, now = services.store, datetime.now(UTC)
     render = a_render(now=now, seed=seed, size="256x256", prompt="the floor")
     key = render.render_key
     job = a_job(render, job_id=f"floor-{seed:08}", now=now)
     placed, idle = store.commit(Create(value=job), Create(value=render))
     services.publisher.publish(RENDER_REQUESTS, encode(RenderRequested(render_key=key)), attributes={})
     begun = time.monotonic()
+    with completed_of(services, job.job_id) if is_heard else nullcontext() as completed:
+        message = _calls(services, source, job=job, placed=placed, idle=idle)
+        # The client hears of it, and asks for the addresses.
+        if completed:
+            completed.wait(DEADLINE_S)
+        requests.get(f"{services.stack.api_url}/jobs/{job.job_id}", headers=local_headers(), timeout=30)
+        took_s = time.monotonic() - begun
+    source.acknowledge(message)
+    return took_s
+
+
+def _calls(
+    services: Services, source: PubSubMessageSource, *, job: Job, placed: Stored[Kept], idle: Stored[Kept]
+) -> Message:
+    """From the message to the completed job."""
+    store, artifacts, now = services.store, services.artifacts, datetime.now(UTC)
+    assert isinstance(idle.value, Render)
+    render, key = idle.value, idle.value.render_key
     # The worker takes the message and claims the render,
     message = source.pull(timeout_s=3)
     assert message is not None
@@ -169,19 +212,16 @@ def floor(services: Services, source: PubSubMessageSource, *, seed: int) -> floa
     store.waiting_jobs(key)
     final = told.value.model_copy(update={"status": Status.COMPLETED, "progress": 100})
     store.commit(Replace(stored=done, value=touch(leased, now=datetime.now(UTC))), Replace(stored=told, value=final))
-    # The client sees it.
-    requests.get(f"{services.stack.api_url}/jobs/{job.job_id}", headers=local_headers(), timeout=30)
-    took_s = time.monotonic() - begun
-    source.acknowledge(message)
-    return took_s
+    return message
 
 
 def floors(services: Services, jobs: int, *, threads: int, first_seed: int) -> tuple[list[float], float]:
-    """Seconds of each floor, and floors a second."""
+    """Seconds of each floor, and floors a second. Those of several threads have no listener, as jobs at once have none."""
 
     def some(thread: int) -> list[float]:
         source = PubSubMessageSource(project=PROJECT)
-        took_s = [floor(services, source, seed=first_seed + seed) for seed in range(thread, jobs, threads)]
+        seeds = range(first_seed + thread, first_seed + jobs, threads)
+        took_s = [floor(services, source, seed=seed, is_heard=threads == 1) for seed in seeds]
         source.close()
         return took_s
 
@@ -197,11 +237,42 @@ def percentiles_ms(seconds: Sequence[float]) -> tuple[float, float]:
     return statistics.median(seconds) * 1000, cuts[98] * 1000
 
 
-def measure(*, jobs: int, burst: int, workers: int, console: Console) -> Table:
+def alone(services: Services, jobs: int) -> list[Finding]:
+    """Of jobs one after the other."""
+    one_after_the_other(services, 3)  # starts the worker, opens connections
+    seen = percentiles_ms(one_after_the_other(services, jobs))
+    services.stack.stop_workers()  # nobody else may take the floor's messages
+    least = percentiles_ms(floors(services, jobs, threads=1, first_seed=10_000)[0])
+    return [
+        Finding(
+            what=f"202 to completed seen, {name} of {jobs}",
+            measured=seen_ms,
+            unit="ms",
+            floor=least_ms,
+            goal_ratio=goal,
+        )
+        for name, seen_ms, least_ms, goal in zip(("p50", "p99"), seen, least, (GOAL_RATIO, None), strict=True)
+    ]
+
+
+def together(services: Services, jobs: int, *, workers: int) -> list[Finding]:
+    """Of jobs all at once."""
+    all_at_once(services, 3 * workers, first_seed=19_000)  # starts the workers
+    submitted, completed, waits_s = all_at_once(services, jobs, first_seed=20_000)
+    services.stack.stop_workers()  # nobody else may take the floor's messages
+    least = floors(services, jobs, threads=workers, first_seed=30_000)[1]
+    p50, p99 = (each / 1000 for each in percentiles_ms(waits_s))
+    return [
+        Finding(what=f"wish to completed, queueing and all, p50 of {jobs} at once", measured=p50, unit="s"),
+        Finding(what=f"wish to completed, queueing and all, p99 of {jobs} at once", measured=p99, unit="s"),
+        Finding(what=f"jobs submitted, of {jobs}", measured=submitted, unit="a second"),
+        Finding(what=f"jobs completed, of {jobs}, {workers} workers", measured=completed, unit="a second", floor=least),
+    ]
+
+
+def measure(*, jobs: int, burst: int, workers: int, console: Console) -> list[Finding]:
     """Both measurements, each on a stack of its own, each with its floor."""
-    table = Table(title="Overhead of the pipeline, with a renderer that returns at once", title_justify="left")
-    for column in ("what", "pipeline", "floor", "ratio"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    findings = []
     binaries = find_emulators(download=True)
     for limit in (1, workers):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -217,34 +288,11 @@ def measure(*, jobs: int, burst: int, workers: int, console: Console) -> Table:
                 services = connect(stack)
                 if limit == 1:
                     console.print(f"{jobs} jobs, one after the other, one worker ...")
-                    one_after_the_other(services, 3)  # starts the worker, opens connections
-                    p50, p99 = percentiles_ms(one_after_the_other(services, jobs))
-                    stack.stop_workers()  # nobody else may take the floor's messages
-                    floor_p50, floor_p99 = percentiles_ms(floors(services, jobs, threads=1, first_seed=10_000)[0])
-                    for name, seen, least in (("p50", p50, floor_p50), ("p99", p99, floor_p99)):
-                        table.add_row(
-                            f"202 to completed seen, {name} of {jobs}",
-                            f"{seen:.0f} ms",
-                            f"{least:.0f} ms",
-                            f"{seen / least:.1f}",
-                        )
+                    findings += alone(services, jobs)
                 else:
                     console.print(f"{burst} jobs at once, {workers} workers ...")
-                    all_at_once(services, 3 * workers, first_seed=19_000)  # starts the workers
-                    submitted, completed, waits_s = all_at_once(services, burst, first_seed=20_000)
-                    stack.stop_workers()  # nobody else may take the floor's messages
-                    least = floors(services, burst, threads=workers, first_seed=30_000)[1]
-                    p50, p99 = percentiles_ms(waits_s)
-                    table.add_row(f"wish to completed, queueing and all, p50 of {burst}", f"{p50 / 1000:.1f} s", "", "")
-                    table.add_row(f"wish to completed, queueing and all, p99 of {burst}", f"{p99 / 1000:.1f} s", "", "")
-                    table.add_row(f"submitted a second, of {burst}", f"{submitted:.0f}", "", "")
-                    table.add_row(
-                        f"completed a second, of {burst}",
-                        f"{completed:.1f}",
-                        f"{least:.1f}",
-                        f"{least / completed:.1f}",
-                    )
-    return table
+                    findings += together(services, burst, workers=workers)
+    return findings
 
 
 def main() -> None:
@@ -253,12 +301,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=50, help="jobs one after the other (default: 50)")
     parser.add_argument("--burst", type=int, default=500, help="jobs at once (default: 500)")
     parser.add_argument("--workers", type=int, default=4, help="workers for the jobs at once (default: 4)")
+    add_json_option(parser)
     arguments = parser.parse_args()
     console = Console()
     try:
-        console.print(measure(**vars(arguments), console=console))
+        findings = measure(jobs=arguments.jobs, burst=arguments.burst, workers=arguments.workers, console=console)
     except LocalStackError as exc:
         sys.exit(f"Error: {exc}")
+    report(TITLE, findings, console=console, json_path=arguments.json)
 
 
 if __name__ == "__main__":

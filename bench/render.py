@@ -30,14 +30,18 @@ def main() -> None:
     parser.add_argument(
         "--limit-s", type=float, default=480, help="begin nothing that ends after so many seconds (480)"
     )
-    parser.add_argument("--json", type=Path, help="file to append what --full finds to, line by line")
-    parser.add_argument("--levers", nargs="*", help="which, without --full (all)")
+    parser.add_argument("--json", type=Path, help="file for what is found; with --full, to append to, line by line")
+    parser.add_argument("--levers", nargs="*", help="which, without --full (all; none when it stands alone)")
     parser.add_argument("--models-dir", type=Path, default=Path("models/weights"), help="where the pocket model lies")
     arguments = parser.parse_args()
     if not (arguments.full or arguments.whole or arguments.tiny):
-        from bench.render_tables import measure_all  # noqa: PLC0415 - each needs packages that the other does not
+        from rich.console import Console  # noqa: PLC0415 - each needs packages that the other does not
 
-        measure_all(arguments.models_dir, levers=arguments.levers, ends_at=BEGUN + arguments.limit_s)
+        from bench.findings import report  # noqa: PLC0415
+        from bench.render_tables import measure_all  # noqa: PLC0415
+
+        findings = measure_all(arguments.models_dir, levers=arguments.levers, ends_at=BEGUN + arguments.limit_s)
+        report("A render, without a GPU", findings, console=Console(), json_path=arguments.json)
         return
     import torch  # noqa: PLC0415 - as above
 

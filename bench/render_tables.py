@@ -21,6 +21,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from bench.architectures import TINY
+from bench.findings import Finding
 from bench.likeness import psnr, ssim
 from bench.render_runs import DECODED_AT_ONCE, EYE, Decoder, Nobody, measured, spec_of, tail_of
 from bench.subjects import pocket, wan
@@ -75,7 +76,7 @@ def header(title: str, *cells: str) -> None:
     say(*["---"] * len(cells))
 
 
-def measure_stages(subject: Subject, folder: Path) -> Run:
+def measure_stages(subject: Subject, folder: Path) -> tuple[Run, list[Finding]]:
     """Print each stage of the plain path, and how far those after denoising overlap."""
     pipe, run, load_s, first_s, _ = measured(subject, Recipe(), kernels=None)
     tail = tail_of(run, subject, pipe, folder)
@@ -92,9 +93,24 @@ def measure_stages(subject: Subject, folder: Path) -> Run:
         f"{tail.together_s:.2f} s",
         f"by the clock {tail.together_clock_s:.2f} s, {overlap:.2f} of the slowest alone",
     )
-    say("end to end, warm", f"{run.encode_prompt_s + run.denoise_s + tail.together_s:.2f} s", "")
+    whole_s = run.encode_prompt_s + run.denoise_s + tail.together_s
+    say("end to end, warm", f"{whole_s:.2f} s", "")
     say("peak memory", f"{run.peak_bytes / 2**30:.2f} GiB", "process, so far")
-    return run
+    what = f"{subject.name}, {subject.width}x{subject.height}x{subject.frames}"
+    return run, [
+        Finding(
+            what=f"{what}, prompt to both videos, seconds of a core; the floor: denoising alone",
+            measured=whole_s,
+            unit="s",
+            floor=run.denoise_s,
+        ),
+        Finding(
+            what=f"{what}, {TOGETHER}, by the clock; the floor: the slowest of them alone",
+            measured=tail.together_clock_s,
+            unit="s",
+            floor=tail.slowest_clock_s,
+        ),
+    ]
 
 
 def measure_levers(
@@ -169,11 +185,13 @@ def measure_encoder(folder: Path) -> None:
         say(name, f"{FRAMES / best_s[name]:.0f}", f"{2 * FRAMES / least_cpu_s[name]:.0f}", f"{size[name] / 1000:.0f}")
 
 
-def measure(subject: Subject, folder: Path, *, names: list[str], ends_at: float) -> None:
+def measure(subject: Subject, folder: Path, *, names: list[str], ends_at: float) -> list[Finding]:
     """Print all about one model."""
     title = f"{subject.name}, {subject.width}x{subject.height}x{subject.frames}, {subject.dtype}".replace("torch.", "")
     header(title, "stage", "CPU time", "")
-    plain = measure_stages(subject, folder)
+    plain, findings = measure_stages(subject, folder)
+    if not names:
+        return findings
     header(
         "Levers, plain diffusers = 1",
         "lever",
@@ -185,9 +203,10 @@ def measure(subject: Subject, folder: Path, *, names: list[str], ends_at: float)
     )
     kernels = KernelStore(folder / "kernels")
     measure_levers(subject, plain, names=names, kernels=kernels, ends_at=ends_at)
+    return findings
 
 
-def measure_all(models_dir: Path, *, levers: list[str] | None, ends_at: float) -> None:
+def measure_all(models_dir: Path, *, levers: list[str] | None, ends_at: float) -> list[Finding]:
     """Print the encoder, the pocket model and a tiny Wan; of levers those that are named, or all."""
     for silence in (diffusers_logging, transformers_logging):
         silence.disable_progress_bar()
@@ -201,5 +220,6 @@ def measure_all(models_dir: Path, *, levers: list[str] | None, ends_at: float) -
     names = list(LEVERS) if levers is None else levers
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         measure_encoder(Path(folder))
-        for subject in (pocket(models_dir / "pocket"), wan(TINY, Path(folder) / "tiny")):
-            measure(subject, Path(folder), names=names, ends_at=ends_at)
+        subjects = (pocket(models_dir / "pocket"), wan(TINY, Path(folder) / "tiny"))
+        found = [measure(each, Path(folder), names=names, ends_at=ends_at) for each in subjects]
+    return [finding for of_one in found for finding in of_one]
