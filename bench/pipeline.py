@@ -216,7 +216,7 @@ def _calls(
 
 
 def floors(services: Services, jobs: int, *, threads: int, first_seed: int) -> tuple[list[float], float]:
-    """Seconds of each floor, and floors a second. Those of several threads have no listener, as jobs at once have none."""
+    """Seconds of each floor, and floors a second. Without a listener for several threads, as for jobs at once."""
 
     def some(thread: int) -> list[float]:
         source = PubSubMessageSource(project=PROJECT)
