@@ -83,17 +83,9 @@ def make_video(
     def sketched(frame: NDArray[np.float32]) -> None:
         name = preview_path(key, attempt)
         origin = Origin(title=f"{_title(spec)}, a preview", render_key=key, attempt=attempt)
-        try:
-            picture = preview(frame, spec)
-            if output_check.refusal(eight_bits(frame)[None]):
-                return
-            if identity is not None:
-                picture = sign_picture(picture, origin, identity=identity)
-            with suppress(ArtifactExists):  # of a try that is void; it is as good
-                artifacts.create(name, picture, content_type="image/jpeg")
-            watch.previewed(name)
-        except (LifeAsNotMeError, ValueError):  # a render needs none, so it goes on whatever happened
-            log.warning("no preview", extra={"action": "preview"}, exc_info=True)
+        _preview(
+            frame, spec, origin, name, identity=identity, artifacts=artifacts, watch=watch, output_check=output_check
+        )
 
     def filmed(device: str | None) -> Film:
         return film(
@@ -234,6 +226,31 @@ def _usage(made: Film, renderer: Renderer, *, lost_s: float) -> Usage:
         whole_s=round(lost_s + made.whole_s, 3),
         device=renderer.device_name,
     )
+
+
+def _preview(
+    frame: NDArray[np.float32],
+    spec: RenderSpec,
+    origin: Origin,
+    name: str,
+    *,
+    identity: Identity | None,
+    artifacts: ArtifactStore,
+    watch: Watch,
+    output_check: OutputCheck,
+) -> None:
+    """Show early what it becomes. A render needs no preview, so it goes on without one whatever happens here."""
+    try:
+        picture = preview(frame, spec)
+        if output_check.refusal(eight_bits(frame)[None]):
+            return
+        if identity is not None:
+            picture = sign_picture(picture, origin, identity=identity)
+        with suppress(ArtifactExists):  # of a try that is void; it is as good
+            artifacts.create(name, picture, content_type="image/jpeg")
+        watch.previewed(name)
+    except (LifeAsNotMeError, ValueError):
+        log.warning("no preview", extra={"action": "preview"}, exc_info=True)
 
 
 def _upload(files: list[tuple[str, bytes | Path, str]], *, artifacts: ArtifactStore, watch: Watch) -> None:

@@ -46,5 +46,7 @@ def preview(sketch: NDArray[np.float32], spec: RenderSpec) -> bytes:
         # On the CPU, which waits while a GPU draws, and whose memory the model does not need.
         frame = see(torch.from_numpy(frame[None]), eye, fps=spec.fps)[0].numpy()
     file = io.BytesIO()
-    Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY, xmp=MADE_BY_AI)
+    Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)).save(
+        file, "JPEG", quality=QUALITY, xmp=MADE_BY_AI
+    )
     return file.getvalue()

@@ -215,6 +215,7 @@ variable "limits" {
       "QUOTA_JOBS",
       "QUOTA_JOBS_OF_SYSTEM",
       "QUOTA_JOBS_PER_ADDRESS",
+      "QUOTA_OPENS_PER_ADDRESS",
       "TRUSTED_PROXIES",
     ], each)])
     error_message = "Limits are the settings of functions/submit whose names begin with QUOTA_, BACKLOG_ or BATCH_MAX_, and TRUSTED_PROXIES."

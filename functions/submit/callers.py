@@ -39,8 +39,8 @@ APP_CHECK_HEADER: Final = "X-Firebase-AppCheck"
 MAX_TOKEN_CHARS: Final = 8192
 #: What clocks may differ by.
 CLOCK_SKEW_S: Final = 10
-#: As Firebase makes ids. No ``:``, which is for systems, nothing that is more than one name in a path, and not the scope
-#: of what belongs to everybody: that person's own words would be everybody's.
+#: As Firebase makes ids. No ``:``, which is for systems, nothing that is more than one name in a path, and not the
+#: scope of what belongs to everybody: that person's own words would be everybody's.
 _UID: Final = re.compile(rf"(?!{PUBLIC}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}")
 #: What a token that can't be read makes its readers raise; the last two by claims of odd types and deep nesting.
 _UNREADABLE: Final = (ValueError, GoogleAuthError, TypeError, RecursionError)

@@ -73,6 +73,8 @@ class SubmitSettings(Settings):
     """GPU seconds of a system's jobs in a day, batches not counted."""
     quota_jobs_per_address: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 20
     """Jobs of all anonymous accounts of one address in an hour; of IPv6, one network of 64 bits."""
+    quota_opens_per_address: Annotated[int, Field(ge=1)] = 300
+    """Shared links and films that anyone of one address may open in a minute, as each instance counts them."""
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 1
     """Entries at the right of X-Forwarded-For that proxies of the service's own have written: Google's writes one."""
     backlog_interactive: Annotated[int, Field(ge=1)] = 1000

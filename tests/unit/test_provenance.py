@@ -9,7 +9,7 @@ import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import av
 import numpy as np
@@ -76,7 +76,7 @@ def test_pictures_say_so_to_readers_that_know_no_manifest_signed_or_not(
     paths = {"poster": poster_path(plain.key, ATTEMPT), "preview": preview_path(plain.key, ATTEMPT)}
 
     for content in (plain.artifacts.read(paths[name]), getattr(signed, name).read_bytes()):
-        xmp = ElementTree.fromstring(Image.open(io.BytesIO(content)).info["xmp"])
+        xmp = ET.fromstring(Image.open(io.BytesIO(content)).info["xmp"])
         [said] = [value for each in xmp.iter() for key, value in each.items() if key.endswith("DigitalSourceType")]
         assert said == DIGITAL_SOURCE_TYPE
 
