@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from quotas import MOST_SLOTS, Quotas
 
 from shared.models import in_the_catalogue
-from shared.requests import Offer, Priority
+from shared.requests import MAX_PROMPT_CHARS, Offer, Priority
 from shared.settings import Names, Settings
 
 #: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both. Two names are ours.
@@ -37,6 +37,8 @@ class SubmitSettings(Settings):
     """Models that the workers serve, comma-separated; the first is the default."""
     seed_pool: Annotated[int, Field(ge=1, le=10_000)] = 8
     """A request without a seed draws one of this many."""
+    max_prompt_chars: Annotated[int, Field(ge=1, le=MAX_PROMPT_CHARS)] = MAX_PROMPT_CHARS
+    """Characters of a prompt; a body may have 16 KiB, which is room for a longest one."""
     cors_origins: Names = ()
     """Origins of the pages that may call the API, comma-separated."""
     signed_url_lifetime_s: Annotated[int, Field(ge=60, le=604_800)] = 3600
@@ -129,4 +131,4 @@ class SubmitSettings(Settings):
     @property
     def offer(self) -> Offer:
         """What a request is validated against."""
-        return Offer(served=self.served_models, seed_pool=self.seed_pool)
+        return Offer(served=self.served_models, seed_pool=self.seed_pool, max_prompt_chars=self.max_prompt_chars)
