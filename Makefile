@@ -152,6 +152,9 @@ sbom: $(TOOLS) ## Write build/sbom/: what each deployable is made of, in Cyclone
 	  to=build/sbom/$$(echo $${lock%.txt} | tr / -).cdx.json; \
 	  $(TOOLS)/bin/cyclonedx-py requirements $$lock --output-reproducible --of JSON -o $$to 2>/dev/null || exit 1; echo $$to; \
 	done
+	@if command -v npm > /dev/null; then to=build/sbom/frontend.cdx.json; \
+	  npm --prefix frontend sbom --sbom-format cyclonedx --omit dev --package-lock-only > $$to || exit 1; echo $$to; \
+	else echo "frontend: left out, since there is no Node."; fi
 
 audit: $(TOOLS) ## Ask an index for known vulnerabilities of what is deployed; fails where there are some or none can be asked
 	@failed=0; for lock in $(LOCKS); do \
@@ -161,7 +164,8 @@ audit: $(TOOLS) ## Ask an index for known vulnerabilities of what is deployed; f
 	      echo "$$lock: not audited, no index that knows of vulnerabilities can be reached."; failed=1;; \
 	    *) echo "$$lock: $$said"; test $$status -eq 0 || failed=1;; \
 	  esac; \
-	done; exit $$failed
+	done; \
+	said="$$(npm --prefix frontend audit --omit dev --package-lock-only 2>&1)" || failed=1; echo "frontend: $$said"; exit $$failed
 
 clean: ## Remove everything that make has made
 	rm -rf frontend/node_modules frontend/dist $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -52,7 +52,10 @@ class Said:
         lines = [f"Unchanged since it was signed by {self.signer}, {trust}."]
         lines.append("It says: made by AI." if self.is_made_by_ai else "It does not say that it was made by AI.")
         if self.render_key:
-            lines.append(f"It says: render_key {self.render_key}, receipt with SHA-256 {self.receipt_sha256}.")
+            receipt = (
+                f"receipt with SHA-256 {self.receipt_sha256}" if self.receipt_sha256 else "no receipt yet: a preview"
+            )
+            lines.append(f"It says: render_key {self.render_key}, {receipt}.")
         return lines
 
 

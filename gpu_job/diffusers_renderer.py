@@ -91,6 +91,7 @@ class DiffusersRenderer:
         if threads is not None:
             torch.set_num_threads(threads)
         for silence in (
+            diffusers_logging.set_verbosity_error,  # warnings quote the words of a prompt that is too long
             diffusers_logging.disable_progress_bar,
             transformers_logging.disable_progress_bar,
             disable_progress_bars,

@@ -82,7 +82,10 @@ def make_video(
 
     def sketched(frame: NDArray[np.float32]) -> None:
         name = preview_path(key, attempt)
-        _preview(frame, spec, name, artifacts=artifacts, watch=watch, output_check=output_check)
+        origin = Origin(title=f"{_title(spec)}, a preview", render_key=key, attempt=attempt)
+        _preview(
+            frame, spec, origin, name, identity=identity, artifacts=artifacts, watch=watch, output_check=output_check
+        )
 
     def filmed(device: str | None) -> Film:
         return film(
@@ -228,8 +231,10 @@ def _usage(made: Film, renderer: Renderer, *, lost_s: float) -> Usage:
 def _preview(
     frame: NDArray[np.float32],
     spec: RenderSpec,
+    origin: Origin,
     name: str,
     *,
+    identity: Identity | None,
     artifacts: ArtifactStore,
     watch: Watch,
     output_check: OutputCheck,
@@ -239,6 +244,8 @@ def _preview(
         picture = preview(frame, spec)
         if output_check.refusal(eight_bits(frame)[None]):
             return
+        if identity is not None:
+            picture = sign_picture(picture, origin, identity=identity)
         with suppress(ArtifactExists):  # of a try that is void; it is as good
             artifacts.create(name, picture, content_type="image/jpeg")
         watch.previewed(name)

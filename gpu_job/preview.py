@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
+from gpu_job.pictures import MADE_BY_AI
 from gpu_job.tail import eye_of
 
 if TYPE_CHECKING:
@@ -45,5 +46,7 @@ def preview(sketch: NDArray[np.float32], spec: RenderSpec) -> bytes:
         # On the CPU, which waits while a GPU draws, and whose memory the model does not need.
         frame = see(torch.from_numpy(frame[None]), eye, fps=spec.fps)[0].numpy()
     file = io.BytesIO()
-    Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY)
+    Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)).save(
+        file, "JPEG", quality=QUALITY, xmp=MADE_BY_AI
+    )
     return file.getvalue()

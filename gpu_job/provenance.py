@@ -57,8 +57,8 @@ class Origin:
     title: str
     render_key: str
     attempt: str
-    #: SHA-256 of the receipt as it lies in the bucket, in hexadecimal.
-    receipt_sha256: str
+    #: SHA-256 of the receipt as it lies in the bucket, in hexadecimal; None: there is none yet.
+    receipt_sha256: str | None = None
 
 
 def identity_of(pem: str) -> Identity:
@@ -127,11 +127,9 @@ def _signer(identity: Identity) -> c2pa.Signer:
 
 def _manifest(origin: Origin, kind: str) -> dict[str, Any]:
     created = {"action": "c2pa.created", "digitalSourceType": DIGITAL_SOURCE_TYPE}
-    receipt = {
-        "render_key": origin.render_key,
-        "attempt": origin.attempt,
-        "receipt": {"alg": "sha256", "hash": origin.receipt_sha256},
-    }
+    receipt: dict[str, Any] = {"render_key": origin.render_key, "attempt": origin.attempt}
+    if origin.receipt_sha256 is not None:
+        receipt["receipt"] = {"alg": "sha256", "hash": origin.receipt_sha256}
     return {
         "title": origin.title,
         "format": kind,
@@ -161,7 +159,7 @@ def _try(identity: Identity) -> None:
 
     file = io.BytesIO()
     Image.new("RGB", (_TRIAL_EDGE, _TRIAL_EDGE)).save(file, "JPEG")
-    origin = Origin(title="trial", render_key="trial", attempt="trial", receipt_sha256="0" * 64)
+    origin = Origin(title="trial", render_key="trial", attempt="trial")
     try:
         signed = sign_picture(file.getvalue(), origin, identity=identity)
         with (

@@ -120,6 +120,7 @@ def serve_embedded(
     from gallery import Gallery  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
     from notifier import object_finalized  # noqa: PLC0415
+    from pace import Pace  # noqa: PLC0415
     from queue_depth import Queue  # noqa: PLC0415
     from reconciling import reconcile_all  # noqa: PLC0415
     from repairing import Repairer  # noqa: PLC0415
@@ -151,8 +152,11 @@ def serve_embedded(
             unsigned_tokens=True,
             **{name.lower(): int(value) for name, value in LOCAL_LIMITS.items()},
         )
-        backlog = Backlog(store, most=settings.backlog, monotonic=time.monotonic)
-        admission = Admission(quotas=settings.quotas, backlog=backlog, moderators=(blocklist(),))
+        admission = Admission(
+            quotas=settings.quotas,
+            backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
+            moderators=(blocklist(),),
+        )
         desk = BatchDesk(
             batches=InMemoryBatchStore(),
             manifests=GcsManifestStore(client, bucket=BUCKET),
@@ -191,6 +195,7 @@ def serve_embedded(
                 monotonic=time.monotonic,
                 link_lifetime_s=settings.signed_url_lifetime_s,
             ),
+            pace=Pace(settings.quota_opens_per_address, monotonic=time.monotonic),
             own_themes=InMemoryThemeStore(),
             now=_now,
         )

@@ -86,6 +86,7 @@ _POSTED: Final = (
     ErrorCode.OVERLOADED,
 )
 _FOUND: Final = (ErrorCode.NOT_FOUND,)
+_OPENED: Final = (*_FOUND, ErrorCode.TOO_MANY_REQUESTS)
 #: By the name of its endpoint in the routes.
 CALLS: Final[dict[str, Call]] = {
     "create_job": Call(
@@ -115,9 +116,9 @@ CALLS: Final[dict[str, Call]] = {
         problems=(*_FOUND, ErrorCode.NOT_READY, ErrorCode.NO_VIDEO),
     ),
     "unshare_job": Call(summary="Have that link end", answers={200: "JobView"}, problems=_FOUND),
-    "show_shared": Call(summary="What a link shows", answers={200: "Shared"}, problems=_FOUND, security=None),
+    "show_shared": Call(summary="What a link shows", answers={200: "Shared"}, problems=_OPENED, security=None),
     "link_shared": Call(
-        summary="A signed link to what a link shows", answers={200: "Link"}, problems=_FOUND, security=None
+        summary="A signed link to what a link shows", answers={200: "Link"}, problems=_OPENED, security=None
     ),
     "create_batch": Call(
         summary="Wish for many videos",
@@ -148,7 +149,7 @@ CALLS: Final[dict[str, Call]] = {
     "delete_theme": Call(summary="Keep it no longer", answers={204: None}, problems=_FOUND),
     "list_gallery": Call(summary="Films that anyone may see", answers={200: "Films"}, is_cacheable=True, security=None),
     "link_film": Call(
-        summary="A signed link to what belongs to such a film", answers={200: "Link"}, problems=_FOUND, security=None
+        summary="A signed link to what belongs to such a film", answers={200: "Link"}, problems=_OPENED, security=None
     ),
     "list_models": Call(
         summary="The models that are served", answers={200: "Models"}, is_cacheable=True, security=None

@@ -64,7 +64,7 @@ HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.INVALID_REQUEST: (422, "The request can't be granted as it is"),
     ErrorCode.PROMPT_REFUSED: (422, "This prompt is not drawn"),
     ErrorCode.QUOTA_EXCEEDED: (429, "Your quota is used up for now"),
-    ErrorCode.TOO_MANY_REQUESTS: (429, "Too many wishes come from this network"),
+    ErrorCode.TOO_MANY_REQUESTS: (429, "Too much comes from this network"),
     ErrorCode.INTERNAL: (500, "Something broke on our side"),
     ErrorCode.UNAVAILABLE: (503, "A service behind this one does not answer"),
     ErrorCode.OVERLOADED: (503, "Too many wishes wait already"),

@@ -73,15 +73,17 @@ class Request(BaseModel):
 
     @field_validator("prompt")
     @classmethod
-    def _prompt_is_text(cls, prompt: str | None) -> str | None:
+    def _prompt_is_text(cls, prompt: str | None, info: ValidationInfo) -> str | None:
         """Normalise to NFC with single spaces, so that equal words are equal wishes."""
         if prompt is None:
             return None
         words = " ".join(unicodedata.normalize("NFC", prompt).split())
         if any(unicodedata.category(char) in {"Cc", "Cs"} for char in words):
             raise PydanticCustomError("control_characters", "must not hold control characters")
-        if len(words) > MAX_PROMPT_CHARS:  # NFC makes three characters of some: what is stored must stay readable
-            raise PydanticCustomError("string_too_long", "is too long")
+        offer = _offer(info)
+        most = offer.max_prompt_chars if offer else MAX_PROMPT_CHARS
+        if len(words) > most:  # NFC makes three characters of some: what is stored must stay readable
+            raise PydanticCustomError("string_too_long", "must have at most {most} characters", {"most": most})
         return words or None
 
     @field_validator("perspective")
@@ -122,6 +124,8 @@ class Offer:
 
     served: tuple[str, ...]
     seed_pool: int
+    #: Longest free prompt that it takes; no longer than `MAX_PROMPT_CHARS`.
+    max_prompt_chars: int = MAX_PROMPT_CHARS
 
     def model(self, model_id: str | None) -> Model:
         """The model of that id, or the default."""

@@ -210,14 +210,16 @@ variable "limits" {
       "BACKLOG_INTERACTIVE",
       "BATCH_MAX_ROWS",
       "BATCH_MAX_ROWS_OF_PERSON",
+      "MAX_PROMPT_CHARS",
       "QUOTA_GPU_S",
       "QUOTA_GPU_S_OF_SYSTEM",
       "QUOTA_JOBS",
       "QUOTA_JOBS_OF_SYSTEM",
       "QUOTA_JOBS_PER_ADDRESS",
+      "QUOTA_OPENS_PER_ADDRESS",
       "TRUSTED_PROXIES",
     ], each)])
-    error_message = "Limits are the settings of functions/submit whose names begin with QUOTA_, BACKLOG_ or BATCH_MAX_, and TRUSTED_PROXIES."
+    error_message = "Limits are the settings of functions/submit whose names begin with QUOTA_, BACKLOG_ or BATCH_MAX_, MAX_PROMPT_CHARS and TRUSTED_PROXIES."
   }
 }
 

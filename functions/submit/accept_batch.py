@@ -47,7 +47,10 @@ SCHEDULER = "system:schedule"
 _PERIODS: Final = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%G-W%V"}
 
 _SOURCES: Final = ("requests", "manifest", "plan")
-_GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\r\n]{1,1000})")
+#: An object's name, as Cloud Storage takes it: neither ``.`` nor ``..``, and no control character.
+_GS_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/((?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f]{1,1024})")
+#: In UTF-8.
+MAX_OBJECT_NAME_BYTES: Final = 1024
 
 
 class BatchRequest(BaseModel):
@@ -163,7 +166,7 @@ def _faults_of_source(body: JsonValue, *, desk: BatchDesk) -> list[Fault]:
     manifest, plan = given.get("manifest"), given.get("plan")
     if isinstance(manifest, str):
         match = _GS_URI.fullmatch(manifest)
-        if match is None:
+        if match is None or len(match[2].encode()) > MAX_OBJECT_NAME_BYTES:
             faults.append(Fault(field="manifest", code="bad_uri", message="must be gs://BUCKET/OBJECT"))
         elif match[1] not in desk.limits.buckets:
             message = f"must lie in one of these buckets: {', '.join(desk.limits.buckets) or 'none'}"

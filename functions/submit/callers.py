@@ -20,6 +20,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.oauth2 import id_token
 
 from shared.errors import ErrorCode, Rejected
+from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +39,9 @@ APP_CHECK_HEADER: Final = "X-Firebase-AppCheck"
 MAX_TOKEN_CHARS: Final = 8192
 #: What clocks may differ by.
 CLOCK_SKEW_S: Final = 10
-#: As Firebase makes ids. No ``:``, which is for systems, and nothing that is more than one name in a path.
-_UID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+#: As Firebase makes ids. No ``:``, which is for systems, nothing that is more than one name in a path, and not the
+#: scope of what belongs to everybody: that person's own words would be everybody's.
+_UID: Final = re.compile(rf"(?!{PUBLIC}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}")
 #: What a token that can't be read makes its readers raise; the last two by claims of odd types and deep nesting.
 _UNREADABLE: Final = (ValueError, GoogleAuthError, TypeError, RecursionError)
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from batch_desk import BatchDesk
     from flask import Request as HttpRequest
     from gallery import Gallery
+    from pace import Pace
     from queue_depth import Queue
     from submit_settings import SubmitSettings
 
@@ -108,6 +109,8 @@ class Api:
     callers: Callers
     admission: Admission
     gallery: Gallery
+    #: Of what is open to anyone and reads documents.
+    pace: Pace
     own_themes: ThemeStore
     now: Callable[[], datetime]
 
@@ -201,12 +204,14 @@ class Api:
         """``POST /jobs/{id}:unshare``: the job, and that link never works again."""
         return as_json(_view(sharing.unshare_job(self._own_job(request, job_id), store=self.store, now=self.now)))
 
-    def show_shared(self, request: HttpRequest, token: str) -> Response:  # noqa: ARG002 - anyone
+    def show_shared(self, request: HttpRequest, token: str) -> Response:
         """``GET /shared/{token}``: what anyone may see of a shared job."""
+        self._check_pace(request)
         return as_json(sharing.view(sharing.shared_job(token, store=self.store, now=self.now)))
 
-    def link_shared(self, request: HttpRequest, token: str, artifact: str) -> Response:  # noqa: ARG002 - anyone
+    def link_shared(self, request: HttpRequest, token: str, artifact: str) -> Response:
         """``GET /shared/{token}/video`` and its like: a short-lived link, as for the owner."""
+        self._check_pace(request)
         return self._link(sharing.shared_job(token, store=self.store, now=self.now), artifact, known_as="shared")
 
     def create_batch(self, request: HttpRequest) -> Response:
@@ -264,8 +269,9 @@ class Api:
         """``GET /gallery``: films that are ready and that anyone may see."""
         return as_catalogue(request, "films", self.gallery.films(), max_age_s=GALLERY_AGE_S)
 
-    def link_film(self, request: HttpRequest, render_key: str, artifact: str) -> Response:  # noqa: ARG002 - anyone
+    def link_film(self, request: HttpRequest, render_key: str, artifact: str) -> Response:
         """``GET /gallery/{key}/video`` and its like: a short-lived link, as for a job."""
+        self._check_pace(request)
         link = self.gallery.link(render_key, artifact)
         return as_json({"url": link.url, "expires_at": link.expires_at.isoformat()})
 
@@ -298,6 +304,9 @@ class Api:
             filename=f"{job.request.perspective if job.request else artifact}-{known_as}{ending}",
         )
         return as_json({"url": link.url, "expires_at": link.expires_at.isoformat()})
+
+    def _check_pace(self, request: HttpRequest) -> None:
+        self.pace.check(self.admission.quotas.address_of(request))
 
     def _own_job(self, request: HttpRequest, job_id: str) -> Stored[Job]:
         caller: Caller = self.callers.who_is_calling(request)

@@ -108,7 +108,8 @@ def take_in(
             if found is None:
                 raise Retryable("the job appeared and went away") from None
             # The first delivery may have ended in the middle.
-            if found.value.fingerprint == fingerprint and found.value.render_key == job.render_key:
+            is_same = (found.value.owner, found.value.fingerprint) == (owner, fingerprint)
+            if is_same and found.value.render_key == job.render_key:
                 attach(found.value, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
 
 

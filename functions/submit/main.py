@@ -27,6 +27,7 @@ from google.auth.transport import requests as google_transport
 from google.cloud import firestore, storage
 from http_api import QUEUE_ALONE, Api
 from intake import take_in
+from pace import Pace
 from queue_depth import Queue
 from submit_settings import SubmitSettings
 
@@ -97,6 +98,7 @@ def api() -> Api:
             monotonic=desk.monotonic,
             link_lifetime_s=settings.signed_url_lifetime_s,
         ),
+        pace=Pace(settings.quota_opens_per_address, monotonic=desk.monotonic),
         own_themes=FirestoreThemeStore(database),
         now=desk.now,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -58,10 +58,11 @@ def _limit(text: str, faults: list[Fault]) -> int:
 def _place(text: str, faults: list[Fault]) -> Place | None:
     moment, _, job_id = text.partition("~")
     try:
-        place = Place(datetime.fromisoformat(moment), job_id)
-    except ValueError:
+        created_at = datetime.fromisoformat(moment)
+        place = Place(created_at.astimezone(UTC), job_id) if created_at.tzinfo else None
+    except (ValueError, OverflowError):  # the latter of what has no year any more in UTC, which is what stores want
         place = None
-    if place is None or place.created_at.tzinfo is None or not re.fullmatch(JOB_ID_PATTERN, job_id):
+    if place is None or not re.fullmatch(JOB_ID_PATTERN, job_id):
         faults.append(Fault(field="before", code="invalid", message="must come from the address of the next page"))
         return None
     return place

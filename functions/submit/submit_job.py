@@ -134,6 +134,6 @@ def _existing(job: Job, *, store: JobStore) -> Job:
     found = store.job(job.job_id)
     if found is None:
         raise Retryable("the job appeared and went away")
-    if found.value.fingerprint != job.fingerprint:
+    if (found.value.owner, found.value.fingerprint) != (job.owner, job.fingerprint):  # a message may name any id
         raise Rejected("Send another key with another body.", code=ErrorCode.IDEMPOTENCY_CONFLICT)
     return found.value

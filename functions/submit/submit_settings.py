@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from quotas import MOST_SLOTS, Quotas
 
 from shared.models import in_the_catalogue
-from shared.requests import Offer, Priority
+from shared.requests import MAX_PROMPT_CHARS, Offer, Priority
 from shared.settings import Names, Settings
 
 #: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both. Two names are ours.
@@ -37,6 +37,8 @@ class SubmitSettings(Settings):
     """Models that the workers serve, comma-separated; the first is the default."""
     seed_pool: Annotated[int, Field(ge=1, le=10_000)] = 8
     """A request without a seed draws one of this many."""
+    max_prompt_chars: Annotated[int, Field(ge=1, le=MAX_PROMPT_CHARS)] = MAX_PROMPT_CHARS
+    """Characters of a prompt; a body may have 16 KiB, which is room for a longest one."""
     cors_origins: Names = ()
     """Origins of the pages that may call the API, comma-separated."""
     signed_url_lifetime_s: Annotated[int, Field(ge=60, le=604_800)] = 3600
@@ -73,6 +75,8 @@ class SubmitSettings(Settings):
     """GPU seconds of a system's jobs in a day, batches not counted."""
     quota_jobs_per_address: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 20
     """Jobs of all anonymous accounts of one address in an hour; of IPv6, one network of 64 bits."""
+    quota_opens_per_address: Annotated[int, Field(ge=1)] = 300
+    """Shared links and films that anyone of one address may open in a minute, as each instance counts them."""
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 1
     """Entries at the right of X-Forwarded-For that proxies of the service's own have written: Google's writes one."""
     backlog_interactive: Annotated[int, Field(ge=1)] = 1000
@@ -127,4 +131,4 @@ class SubmitSettings(Settings):
     @property
     def offer(self) -> Offer:
         """What a request is validated against."""
-        return Offer(served=self.served_models, seed_pool=self.seed_pool)
+        return Offer(served=self.served_models, seed_pool=self.seed_pool, max_prompt_chars=self.max_prompt_chars)

@@ -23,6 +23,8 @@ _LOOKALIKES: Final = {
 _LEET: Final = str.maketrans("013456789@$!|+€£¡", "oieasbtbgasiiteli")
 _LEET_WITH_L: Final = str.maketrans("013456789@$!|+€£¡", "oleasbtbgasllteli")
 _LEET_MARKS: Final = "@$!|+€£¡"
+#: Letters in a box or a disc that NFKC leaves as they are, and those that flags are made of.
+_ENCLOSED: Final = {first + at: chr(ord("a") + at) for first in (0x1F150, 0x1F170, 0x1F1E6) for at in range(26)}
 _IS_SELECTOR: Final = re.compile("[\\ufe00-\\ufe0f\\U000e0100-\\U000e01ef\\u034f\\u115f\\u1160\\u3164\\uffa0]")
 _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_WITH_MARKS: Final = re.compile(rf"[{re.escape(_LEET_MARKS)}]*[^\W_]+(?:[{re.escape(_LEET_MARKS)}]+[^\W_]+)*")
@@ -33,7 +35,7 @@ _REPEATED: Final = re.compile(r"(.)\1{2,}")
 
 def plain(text: str) -> str:
     """NFKC, folded case, no invisible characters, no accents; the same is done to every list it is held against."""
-    folded = unicodedata.normalize("NFKC", _IS_SELECTOR.sub("", text)).casefold()
+    folded = unicodedata.normalize("NFKC", _IS_SELECTOR.sub("", text).translate(_ENCLOSED)).casefold()
     parts = unicodedata.normalize("NFD", folded)
     kept = "".join(char for char in parts if unicodedata.category(char) not in {"Cf", "Mn", "Me"})
     return unicodedata.normalize("NFKC", kept)

@@ -143,6 +143,13 @@ def test_a_list_is_refused_unless_it_asks_for_ones_own(documents: str, where: di
     assert somebody(documents).list(**where) == (FORBIDDEN, [])
 
 
+def test_no_person_is_a_system_whatever_a_token_calls_them(documents: str) -> None:
+    kiosk = somebody(documents, "system:kiosk")
+
+    assert kiosk.get("jobs/kiosk-0001") == FORBIDDEN
+    assert kiosk.list(owner="system:kiosk") == (FORBIDDEN, [])
+
+
 def test_ones_own_list_may_ask_for_less(documents: str) -> None:
     assert somebody(documents).list(owner="ada", share_token="shared-ada-0002") == (OK, ["ada-0002"])
 

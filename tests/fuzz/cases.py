@@ -17,10 +17,15 @@ API_CASES = int(os.environ.get("API_CASES", "200"))
 IS_LONG = "DECODER_CASES" in os.environ or "API_CASES" in os.environ
 
 
-def drawn(share: int, *, of: int) -> Callable[[Any], Any]:
-    """So many cases of a test that has one of ``of`` equal shares of them."""
+def share(cases: int, *, of: int) -> int:
+    """One of ``of`` equal shares of so many cases, all of them together no fewer."""
+    return max(1, -(-cases // of))
+
+
+def drawn(cases: int, *, of: int) -> Callable[[Any], Any]:
+    """A test that has one of ``of`` equal shares of so many cases."""
     return settings(
-        max_examples=max(1, -(-share // of)),
+        max_examples=share(cases, of=of),
         deadline=None,
         derandomize=not IS_LONG,
         database=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,33 @@ def test_every_model_is_decoded_some_frames_at_a_time(
     assert sum(chunks) == 17
     assert max(chunks) <= 4
     assert "this clip is decoded at once" not in caplog.messages
+
+
+class Kept(logging.Handler):
+    """Hears what a library says by a logger of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@pytest.mark.parametrize("model", models())
+def test_no_library_logs_the_end_of_a_prompt_that_is_too_long(model: str, renderer: DiffusersRenderer) -> None:
+    """Their warnings quote what they leave out."""
+    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers", "")]
+    kept = Kept()
+    for each in loggers:
+        each.addHandler(kept)
+    try:
+        drawn(renderer, spec_of(model, prompt="a moth " * 300 + "xyzzy"))
+    finally:
+        for each in loggers:
+            each.removeHandler(kept)
+
+    assert not [each for each in kept.said if "moth" in each or "xyzzy" in each]
 
 
 @pytest.mark.parametrize("model", [FASTWAN, OF_TWO])

@@ -14,6 +14,7 @@ from flask import Request
 from gallery import Gallery
 from google.auth.exceptions import TransportError
 from http_api import ROUTES, Api
+from pace import Pace
 from queue_depth import Queue
 from submit_settings import SubmitSettings
 from werkzeug.datastructures import Headers
@@ -138,6 +139,7 @@ class World:
                 monotonic=self.clock.monotonic,
                 link_lifetime_s=settings.signed_url_lifetime_s,
             ),
+            pace=Pace(settings.quota_opens_per_address, monotonic=self.clock.monotonic),
             own_themes=self.own_themes,
             now=self.clock.now,
         )

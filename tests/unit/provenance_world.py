@@ -9,7 +9,7 @@ from gpu_job.identities import read_identity
 from gpu_job.making import make_video
 from gpu_job.test_pattern import TestPatternRenderer
 from local.signing_identity import authority_of, make_signing_identity
-from shared.artifact_paths import poster_path, receipt_path, video_path
+from shared.artifact_paths import poster_path, preview_path, receipt_path, video_path
 from shared.safety import NoOutputCheck
 from tests.unit.renderer_world import Listener
 from tests.unit.worker_world import ATTEMPT, World
@@ -24,6 +24,7 @@ class Signed:
 
     video: Path
     poster: Path
+    preview: Path
     receipt: Path
     authority: Path
     render_key: str
@@ -54,6 +55,7 @@ def make_signed(folder: Path, work: Path) -> Signed:
     names = {
         "video.mp4": video_path(world.key),
         "poster.jpg": poster_path(world.key, ATTEMPT),
+        "preview.jpg": preview_path(world.key, ATTEMPT),
         "receipt.json": receipt_path(world.key, ATTEMPT),
     }
     for name, path in names.items():
@@ -61,6 +63,7 @@ def make_signed(folder: Path, work: Path) -> Signed:
     return Signed(
         video=folder / "video.mp4",
         poster=folder / "poster.jpg",
+        preview=folder / "preview.jpg",
         receipt=folder / "receipt.json",
         authority=authority_of(identity),
         render_key=world.key,

@@ -93,6 +93,7 @@ def test_who_shows_no_token_is_told_what_to_show(callers: Callers, authorization
         {"sub": "../renders"},
         {"sub": "a/b"},
         {"sub": "x" * 129},
+        {"sub": "public"},
         {"iat": None},
         {"iat": "yesterday"},
     ],

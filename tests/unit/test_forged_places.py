@@ -48,6 +48,12 @@ ADDRESSES = [
     " gs://wishes/rows.jsonl",
     "gs://WISHES/rows.jsonl",
     "gs://wishes.example.com/rows.jsonl",
+    "gs://wishes/.",
+    "gs://wishes/..",
+    "gs://wishes/rows\x00.jsonl",
+    "gs://wishes/rows\x7f.jsonl",
+    "gs://wishes/" + "x" * 1025,
+    "gs://wishes/" + "ä" * 600,
 ]
 
 

@@ -6,6 +6,8 @@ import pytest
 from http_api import ROUTES
 
 from shared.errors import ErrorCode
+from shared.job_store import Replace
+from shared.requests import PUBLIC
 from tests.unit.http_world import ADA, WISH, Answer, World, is_problem
 
 #: What anybody may ask, and `GET /queue`, which has a bearer of its own.
@@ -102,3 +104,18 @@ def test_a_private_wish_does_not_tell_that_another_has_wished_the_same(world: Wo
     bobs = world.post(wish)
     assert (bobs.status, bobs.body["status"]) == (202, "queued"), "as if nobody had ever"
     assert bobs.body["render_key"] != adas["render_key"]
+
+
+def test_nobody_is_named_like_the_scope_of_what_is_everybodys(world: World) -> None:
+    """Their own words would lie in the gallery."""
+    world.caller = PUBLIC
+    assert is_problem(world.post({**WISH, "prompt": "my secret garden"}), ErrorCode.UNAUTHENTICATED)
+
+
+def test_a_job_of_anothers_that_has_ones_own_id_is_not_shown(world: World) -> None:
+    """A message may name any id, though nobody can know which a key will give."""
+    job = world.post(WISH, Idempotency_Key="1").body
+    stored = world.store.job(job["job_id"])
+    assert stored
+    world.store.commit(Replace(stored=stored, value=stored.value.model_copy(update={"owner": "system:kiosk"})))
+    assert is_problem(world.post(WISH, Idempotency_Key="1"), ErrorCode.IDEMPOTENCY_CONFLICT)

@@ -117,6 +117,18 @@ class TestBacklog:
 
 
 class TestPrompts:
+    def test_a_deployment_may_take_shorter_prompts_only(self) -> None:
+        world = World(MAX_PROMPT_CHARS="7")
+
+        answer = world.post({**WISH, "prompt": "a moths"})
+        refused = world.post({**WISH, "prompt": "two moth"})
+
+        assert answer.status == 202
+        assert is_problem(refused, ErrorCode.INVALID_REQUEST)
+        assert [(each["field"], each["message"]) for each in refused.body["errors"]] == [
+            ("prompt", "must have at most 7 characters")
+        ]
+
     def test_a_refused_prompt_is_answered_422_with_its_category_and_leaves_no_trace(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:

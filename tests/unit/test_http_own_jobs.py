@@ -75,7 +75,17 @@ def test_a_page_has_from_1_to_100_jobs(world: World, limit: str) -> None:
     assert [fault["field"] for fault in answer.body["errors"]] == ["limit"]
 
 
-@pytest.mark.parametrize("before", ["", "yesterday", "2026-01-01T00:00:00~some-job-id", "2026-01-01T00:00:00Z~a/b"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "yesterday",
+        "2026-01-01T00:00:00~some-job-id",
+        "2026-01-01T00:00:00Z~a/b",
+        "0001-01-01T00:00:00%2B23:59~some-job-id",
+        "9999-12-31T23:59:59-23:59~some-job-id",
+    ],
+)
 def test_a_place_that_nobody_gave_out_is_refused_with_every_other_fault(world: World, before: str) -> None:
     answer = world.get(f"/jobs?limit=0&before={before}")
     assert is_problem(answer, ErrorCode.INVALID_REQUEST)

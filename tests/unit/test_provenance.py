@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import av
 import numpy as np
@@ -17,12 +19,14 @@ from PIL import Image
 
 from cli.main import main
 from cli.verify import NotVerifiedError, verify
+from gpu_job import making
 from gpu_job.identities import read_identity
 from gpu_job.pictures import read_frames
-from gpu_job.provenance import IdentityError, identity_of
+from gpu_job.provenance import IdentityError, identity_of, sign_picture
 from local.signing_identity import authority_of, make_signing_identity
-from shared.artifact_paths import poster_path, video_path
+from shared.artifact_paths import poster_path, preview_path, video_path
 from shared.commits import find_commit
+from shared.errors import Retryable
 from shared.receipts import DIGITAL_SOURCE_TYPE, Receipt
 from tests.unit.provenance_world import Signed, make_signed, sign_with
 from tests.unit.worker_world import ATTEMPT, World
@@ -51,6 +55,50 @@ def test_an_untouched_video_says_that_a_machine_made_it_and_names_its_receipt(si
 
 def test_the_poster_says_the_same(signed: Signed) -> None:
     assert verify(signed.poster, receipt=signed.receipt).is_made_by_ai
+
+
+def test_the_preview_says_the_same_before_there_is_a_receipt(signed: Signed) -> None:
+    said = verify(signed.preview, trust=signed.authority)
+
+    assert (said.is_made_by_ai, said.render_key, said.receipt_sha256) == (True, signed.render_key, None)
+    assert "no receipt yet" in said.sentences[-1]
+    with pytest.raises(NotVerifiedError, match="is not the receipt"):
+        verify(signed.preview, receipt=signed.receipt)
+
+
+@pytest.mark.parametrize("name", ["poster", "preview"])
+def test_pictures_say_so_to_readers_that_know_no_manifest_signed_or_not(
+    signed: Signed, tmp_path: Path, name: str
+) -> None:
+    plain = World(tmp_path)
+    plain.wish("job-aaaa")
+    sign_with(plain, None)
+    paths = {"poster": poster_path(plain.key, ATTEMPT), "preview": preview_path(plain.key, ATTEMPT)}
+
+    for content in (plain.artifacts.read(paths[name]), getattr(signed, name).read_bytes()):
+        xmp = ET.fromstring(Image.open(io.BytesIO(content)).info["xmp"])
+        [said] = [value for each in xmp.iter() for key, value in each.items() if key.endswith("DigitalSourceType")]
+        assert said == DIGITAL_SOURCE_TYPE
+
+
+def test_a_preview_that_can_not_be_signed_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path / "work")
+    world.folder.mkdir()
+    world.wish("job-aaaa")
+    identity = make_signing_identity(tmp_path / "identity.pem")
+    tries = []
+
+    def fails_once(*arguments: Any, **named: Any) -> bytes:
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise Retryable("the certificate has ended")
+        return sign_picture(*arguments, **named)
+
+    monkeypatch.setattr(making, "sign_picture", fails_once)
+    sign_with(world, str(identity))
+
+    assert preview_path(world.key, ATTEMPT) not in world.artifacts.created
+    assert video_path(world.key) in world.artifacts.created
 
 
 def test_the_tags_of_the_video_say_so_to_players_that_know_no_manifest(signed: Signed) -> None:
@@ -93,7 +141,7 @@ def test_without_an_identity_nothing_is_signed_and_the_video_is_made_all_the_sam
     world.wish("job-aaaa")
     sign_with(world, None)
 
-    for name in (video_path(world.key), poster_path(world.key, ATTEMPT)):
+    for name in (video_path(world.key), poster_path(world.key, ATTEMPT), preview_path(world.key, ATTEMPT)):
         (tmp_path / "file").write_bytes(world.artifacts.read(name))
         with pytest.raises(NotVerifiedError, match="holds no Content Credentials"):
             verify(tmp_path / "file")
@@ -138,8 +186,9 @@ def test_a_tampered_video_fails(signed: Signed, tmp_path: Path, tamper: Callable
         verify(tmp_path / "tampered.mp4")
 
 
-def test_a_tampered_poster_fails(signed: Signed, tmp_path: Path) -> None:
-    (tmp_path / "tampered.jpg").write_bytes(a_bit_of_the_picture(signed.poster.read_bytes()))
+@pytest.mark.parametrize("name", ["poster", "preview"])
+def test_a_tampered_picture_fails(signed: Signed, tmp_path: Path, name: str) -> None:
+    (tmp_path / "tampered.jpg").write_bytes(a_bit_of_the_picture(getattr(signed, name).read_bytes()))
 
     with pytest.raises(NotVerifiedError, match="was changed"):
         verify(tmp_path / "tampered.jpg")
