@@ -174,3 +174,7 @@ def test_when_something_is_away_or_fails_it_is_said_and_the_words_are_still_ther
     said = told(site, "trouble", tmp_path)
     keep(tmp_path)
     assert said == ""
+
+
+def test_one_steps_into_the_film_with_a_headset_and_without_one(site: Site, tmp_path: Path) -> None:
+    assert told(site, "inside", tmp_path) == ""
