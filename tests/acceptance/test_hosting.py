@@ -138,6 +138,7 @@ def test_whatever_is_served_is_guarded(hosted: Hosted, path: str) -> None:
     assert policy == {
         "default-src": "'none'",
         "script-src": "'self'",
+        "frame-src": "'none'",
         "style-src": "'self' 'unsafe-inline'",
         "font-src": "'self'",
         "img-src": f"'self' data: blob: {storage}",
@@ -164,6 +165,7 @@ def test_the_page_learns_where_the_cloud_is(hosted: Hosted) -> None:
         "project": "life",
         "firestore_emulator": None,
         "firebase": {"apiKey": "AIza-key", "projectId": "life", "authDomain": "life.firebaseapp.com"},
+        "app_check_site_key": None,
         "local_token": None,
     }
 
