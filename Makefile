@@ -168,7 +168,7 @@ audit: $(TOOLS) ## Ask an index for known vulnerabilities of what is deployed; f
 	said="$$(npm --prefix frontend audit --omit dev --package-lock-only 2>&1)" || failed=1; echo "frontend: $$said"; exit $$failed
 
 clean: ## Remove everything that make has made
-	rm -rf frontend/node_modules frontend/dist $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf frontend/node_modules frontend/tools/node_modules frontend/dist $(VENV) build out .cache .local .pytest_cache .mypy_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Apart from what they look at, whose versions they would change.

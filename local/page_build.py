@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRONTEND: Final = ROOT / "frontend"
+#: The host's emulator and Lighthouse, which only tests need: four times as large as all else.
+TOOLS: Final = FRONTEND / "tools"
 #: What Vite needs.
 NODE: Final = (20, 19)
 #: Packages come over the network.
 INSTALL_S: Final = 600
 BUILD_S: Final = 300
+#: npm writes it last.
+_INSTALLED: Final = "node_modules/.package-lock.json"
 #: Made, or not part of the page.
-_ASIDE: Final = {"node_modules", "dist", "e2e"}
+_ASIDE: Final = {"node_modules", "dist", "e2e", "tools"}
 
 
 def built_page(*, log_path: Path, say: Callable[[str], None], frontend: Path = FRONTEND) -> Path:
@@ -40,14 +44,26 @@ def built_page(*, log_path: Path, say: Callable[[str], None], frontend: Path = F
     if _is_fresh(frontend, dist / "index.html"):
         return dist
     npm = _npm(frontend)
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    installed = frontend / "node_modules" / ".package-lock.json"
-    if not _is_newer(installed, frontend / "package-lock.json"):
+    if not _is_installed(frontend):
         say("installing the page's packages (a minute) ...")
-        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=frontend, log=log_path, limit_s=INSTALL_S)
+        install_packages(frontend, log_path=log_path)
     say("building the page ...")
     _run([npm, "run", "build"], cwd=frontend, log=log_path, limit_s=BUILD_S)
     return dist
+
+
+def install_packages(folder: Path, *, log_path: Path) -> None:
+    """Install what the lockfile of a folder names, unless that was done since it changed; ``log_path`` hears npm.
+
+    Raises:
+        PageLeftOutError: there is no Node, or its packages can't be fetched.
+    """
+    npm = _npm(folder)
+    if _is_installed(folder):
+        return
+    argv = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    _run(argv, cwd=folder, log=log_path, limit_s=INSTALL_S)
+    (folder / _INSTALLED).touch()
 
 
 def node_version(text: str) -> tuple[int, int]:
@@ -73,6 +89,7 @@ def _run(argv: list[str], *, cwd: Path, log: Path, limit_s: float) -> None:
     what = " ".join(["npm", *argv[1:3]])
     # The page that is served here learns where it is by /config.json, not by its build.
     env = {name: value for name, value in os.environ.items() if not name.startswith("VITE_")}
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         try:
             subprocess.run(
@@ -87,6 +104,10 @@ def _run(argv: list[str], *, cwd: Path, log: Path, limit_s: float) -> None:
             )
         except (subprocess.SubprocessError, OSError) as exc:
             raise PageLeftOutError(f"`{what}` failed; see {log}") from exc
+
+
+def _is_installed(folder: Path) -> bool:
+    return _is_newer(folder / _INSTALLED, folder / "package-lock.json")
 
 
 def _is_fresh(frontend: Path, page: Path) -> bool:

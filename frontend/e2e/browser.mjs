@@ -14,6 +14,13 @@ export const PATIENCE_MS = 240_000;
 export const PAGE = process.env.PAGE_URL;
 export const DESKTOP = { width: 1280, height: 900 };
 export const PHONE = { width: 360, height: 740 };
+/** How the field is called. */
+export const WORDS = "What happens in front of its eyes";
+/**
+ * What the browser says when something is away. The last: by a picture of Google's, Firestore's client finds out whether there
+ * is a network; the policy lets no such request out.
+ */
+export const AWAY = /Failed to load resource|net::ERR_FAILED|@firebase\/firestore|cleardot\.gif/;
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 export const config = await (await fetch(`${PAGE}/config.json`)).json();
@@ -99,4 +106,11 @@ export const submit = (page) => page.getByRole("button", { name: "Show me" }).cl
 export async function jobId(page) {
   await page.waitForURL(/\/job\//);
   return page.url().split("/").at(-1);
+}
+
+/** As the API says it (RFC 9457). */
+export function quotaSpent() {
+  const body = { type: "urn:life-as-not-me:problem:quota_exceeded", title: "Quota", status: 429, code: "quota_exceeded", detail: "You have 3 films on their way." };
+  const headers = { "Access-Control-Allow-Origin": PAGE, "Access-Control-Expose-Headers": "Retry-After", "Retry-After": "90" };
+  return { status: 429, contentType: "application/problem+json", headers, body: JSON.stringify(body) };
 }

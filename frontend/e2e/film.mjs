@@ -1,6 +1,6 @@
 // Choose, say, wait, see, find again, cancel: on the real system, under the policy that the host will send.
 import assert from "node:assert/strict";
-import { choose, config, jobId, PAGE, reaches, stage, story, submit } from "./browser.mjs";
+import { choose, config, jobId, PAGE, reaches, stage, story, submit, WORDS } from "./browser.mjs";
 
 await story(async (page) => {
   await page.goto(PAGE);
@@ -47,7 +47,7 @@ await story(async (page) => {
 
   await page.getByRole("link", { name: "Create" }).click();
   await choose(page, "Busy bee");
-  await page.getByRole("textbox", { name: "What happens in front of its eyes" }).fill("a meadow in the wind");
+  await page.getByRole("textbox", { name: WORDS }).fill("a meadow in the wind");
   await submit(page);
   await reaches(page, "queued", "in_progress");
   await stage(page).getByRole("button", { name: "Cancel" }).click();

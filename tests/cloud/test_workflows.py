@@ -136,8 +136,16 @@ def test_outputs_that_the_page_is_deployed_with_exist() -> None:
     asked = set(re.findall(r"output -raw (\w+)", WORKFLOWS["deploy"].read_text("utf-8")))
     text = "\n".join(path.read_text("utf-8") for path in TERRAFORM.glob("*.tf"))
 
-    assert asked == {"api_url", "web_app_deployment_token"}
+    assert asked == {"api_url", "web_api_key", "web_app_deployment_token"}
     assert asked <= set(re.findall(r'(?m)^output "(\w+)"', text))
+
+
+def test_the_page_is_built_with_all_that_its_build_asks_for() -> None:
+    asked = set(re.findall(r"\bVITE_\w+", (ROOT / "frontend" / "hosting.ts").read_text("utf-8")))
+    [told] = [step["env"] for step in steps("deploy") if "static-web" in step.get("uses", "")]
+
+    assert set(told) == asked
+    assert told["VITE_FIREBASE_API_KEY"] == "${{ steps.page.outputs.api_key }}"
 
 
 def test_what_the_workflows_want_to_know_is_documented() -> None:

@@ -21,7 +21,7 @@ class House extends Api {
   shown: JobView = aJob({ queue_position: 2 });
 
   constructor() {
-    super("", identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, localToken: null }));
+    super("", identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null }));
   }
   override perspectives = async () => [aPerspective(), aPerspective({ id: "night-owl", name: "Night owl", kind: "bird" })];
   override themes = async () => ({ themes: [] });
@@ -44,7 +44,7 @@ function Whole({ jobId }: { jobId?: string | undefined }) {
 }
 
 function shown(house: House, jobId?: string) {
-  const page = { api: house, feed: pollingFeed(house), identity: identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, localToken: null }) };
+  const page = { api: house, feed: pollingFeed(house), identity: identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null }) };
   return render(
     <PageProvider value={page}>
       <Whole jobId={jobId} />

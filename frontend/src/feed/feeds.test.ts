@@ -108,6 +108,18 @@ test("when Firestore fails, polling goes on; when Firestore is back, polling end
   expect(tellers).toEqual(["polling", "firestore"]);
 });
 
+test("what is not there is no fault of Firestore's, though its rules refuse to say so", async () => {
+  const [firestore, polling, ear] = [new Told(), new Told(), new Ear<JobView | null>()];
+  const tellers: string[] = [];
+  const stop = resilientFeed(async () => firestore, polling, (teller) => tellers.push(teller)).watch("job-0001", ear);
+  await vi.advanceTimersByTimeAsync(0);
+  firestore.fail();
+  polling.tell(null);
+  expect(ear.heard).toEqual([null]);
+  expect(tellers).toEqual([]);
+  stop();
+});
+
 test("where Firestore can't be loaded at all, the page polls; what polling can't reach is told", async () => {
   const [polling, ear] = [new Told(), new Ear<JobView | null>()];
   const stop = resilientFeed(() => Promise.reject(new Error("no chunk")), polling).watch("job-0001", ear);

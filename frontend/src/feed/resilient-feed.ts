@@ -27,7 +27,7 @@ export function resilientFeed(first: () => Promise<JobFeed>, fallback: JobFeed, 
       retry = setTimeout(begin, RETRY_MS);
       stopFallback ??= start(fallback, {
         hear: (value) => {
-          said("polling");
+          if (value !== null) said("polling"); // of what is not there, its rules let Firestore say nothing
           hearing.hear(value);
         },
         fail: (problem: Problem) => {

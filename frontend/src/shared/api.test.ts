@@ -3,7 +3,7 @@ import { Api } from "./api";
 import { identityOf, subjectOf } from "./identity";
 
 const ME = `e30.${btoa(JSON.stringify({ sub: "me" })).replaceAll("=", "")}.`;
-const identity = identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, localToken: ME });
+const identity = identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: ME });
 const api = new Api("https://api.example", identity);
 
 /** Answers every call so, and keeps the calls. */
@@ -25,6 +25,14 @@ test("a wish goes out with its key and with who wishes", async () => {
   expect(calls[0]?.url).toBe("https://api.example/jobs");
   expect(calls[0]?.init.body).toBe('{"perspective":"night-owl"}');
   expect(calls[0]?.init.headers).toMatchObject({ "Idempotency-Key": "key-1", Authorization: `Bearer ${ME}` });
+});
+
+test("where App Check is asked for, a caller comes with the page's token, and nobody else does", async () => {
+  const calls = answering(Response.json({ job_id: "job-0001" }), Response.json({ models: [] }));
+  const known = new Api("https://api.example", { ...identity, appToken: async () => "app-1" });
+  await known.job("job-0001");
+  await known.models();
+  expect(calls.map(({ init }) => new Headers(init.headers).get("X-Firebase-AppCheck"))).toEqual(["app-1", null]);
 });
 
 test("catalogues are asked for without saying who asks, so that they can be cached", async () => {

@@ -99,8 +99,12 @@ export class Api {
     const signal = init.signal ? AbortSignal.any([init.signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]) : AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     let response: Response;
     try {
-      const token = who === "caller" ? await this.#identity.token() : null;
-      const headers = { ...(init.headers as Record<string, string> | undefined), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+      const [token, appToken] = who === "caller" ? await Promise.all([this.#identity.token(), this.#identity.appToken()]) : [null, null];
+      const headers = {
+        ...(init.headers as Record<string, string> | undefined),
+        ...(token && { Authorization: `Bearer ${token}` }),
+        ...(appToken && { "X-Firebase-AppCheck": appToken }),
+      };
       response = await fetch(this.#base + path, { ...init, headers, signal });
     } catch (error) {
       if (init.signal?.aborted) throw error;

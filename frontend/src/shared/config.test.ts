@@ -6,11 +6,11 @@ import { parseConfig } from "./config";
 const LOCAL = { api: "http://127.0.0.1:8080/", project: "life-as-not-me", firestore_emulator: "127.0.0.1:9000", firebase: null, local_token: "a.b.c" };
 
 test("a local configuration is read, its address without a slash at the end", () => {
-  expect(parseConfig(LOCAL)).toEqual({ api: "http://127.0.0.1:8080", project: "life-as-not-me", firestoreEmulator: "127.0.0.1:9000", firebase: null, localToken: "a.b.c" });
+  expect(parseConfig(LOCAL)).toEqual({ api: "http://127.0.0.1:8080", project: "life-as-not-me", firestoreEmulator: "127.0.0.1:9000", firebase: null, appCheckSiteKey: null, localToken: "a.b.c" });
 });
 
 test("what may be left out is null", () => {
-  expect(parseConfig({ api: "", project: "p" })).toEqual({ api: "", project: "p", firestoreEmulator: null, firebase: null, localToken: null });
+  expect(parseConfig({ api: "", project: "p" })).toEqual({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null });
 });
 
 test("all faults are named at once", () => {
@@ -21,6 +21,15 @@ test("all faults are named at once", () => {
 test("a build for the cloud writes a configuration that the page reads", () => {
   const text = configJson({ VITE_API_URL: "https://api.example.run.app", VITE_PROJECT: "p", VITE_FIREBASE_API_KEY: "k" });
   expect(parseConfig(JSON.parse(text ?? ""))).toMatchObject({ api: "https://api.example.run.app", project: "p", firebase: { apiKey: "k", projectId: "p" } });
+});
+
+test("where App Check is asked for, the page has its keys, and its policy lets in what that loads", () => {
+  const env = { VITE_API_URL: "https://api.example.run.app", VITE_PROJECT: "p", VITE_FIREBASE_API_KEY: "k", VITE_FIREBASE_APP_ID: "1:2:web:3", VITE_APP_CHECK_SITE_KEY: "s" };
+  expect(parseConfig(JSON.parse(configJson(env) ?? ""))).toMatchObject({ appCheckSiteKey: "s", firebase: { appId: "1:2:web:3" } });
+  const policy: string = JSON.parse(hostingConfig(template, env)).globalHeaders["Content-Security-Policy"];
+  expect(policy).toContain("script-src 'self' https://www.google.com/recaptcha/ https://www.gstatic.com/recaptcha/;");
+  expect(policy).toContain(" https://content-firebaseappcheck.googleapis.com https://www.google.com/recaptcha/;");
+  expect(() => configJson({ ...env, VITE_FIREBASE_APP_ID: "" })).toThrow(/VITE_APP_CHECK_SITE_KEY: needs/);
 });
 
 test("a build that names no API leaves its configuration to whoever serves it", () => {
@@ -36,6 +45,7 @@ test("the page may ask itself, the API and Google's named hosts, and run its own
   const rules = new Map(globalHeaders["Content-Security-Policy"].split("; ").map((rule: string) => [rule.split(" ")[0], rule.split(" ").slice(1)]));
   expect(rules.get("default-src")).toEqual(["'none'"]);
   expect(rules.get("script-src")).toEqual(["'self'"]);
+  expect(rules.get("frame-src")).toEqual(["'none'"]);
   expect(rules.get("frame-ancestors")).toEqual(["'none'"]);
   expect(rules.get("connect-src")).toEqual([
     "'self'",

@@ -7,6 +7,8 @@ export interface Config {
   readonly firestoreEmulator: string | null;
   /** Web configuration of the Firebase project, in the cloud. */
   readonly firebase: Readonly<Record<string, string>> | null;
+  /** Of reCAPTCHA Enterprise, by which App Check knows this page; null: the API does not ask for it. */
+  readonly appCheckSiteKey: string | null;
   /** Unsigned token of whoever sits at this machine. */
   readonly localToken: string | null;
 }
@@ -22,7 +24,7 @@ function isRecordOfText(value: unknown): value is Record<string, string> {
 /** Throws a ConfigError that names every fault. */
 export function parseConfig(given: unknown): Config {
   if (typeof given !== "object" || given === null) throw new ConfigError("config.json: must be an object");
-  const { api, project, firestore_emulator = null, firebase = null, local_token = null } = given as Record<string, unknown>;
+  const { api, project, firestore_emulator = null, firebase = null, app_check_site_key = null, local_token = null } = given as Record<string, unknown>;
   const faults: string[] = [];
   if (typeof api !== "string" || !/^(https?:\/\/.+)?$/.test(api)) faults.push("api: must be an http address, or empty");
   if (typeof project !== "string" || project === "") faults.push("project: must be a name");
@@ -30,6 +32,7 @@ export function parseConfig(given: unknown): Config {
     faults.push("firestore_emulator: must be host:port or null");
   }
   if (firebase !== null && !isRecordOfText(firebase)) faults.push("firebase: must be an object of texts or null");
+  if (!isTextOrNull(app_check_site_key)) faults.push("app_check_site_key: must be a key or null");
   if (!isTextOrNull(local_token)) faults.push("local_token: must be a token or null");
   if (faults.length > 0) throw new ConfigError(`config.json: ${faults.join("; ")}`);
   return {
@@ -37,6 +40,7 @@ export function parseConfig(given: unknown): Config {
     project: project as string,
     firestoreEmulator: firestore_emulator as string | null,
     firebase: firebase as Record<string, string> | null,
+    appCheckSiteKey: app_check_site_key as string | null,
     localToken: local_token as string | null,
   };
 }

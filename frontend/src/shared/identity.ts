@@ -4,6 +4,8 @@ import type { Config } from "./config";
 export interface Identity {
   /** For `Authorization: Bearer`; null: the API is called without. */
   token(): Promise<string | null>;
+  /** For `X-Firebase-AppCheck`: that it is this page that calls; null: nobody asks for it. */
+  appToken(): Promise<string | null>;
   /** What stands as `owner` on own jobs; null: nobody is known. */
   uid(): Promise<string | null>;
   /** Whoever sits at this machine, without having signed in. */
@@ -12,16 +14,16 @@ export interface Identity {
 
 export function identityOf(config: Config): Identity {
   if (config.localToken) return localIdentity(config.localToken);
-  if (config.firebase) return firebaseIdentity(config.firebase);
-  return { token: async () => null, uid: async () => null, isLocal: true };
+  if (config.firebase) return firebaseIdentity(config.firebase, config.appCheckSiteKey);
+  return { token: async () => null, appToken: async () => null, uid: async () => null, isLocal: true };
 }
 
 function localIdentity(token: string): Identity {
   const uid = subjectOf(token);
-  return { token: async () => token, uid: async () => uid, isLocal: true };
+  return { token: async () => token, appToken: async () => null, uid: async () => uid, isLocal: true };
 }
 
-function firebaseIdentity(firebase: Readonly<Record<string, string>>): Identity {
+function firebaseIdentity(firebase: Readonly<Record<string, string>>, siteKey: string | null): Identity {
   let signIn: ReturnType<typeof import("./firebase").signedIn> | undefined;
   const user = () => {
     signIn ??= import("./firebase")
@@ -32,7 +34,12 @@ function firebaseIdentity(firebase: Readonly<Record<string, string>>): Identity 
       });
     return signIn;
   };
-  return { token: async () => (await user()).getIdToken(), uid: async () => (await user()).uid, isLocal: false };
+  return {
+    token: async () => (await user()).getIdToken(),
+    appToken: async () => (siteKey ? (await import("./app-check")).appToken(firebase, siteKey) : null),
+    uid: async () => (await user()).uid,
+    isLocal: false,
+  };
 }
 
 /** The `sub` of a JSON Web Token; null: it can't be read. */

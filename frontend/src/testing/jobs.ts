@@ -27,6 +27,7 @@ export function aJob(changed: Partial<JobView> = {}): JobView {
     render_key: "a".repeat(40),
     progress: 0,
     stage: null,
+    share_token: null,
     preview_path: null,
     video: null,
     error: null,

@@ -1,5 +1,6 @@
 import { Play } from "lucide-react";
 import { type ComponentType, useState } from "react";
+import { Empty } from "@/components/empty";
 import { Poster } from "@/components/film-card";
 import { ProblemAlert } from "@/components/problem-alert";
 import { Dialog, DialogContent, DialogTitle } from "@/components/ui/dialog";
@@ -28,7 +29,7 @@ export default function Gallery({ perspectives, Player }: GalleryProps) {
       <p className="text-muted-foreground">{text.gallery.subtitle}</p>
       {films.problem && <ProblemAlert problem={films.problem} heading={text.gallery.failed} onRetry={films.again} />}
       {!films.value && !films.problem && <p role="status">{text.loading}</p>}
-      {films.value?.length === 0 && <p>{text.gallery.empty}</p>}
+      {films.value?.length === 0 && <Empty says={text.gallery.empty} />}
       <ul className="grid grid-cols-2 gap-4 lg:grid-cols-4">
         {films.value?.map((film) => (
           <li key={film.render_key}>

@@ -1,5 +1,6 @@
 import { useEffect } from "react";
 import { linkTo } from "@/shared/route";
+import { Empty } from "@/components/empty";
 import { Poster } from "@/components/film-card";
 import { ProblemAlert } from "@/components/problem-alert";
 import { useMyJobs } from "@/feed/use-feed";
@@ -22,7 +23,7 @@ export default function History({ perspectives }: { perspectives: readonly Persp
       <h1 className="text-3xl font-bold">{text.films.heading}</h1>
       {mine.value === null && <p className="text-muted-foreground">{text.films.notListed}</p>}
       {mine.problem && <ProblemAlert problem={mine.problem} heading={text.films.failed} />}
-      {jobs.length === 0 && <p>{mine.value === undefined && !mine.problem ? text.loading : text.films.empty}</p>}
+      {jobs.length === 0 && (mine.value === undefined && !mine.problem ? <p>{text.loading}</p> : <Empty says={text.films.empty} />)}
       <ul className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
         {jobs.map((job) => (
           <li key={job.job_id} className="relative overflow-hidden rounded-lg border bg-card has-focus-visible:outline-3 has-focus-visible:outline-ring">

@@ -118,7 +118,8 @@ export const de: Text = {
   },
   films: {
     heading: "Meine Filme",
-    empty: "Noch keine Filme. Der erste ist einen Klick entfernt.",
+    empty: "Noch keine Filme.",
+    first: "Den ersten machen",
     failed: "Deine Filme konnten nicht geholt werden.",
     notListed: "Hier gibt es keine Liste der Filme; gezeigt werden die aus diesem Browser.",
     open: (name) => `Öffnen: ${name}`,

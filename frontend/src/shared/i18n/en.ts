@@ -117,7 +117,8 @@ export const en = {
   },
   films: {
     heading: "My films",
-    empty: "No films yet. The first one is a click away.",
+    empty: "No films yet.",
+    first: "Make the first one",
     failed: "Your films could not be fetched.",
     notListed: "This deployment does not list films; those made in this browser are shown.",
     open: (name: string) => `Open: ${name}`,
