@@ -87,7 +87,7 @@ def test_every_limit_of_callers_can_be_set_and_goes_to_the_function_that_reads_i
     limits = {
         name
         for name in map(str.upper, SubmitSettings.model_fields)
-        if name.startswith(("QUOTA_", "BACKLOG_", "BATCH_MAX_")) or name == "TRUSTED_PROXIES"
+        if name.startswith(("QUOTA_", "BACKLOG_", "BATCH_MAX_")) or name in {"MAX_PROMPT_CHARS", "TRUSTED_PROXIES"}
     }
     written = CODE.resource("google_cloudfunctions2_function.functions").inner("service_config")[0]
 
