@@ -19,7 +19,6 @@ await story(
       await page.locator(`[data-mode=${mode}]`).waitFor();
       await page.evaluate(() => {
         window.headset.stereoEnabled = true;
-        window.headset.quaternion.set(0, 0, 0, 1);
         window.seen.eyes.clear();
         window.seen.pictures.clear();
       });
@@ -33,6 +32,7 @@ await story(
       await page.evaluate(() => window.headset.quaternion.set(0, 1, 0, 0));
       await page.waitForFunction(() => [...window.seen.eyes.values()].every(({ offBy }) => offBy > 24));
       await page.evaluate(() => window.headset.activeSession.end());
+      await page.evaluate(() => window.headset.quaternion.set(0, 0, 0, 1)); // the next session begins where one looks
       await page.locator("[data-mode=page]").waitFor();
     }
     // Without a headset one turns by keys, and sees another part of the film.
