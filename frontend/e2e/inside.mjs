@@ -1,6 +1,5 @@
 // Into the film with a headset that iwer plays: a session begins, draws the film for both eyes, and ends. What is drawn is
 // read back, pixel by pixel, and compared with the film.
-import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { made, PAGE, reaches, shot, stage, story } from "./browser.mjs";
 
@@ -19,7 +18,6 @@ await story(
       await page.locator(`[data-mode=${mode}]`).waitFor();
       await page.evaluate(() => {
         window.headset.stereoEnabled = true;
-        window.headset.quaternion.set(0, 0, 0, 1);
         window.seen.eyes.clear();
         window.seen.pictures.clear();
       });
@@ -33,13 +31,24 @@ await story(
       await page.evaluate(() => window.headset.quaternion.set(0, 1, 0, 0));
       await page.waitForFunction(() => [...window.seen.eyes.values()].every(({ offBy }) => offBy > 24));
       await page.evaluate(() => window.headset.activeSession.end());
+      await page.evaluate(() => window.headset.quaternion.set(0, 0, 0, 1)); // the next session begins where one looks
       await page.locator("[data-mode=page]").waitFor();
     }
-    // Without a headset one turns by keys, and sees another part of the film.
+    // Without a headset one turns by keys, away from the film, and back by dragging.
+    const looksAt = (isFilm) => page.waitForFunction((wanted) => [...window.seen.eyes.values()].some(({ offBy }) => offBy < 24 === wanted), isFilm);
+    await page.evaluate(() => window.seen.eyes.clear());
+    await looksAt(true);
     await inside.focus();
-    const before = await inside.screenshot();
-    for (let times = 0; times < 8; times++) await page.keyboard.press("ArrowLeft");
-    assert.notDeepEqual(await inside.screenshot(), before);
+    for (let times = 0; times < 20; times++) await page.keyboard.press("ArrowLeft");
+    await page.evaluate(() => window.seen.eyes.clear());
+    await looksAt(false);
+    const { x, y, width } = await inside.boundingBox();
+    await page.mouse.move(x + width - 10, y + 50);
+    await page.mouse.down();
+    await page.mouse.move(x + width - 510, y + 50, { steps: 5 });
+    await page.mouse.up();
+    await page.evaluate(() => window.seen.eyes.clear());
+    await looksAt(true);
     await page.keyboard.press("Escape");
     await inside.waitFor({ state: "detached" });
   },

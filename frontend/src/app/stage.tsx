@@ -36,7 +36,7 @@ export function Stage({ job, isSending, isLooking, problem, perspective, onCance
     if (!job) return <Nothing says={isLooking ? text.loading : text.wait.empty} />;
     if (job.status === "queued" || job.status === "in_progress") return <Wait job={job} perspective={perspective} onCancel={onCancel} />;
     if (job.video) return <See key={job.job_id} job={{ ...job, video: job.video }} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} onDelete={onDelete} onStepInside={setInside} />;
-    return <Ended job={job} onAnotherTake={onAnotherTake} onRemix={onRemix} />;
+    return <Ended job={job} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} />;
   };
   const state = isSending ? "sending" : (job?.status ?? "empty");
   return (
@@ -62,12 +62,17 @@ function Nothing({ says }: { says: string }) {
 }
 
 /** Failed or canceled: why, and how to go on. */
-function Ended({ job, onAnotherTake, onRemix }: { job: JobView; onAnotherTake: () => void; onRemix: () => void }) {
+function Ended({ job, perspective, onAnotherTake, onRemix }: Pick<StageProps, "perspective" | "onAnotherTake" | "onRemix"> & { job: JobView }) {
   const text = useText();
   return (
     <div className="flex flex-col gap-4">
       <div role="status">
         <h2 className="text-xl font-bold">{text.wait.status[job.status]}</h2>
+        {perspective && (
+          <p lang="en" className="text-muted-foreground">
+            {perspective.name}
+          </p>
+        )}
       </div>
       {job.error && (
         <Alert data-code={job.error.code}>

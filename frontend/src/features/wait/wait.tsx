@@ -29,6 +29,11 @@ export function Wait({ job, perspective, onCancel }: { job: JobView | undefined;
       <Preview job={job} />
       <div role="status">
         <h2 className="text-xl font-bold">{text.wait.status[status]}</h2>
+        {perspective && (
+          <p lang="en" className="text-muted-foreground">
+            {perspective.name}
+          </p>
+        )}
       </div>
       <Progress value={job?.progress ?? 0} label={text.wait.progress} />
       <ol aria-label={text.wait.stages} className="grid grid-cols-2 gap-x-3 gap-y-1 text-sm">

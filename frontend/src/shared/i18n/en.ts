@@ -40,7 +40,7 @@ export const en = {
     noTheme: "As it is",
     ownThemes: "Your own",
     themes: "Catalogue",
-    saveTheme: "Save these words as your own theme",
+    saveTheme: "Save a theme of your own",
     themeName: "Its name",
     themeWords: "Light, weather, colours",
     save: "Save",
