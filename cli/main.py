@@ -21,7 +21,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.api_client import ApiClient, ApiError
-from cli.here import MODELS_DIR, announced, announced_url
+from cli.here import MODELS_DIR, TELEMETRY_FOLDER, announced, announced_url, telemetry_folders
+from cli.own_spans import kept_beside
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from local.errors import EmulatorMissingError, LocalStackError
@@ -29,13 +30,16 @@ from local.tokens import local_token
 from shared.catalogue import BrokenCatalogueError
 from shared.catalogues import read_catalogues
 from shared.documents import Status
+from shared.measures import SpanName
 from shared.perspectives import perspectives as catalogue
 from shared.requests import Priority
+from shared.tracing import note, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from shared.documents import Job
     from shared.perspectives import Perspective
 
 F = TypeVar("F", bound="Callable[..., None]")
@@ -162,7 +166,7 @@ def up(port: int, workers: int, *, embedded: bool, no_page: bool) -> None:
             console.print(
                 f"\nIn another terminal:  {COMMAND} submit curious-cat\nCtrl-C stops everything.", soft_wrap=True
             )
-            with announced(system.api_url):
+            with announced(system.api_url, telemetry=system.run_dir / TELEMETRY_FOLDER):
                 _wait_for_ctrl_c(system.fault)
             console.print("Stopping …")
     except EmulatorMissingError as exc:
@@ -325,11 +329,15 @@ def submit(
     client: ApiClient, output: Path | None, idempotency_key: str | None, *, no_wait: bool, **wish: object
 ) -> None:
     """Wish for a video as PERSPECTIVE would see it, watch it being made, and save it."""
-    seen = client.submit(wish, idempotency_key=idempotency_key or secrets.token_hex(16))
-    if no_wait:
-        click.echo(seen.job.job_id)
-        return
-    _follow_and_save(client, seen.job.job_id, output)
+    with kept_beside(client.url), span(SpanName.WISH):
+        seen = client.submit(wish, idempotency_key=idempotency_key or secrets.token_hex(16))
+        note(job_id=seen.job.job_id)
+        if no_wait:
+            click.echo(seen.job.job_id)
+            return
+        job = _followed(client, seen.job.job_id)
+        note(status=job.status.value)
+    _save(client, job, output)
 
 
 @main.command()
@@ -338,7 +346,22 @@ def submit(
 @_with_api
 def watch(client: ApiClient, job_id: str, output: Path | None) -> None:
     """Watch a job until it is final, and save its video."""
-    _follow_and_save(client, job_id, output)
+    _save(client, _followed(client, job_id), output)
+
+
+@main.command()
+@click.argument("job_id")
+def trace(job_id: str) -> None:
+    """Show where the time of a job went, from the wish to the first sight of its video.
+
+    Of a job that was made on this machine: one of those that run, or that ran last.
+    """
+    from cli.trace import NoTraceError, waterfall  # noqa: PLC0415
+
+    try:
+        console.print(waterfall(job_id, telemetry_folders()))
+    except NoTraceError as exc:
+        raise click.ClickException(str(exc)) from exc
 
 
 @main.command()
@@ -366,17 +389,21 @@ def themes(client: ApiClient) -> None:
     _list(client.catalogue("themes"), "id", "name", "summary")
 
 
-def _follow_and_save(client: ApiClient, job_id: str, output: Path | None) -> None:
+def _followed(client: ApiClient, job_id: str) -> Job:
+    """The job once it is final."""
     try:
-        job = follow_job(client.watch(job_id), console=console)
+        return follow_job(client.watch(job_id), console=console)
     except KeyboardInterrupt:
         console.print(f"\nThe job goes on. Come back to it:  {COMMAND} watch {job_id}", soft_wrap=True)
         sys.exit(130)
+
+
+def _save(client: ApiClient, job: Job, output: Path | None) -> None:
     if job.status is not Status.COMPLETED:
         raise ApiError(f"The job is {job.status.value}: {job.error.message if job.error else 'no reason given'}")
     assert job.request is not None
     path = output or Path(f"{job.request.perspective}-{job.job_id[:8]}.mp4")
-    client.save_video(job_id, path)
+    client.save_video(job.job_id, path)
     console.print(f"Saved {path}", soft_wrap=True)
 
 

@@ -51,6 +51,8 @@ LOCAL_LIMITS = {
     "QUOTA_JOBS_PER_ADDRESS": "1000",
     "BATCH_MAX_ROWS_OF_PERSON": "100000",
 }
+#: Of a run.
+TELEMETRY_FOLDER = "telemetry"
 READY_TIMEOUT_S = 90.0
 RECONCILE_TIMEOUT_S = 60.0
 #: Each service, the bundle it runs from, and its functions-framework signature.
@@ -154,6 +156,11 @@ class LocalStack:
         return self._options.run_dir / "logs"
 
     @property
+    def telemetry(self) -> Path:
+        """Folder with the spans and measures of each process."""
+        return self._options.run_dir / TELEMETRY_FOLDER
+
+    @property
     def signing_identity(self) -> Path:
         """Who signs the videos of this run: a PEM file. Beside it lies who vouches for it."""
         return self._options.run_dir / "signing-identity.pem"
@@ -244,6 +251,7 @@ class LocalStack:
             "STORAGE_EMULATOR_HOST": self._urls["storage"],
             "ARTIFACT_BUCKET": BUCKET,
             "BATCH_BUCKETS": MANIFEST_BUCKET,
+            "TELEMETRY": f"file:{self.telemetry}",
             **LOCAL_LIMITS,
             **firestore.env,
             **pubsub.env,
