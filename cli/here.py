@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.processes import TELEMETRY_FOLDER
+from local.run_folder import TELEMETRY_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

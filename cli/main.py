@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,17 +20,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.api_client import ApiClient, ApiError
-from cli.here import MODELS_DIR, TELEMETRY_FOLDER, announced, announced_url, telemetry_folders
+from cli.here import MODELS_DIR, announced, announced_url
+from cli.known import known
 from cli.own_spans import kept_beside
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
+from cli.trace import trace
 from local.errors import EmulatorMissingError, LocalStackError
+from local.run_folder import TELEMETRY_FOLDER
 from local.tokens import local_token
 from shared.catalogue import BrokenCatalogueError
 from shared.catalogues import read_catalogues
 from shared.documents import Status
 from shared.measures import SpanName
-from shared.perspectives import perspectives as catalogue
 from shared.requests import Priority
 from shared.tracing import note, span
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from shared.documents import Job
-    from shared.perspectives import Perspective
 
 F = TypeVar("F", bound="Callable[..., None]")
 
@@ -50,8 +50,6 @@ for _stream in (sys.stdout, sys.stderr):
 console = Console(highlight=False)
 #: What people type to get here.
 COMMAND = sys.argv[0] if os.sep in sys.argv[0] else "lifeasnotme"
-#: Alike enough to be what somebody meant.
-NEAR = 0.7
 #: How often `up` looks whether all is well.
 LOOK_S = 0.5
 #: A folder that is there, so that a video that took minutes can be saved.
@@ -105,15 +103,6 @@ def main() -> None:
         raise click.ClickException(str(exc)) from exc
 
 
-def _known(perspective: str) -> Perspective:
-    if perspective in (known := catalogue()):
-        return known[perspective]
-    near = get_close_matches(perspective.lower(), known, cutoff=NEAR)
-    near += [name for name in known if perspective.lower() in name.split("-") and name not in near]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
-    raise click.BadParameter(f"there is no {perspective}; {hint}", param_hint="PERSPECTIVE")
-
-
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # make sends it on to a process that got it already
     raise KeyboardInterrupt
@@ -128,7 +117,7 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool, no_page: bool)
     """Start the system, make one video, show where the time went, and stop."""
     from cli.demo import run_demo  # noqa: PLC0415 - brings the whole system
 
-    _known(perspective)
+    known(perspective)
     try:
         run_demo(perspective=perspective, prompt=prompt, embedded=embedded, page=not no_page, console=console)
     except (LocalStackError, ApiError) as exc:
@@ -197,7 +186,7 @@ def see(perspective: str, file: Path, output: Path | None) -> None:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    who = _known(perspective)
+    who = known(perspective)
     try:
         from cli.own_files import NotSeenError  # noqa: PLC0415
         from cli.see import ending_for, see_file  # noqa: PLC0415 - brings torch
@@ -349,19 +338,7 @@ def watch(client: ApiClient, job_id: str, output: Path | None) -> None:
     _save(client, _followed(client, job_id), output)
 
 
-@main.command()
-@click.argument("job_id")
-def trace(job_id: str) -> None:
-    """Show where the time of a job went, from the wish to the first sight of its video.
-
-    Of a job that was made on this machine: one of those that run, or that ran last.
-    """
-    from cli.trace import NoTraceError, waterfall  # noqa: PLC0415
-
-    try:
-        console.print(waterfall(job_id, telemetry_folders()))
-    except NoTraceError as exc:
-        raise click.ClickException(str(exc)) from exc
+main.add_command(trace)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""The command's own spans: from the wish to the first sight of a final job. Kept beside those of the system it talks to.
+"""The command's own spans: from the wish to the first sight of a final job. Kept beside those of the system.
 
 Of a system elsewhere nothing is kept: it begins its trace where the wish comes in.
 """

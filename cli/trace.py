@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import click
+from rich.console import Console
 from rich.table import Table
+
+from cli.here import telemetry_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,8 +26,18 @@ WIDTH = 48
 SHOWN = ("attempt", "gpu", "artifact", "status", "code", "busy_s")
 
 
-class NoTraceError(Exception):
-    """No span of that job is kept here; the message is for people."""
+class NoTraceError(click.ClickException):
+    """No span of that job is kept here."""
+
+
+@click.command()
+@click.argument("job_id")
+def trace(job_id: str) -> None:
+    """Show where the time of a job went, from the wish to the first sight of its video.
+
+    Of a job of this machine: of a system that runs, or of the last ones that did.
+    """
+    Console(highlight=False).print(waterfall(job_id, telemetry_folders()))
 
 
 @dataclass(frozen=True, kw_only=True)

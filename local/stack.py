@@ -24,6 +24,7 @@ import requests
 from local.bundles import ROOT, make_bundles
 from local.emulators import FIRESTORE_HEAP_MIB, start_firestore, start_pubsub
 from local.processes import HOST, ChildProcess, ensure_port_free, free_port
+from local.run_folder import TELEMETRY_FOLDER
 from local.signing_identity import make_signing_identity
 from local.signing_key import make_signing_key
 from local.tokens import PROJECT
@@ -51,8 +52,6 @@ LOCAL_LIMITS = {
     "QUOTA_JOBS_PER_ADDRESS": "1000",
     "BATCH_MAX_ROWS_OF_PERSON": "100000",
 }
-#: Of a run.
-TELEMETRY_FOLDER = "telemetry"
 READY_TIMEOUT_S = 90.0
 RECONCILE_TIMEOUT_S = 60.0
 #: Each service, the bundle it runs from, and its functions-framework signature.
