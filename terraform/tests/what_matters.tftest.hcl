@@ -106,7 +106,7 @@ run "small" {
   }
 
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.alerts)) == toset(["backlog_age", "dead_letters", "failure_rate", "function_errors", "no_worker", "undeliverable"])
+    condition     = toset(keys(google_monitoring_alert_policy.alerts)) == toset(["backlog_age", "dead_letters", "failure_rate", "function_errors", "no_worker", "silent", "stalls", "undeliverable"])
     error_message = "Somebody is told of each thing that may go wrong."
   }
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -109,9 +110,7 @@ def test_a_worker_goes_on_with_the_trace_and_has_a_span_for_each_stage(world: Wo
     assert {found.parent(each) for each in (*stages, SpanName.DECODING, SpanName.VIDEO)} == {SpanName.RENDER}
     assert found.parent(SpanName.COMMIT) == SpanName.RENDER
     ends = [found.span(each) for each in stages]
-    assert all(one.end_time == next_.start_time for one, next_ in zip(ends, ends[1:], strict=False)), (
-        "no second is lost"
-    )
+    assert all(one.end_time == following.start_time for one, following in pairwise(ends)), "no second is lost"
 
 
 def test_a_stage_that_fails_has_a_span_too_and_the_error_is_named_by_its_type(world: World) -> None:
