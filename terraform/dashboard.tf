@@ -40,7 +40,7 @@ locals {
       "by workers"   = "sum by (status) (rate(${local.jobs_finished}{monitored_resource=\"k8s_container\"}[5m])) * 60"
     } },
     { title = "Dead letters, an hour", unit = "1", queries = {
-      "given up"   = "sum by (subscription_id) (increase(${local.dead_letters}{monitored_resource=\"pubsub_subscription\"}[1h]))"
+      "given up"    = "sum by (subscription_id) (increase(${local.dead_letters}{monitored_resource=\"pubsub_subscription\"}[1h]))"
       "what became" = "sum by (done) (increase(${local.measures.DEAD_LETTERS}[1h]))"
     } },
     { title = "Calls of functions, a minute", unit = "1", queries = {
