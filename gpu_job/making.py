@@ -28,7 +28,7 @@ from shared.measures import SpanName
 from shared.optics import OPTICS_VERSION
 from shared.receipts import DIGITAL_SOURCE_TYPE, Receipt
 from shared.safety import SHOWS
-from shared.tracing import past_span, span
+from shared.tracing import note, past_span, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,6 +114,7 @@ def make_video(
             made = filmed("cpu")  # the eye; so all the memory of a GPU is the renderer's
         _check(made.samples, output_check, attempt=attempt)
         usage = _usage(made, renderer, lost_s=lost_s)
+        note(gpu=usage.device)
         _tell_of_the_tail(made, denoised_ns=stages.rendered_ns)
         encoded, account = made.video, renderer.account
         seconds = {**account.seconds, **made.seconds}

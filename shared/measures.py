@@ -172,6 +172,5 @@ ATTRIBUTES: Final = frozenset(
         "gpu",
         "frames",
         "busy_s",
-        "outcome",
     }
 )

@@ -140,6 +140,12 @@ class OtelRecorder:
         thread.start()
         thread.join(at_most_s)
 
+    def close(self) -> None:
+        """Send what is left, and end its threads: it records no more."""
+        atexit.unregister(self.flush)
+        self._tracers.shutdown()
+        self._meters.shutdown()
+
     def _flush(self, is_last: bool) -> None:  # noqa: FBT001 - of a thread
         if not self._flushing.acquire(blocking=is_last):
             return  # somebody else is at it

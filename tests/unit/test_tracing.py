@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import logging
 import re
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from burying import bury_request
+from google.auth.credentials import AnonymousCredentials
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from queue_age import measure_queue_age
 
@@ -46,7 +51,7 @@ from tests.unit.render_job_world import handle, raising
 from tests.unit.worker_world import GreyRenderer, World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -299,7 +304,7 @@ def test_a_flush_that_is_not_answered_is_left_behind() -> None:
         tracing.flush(at_most_s=0.01)  # returns: that is the test
         assert not stuck.let_go.is_set()
         stuck.let_go.set()
-    recorder._tracers.shutdown()
+    recorder.close()
 
 
 def test_what_can_t_be_set_up_is_told_of_and_nothing_is_recorded(
@@ -333,6 +338,66 @@ def test_the_last_call_that_leaves_sends_and_no_other() -> None:
 def test_an_exporter_that_there_is_not_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="must be none, console"):
         tracing._known(value)
+
+
+# --- to Google ---
+
+
+class Taker(http.server.BaseHTTPRequestHandler):
+    """Stands in for the Telemetry API: takes whatever is posted."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert isinstance(self.server, TakingServer)
+        self.server.taken[self.path].append(body)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class TakingServer(http.server.ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Taker)
+        self.taken: dict[str, list[bytes]] = defaultdict(list)
+
+
+@pytest.fixture
+def api() -> Iterator[TakingServer]:
+    with TakingServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_google_gets_spans_and_measures_of_a_named_process_in_a_region(
+    api: TakingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otel, "ENDPOINT", f"http://127.0.0.1:{api.server_port}/v1")
+    monkeypatch.setattr("google.auth.default", lambda **_: (AnonymousCredentials(), "p"))
+    recorder = otel.recorder_of("gcp:europe-west4", service="submit", project="art-project")
+    with tracing.recording(recorder):
+        with tracing.span(SpanName.SUBMIT, parent=TRACEPARENT, job_id="job-0001"):
+            FAILURES.take(1, code="render_failed")
+        tracing.flush(at_most_s=30, is_last=True)
+    recorder.close()
+
+    [traces] = [ExportTraceServiceRequest.FromString(body) for body in api.taken["/v1/traces"]]
+    [found] = traces.resource_spans[0].scope_spans[0].spans
+    assert (found.name, found.trace_id.hex()) == (SpanName.SUBMIT, trace_of(TRACEPARENT))
+    about = {each.key: each.value.string_value for each in traces.resource_spans[0].resource.attributes}
+    assert about.pop("service.instance.id")
+    assert about == {
+        "service.name": "submit",
+        "service.namespace": "lifeasnotme",
+        "gcp.project_id": "art-project",
+        "location": "europe-west4",
+    }
+    metrics = ExportMetricsServiceRequest.FromString(api.taken["/v1/metrics"][0])
+    assert [each.name for each in metrics.resource_metrics[0].scope_metrics[0].metrics] == [FAILURES.name]
 
 
 # --- logs, files, imports ---
