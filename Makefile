@@ -53,7 +53,7 @@ fix: $(LIGHT) ## Repair what can be repaired: lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/openapi.json, docs/perspectives, docs/models.md
+docs: $(LIGHT) ## Write anew what the code says about itself: docs/settings.md, docs/schemas, docs/openapi.json, docs/perspectives, docs/models.md, docs/telemetry.md
 	@$(BIN)/python -m local.reference
 
 plate: $(HEAVY) ## Draw anew one picture as everybody in the catalogue sees it: docs/pictures/plate.jpg

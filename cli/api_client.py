@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from local.tokens import local_token
 from shared.documents import FINAL, Job
+from shared.telemetry import traceparent_or_new
+from shared.tracing import traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,9 +61,12 @@ class ApiClient:
         self._has_answered = False
 
     def submit(self, wish: Mapping[str, object], *, idempotency_key: str) -> Seen:
-        """``POST /jobs``. Sent again when no answer came: the key makes it one wish."""
+        """``POST /jobs``. Sent again when no answer came: the key makes it one wish.
+
+        It is the begin of a trace, or a part of the span around it.
+        """
         body = {name: value for name, value in wish.items() if value is not None}
-        headers = {"Idempotency-Key": idempotency_key}
+        headers = {"Idempotency-Key": idempotency_key, "traceparent": traceparent_or_new(traceparent())}
         return _seen(self._answer("POST", "/jobs", json=body, headers=headers))
 
     def job(self, job_id: str) -> Seen:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.run_folder import TELEMETRY_FOLDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,11 +45,11 @@ def _is_running(pid: int) -> bool:
 
 
 @contextmanager
-def announced(api_url: str) -> Iterator[None]:
-    """While inside, other terminals find the running system without being told."""
+def announced(api_url: str, *, telemetry: Path | None = None) -> Iterator[None]:
+    """While inside, other terminals find the running system without being told, and the folder of its spans."""
     _RUNS_DIR.mkdir(exist_ok=True)
     address = _RUNS_DIR / f"api-url-{time.time_ns()}-{os.getpid()}"
-    address.write_text(api_url, encoding="utf-8")
+    address.write_text(f"{api_url}\n{telemetry or ''}", encoding="utf-8")
     try:
         yield
     finally:
@@ -56,8 +58,26 @@ def announced(api_url: str) -> Iterator[None]:
 
 def announced_url() -> str | None:
     """Address of the system that was started last of those that run on this machine, if there is one."""
+    return next((url for url, _ in _announcements()), None)
+
+
+def telemetry_of(api_url: str) -> Path | None:
+    """Where the system at that address keeps its spans; None where it does not run on this machine, or keeps none."""
+    return next((Path(folder) for url, folder in _announcements() if url == api_url and folder), None)
+
+
+def telemetry_folders() -> list[Path]:
+    """Of the systems that run here, and of the last runs; the newest first."""
+    running = [Path(folder) for _, folder in _announcements() if folder]
+    ended = sorted(_RUNS_DIR.glob(f"run-*/{TELEMETRY_FOLDER}"), reverse=True)
+    return list(dict.fromkeys([*running, *ended]))
+
+
+def _announcements() -> Iterator[tuple[str, str]]:
+    """Address and folder of each system that runs here, the newest first."""
     for address in sorted(_RUNS_DIR.glob("api-url-*"), reverse=True):
         if _is_running(int(address.name.rsplit("-", 1)[1])):
-            return address.read_text(encoding="utf-8")
-        address.unlink(missing_ok=True)  # of one that was killed
-    return None
+            url, _, folder = address.read_text(encoding="utf-8").partition("\n")
+            yield url, folder
+        else:
+            address.unlink(missing_ok=True)  # of one that was killed

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,21 +21,26 @@ from rich.table import Table
 
 from cli.api_client import ApiClient, ApiError
 from cli.here import MODELS_DIR, announced, announced_url
+from cli.known import known
+from cli.own_spans import kept_beside
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
+from cli.trace import trace
 from local.errors import EmulatorMissingError, LocalStackError
+from local.run_folder import TELEMETRY_FOLDER
 from local.tokens import local_token
 from shared.catalogue import BrokenCatalogueError
 from shared.catalogues import read_catalogues
 from shared.documents import Status
-from shared.perspectives import perspectives as catalogue
+from shared.measures import SpanName
 from shared.requests import Priority
+from shared.tracing import note, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from shared.perspectives import Perspective
+    from shared.documents import Job
 
 F = TypeVar("F", bound="Callable[..., None]")
 
@@ -46,8 +50,6 @@ for _stream in (sys.stdout, sys.stderr):
 console = Console(highlight=False)
 #: What people type to get here.
 COMMAND = sys.argv[0] if os.sep in sys.argv[0] else "lifeasnotme"
-#: Alike enough to be what somebody meant.
-NEAR = 0.7
 #: How often `up` looks whether all is well.
 LOOK_S = 0.5
 #: A folder that is there, so that a video that took minutes can be saved.
@@ -101,15 +103,6 @@ def main() -> None:
         raise click.ClickException(str(exc)) from exc
 
 
-def _known(perspective: str) -> Perspective:
-    if perspective in (known := catalogue()):
-        return known[perspective]
-    near = get_close_matches(perspective.lower(), known, cutoff=NEAR)
-    near += [name for name in known if perspective.lower() in name.split("-") and name not in near]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
-    raise click.BadParameter(f"there is no {perspective}; {hint}", param_hint="PERSPECTIVE")
-
-
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # make sends it on to a process that got it already
     raise KeyboardInterrupt
@@ -124,7 +117,7 @@ def demo(perspective: str, prompt: str | None, *, embedded: bool, no_page: bool)
     """Start the system, make one video, show where the time went, and stop."""
     from cli.demo import run_demo  # noqa: PLC0415 - brings the whole system
 
-    _known(perspective)
+    known(perspective)
     try:
         run_demo(perspective=perspective, prompt=prompt, embedded=embedded, page=not no_page, console=console)
     except (LocalStackError, ApiError) as exc:
@@ -162,7 +155,7 @@ def up(port: int, workers: int, *, embedded: bool, no_page: bool) -> None:
             console.print(
                 f"\nIn another terminal:  {COMMAND} submit curious-cat\nCtrl-C stops everything.", soft_wrap=True
             )
-            with announced(system.api_url):
+            with announced(system.api_url, telemetry=system.run_dir / TELEMETRY_FOLDER):
                 _wait_for_ctrl_c(system.fault)
             console.print("Stopping …")
     except EmulatorMissingError as exc:
@@ -193,7 +186,7 @@ def see(perspective: str, file: Path, output: Path | None) -> None:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    who = _known(perspective)
+    who = known(perspective)
     try:
         from cli.own_files import NotSeenError  # noqa: PLC0415
         from cli.see import ending_for, see_file  # noqa: PLC0415 - brings torch
@@ -325,11 +318,15 @@ def submit(
     client: ApiClient, output: Path | None, idempotency_key: str | None, *, no_wait: bool, **wish: object
 ) -> None:
     """Wish for a video as PERSPECTIVE would see it, watch it being made, and save it."""
-    seen = client.submit(wish, idempotency_key=idempotency_key or secrets.token_hex(16))
-    if no_wait:
-        click.echo(seen.job.job_id)
-        return
-    _follow_and_save(client, seen.job.job_id, output)
+    with kept_beside(client.url), span(SpanName.WISH):
+        seen = client.submit(wish, idempotency_key=idempotency_key or secrets.token_hex(16))
+        note(job_id=seen.job.job_id)
+        if no_wait:
+            click.echo(seen.job.job_id)
+            return
+        job = _followed(client, seen.job.job_id)
+        note(status=job.status.value)
+    _save(client, job, output)
 
 
 @main.command()
@@ -338,7 +335,10 @@ def submit(
 @_with_api
 def watch(client: ApiClient, job_id: str, output: Path | None) -> None:
     """Watch a job until it is final, and save its video."""
-    _follow_and_save(client, job_id, output)
+    _save(client, _followed(client, job_id), output)
+
+
+main.add_command(trace)
 
 
 @main.command()
@@ -366,17 +366,21 @@ def themes(client: ApiClient) -> None:
     _list(client.catalogue("themes"), "id", "name", "summary")
 
 
-def _follow_and_save(client: ApiClient, job_id: str, output: Path | None) -> None:
+def _followed(client: ApiClient, job_id: str) -> Job:
+    """The job once it is final."""
     try:
-        job = follow_job(client.watch(job_id), console=console)
+        return follow_job(client.watch(job_id), console=console)
     except KeyboardInterrupt:
         console.print(f"\nThe job goes on. Come back to it:  {COMMAND} watch {job_id}", soft_wrap=True)
         sys.exit(130)
+
+
+def _save(client: ApiClient, job: Job, output: Path | None) -> None:
     if job.status is not Status.COMPLETED:
         raise ApiError(f"The job is {job.status.value}: {job.error.message if job.error else 'no reason given'}")
     assert job.request is not None
     path = output or Path(f"{job.request.perspective}-{job.job_id[:8]}.mp4")
-    client.save_video(job_id, path)
+    client.save_video(job.job_id, path)
     console.print(f"Saved {path}", soft_wrap=True)
 
 

@@ -18,6 +18,7 @@ from gpu_job.lease import LeaseLostError
 from gpu_job.renderer import RenderStopped
 from shared.documents import Stage
 from shared.errors import LifeAsNotMeError, Retryable
+from shared.measures import STALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,6 +187,7 @@ def _listen(
 
 def _expect_movement(last: Moved, *, still_s: float) -> None:
     if still_s > LIMIT_S[last.stage]:
+        STALLS.take(1, stage=last.stage.value)
         raise HungError(f"no movement in {last.stage} for {LIMIT_S[last.stage]:.0f} s")
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from google.cloud import firestore, storage
 
+from gpu_job.cold_start import ColdStart, process_age_s
 from gpu_job.consumer import consume
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.identities import read_identity
@@ -29,6 +30,7 @@ from gpu_job.render_job import Workshop
 from gpu_job.renderer import UnfitError
 from gpu_job.warm_up import warm_up
 from gpu_job.worker_settings import WorkerSettings
+from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.errors import Retryable
 from shared.job_store.firestore import FirestoreJobStore
@@ -53,18 +55,28 @@ STORE_TIMEOUT_S = 4.0
 
 def main(renderer_of: Callable[[WorkerSettings], Renderer] | None = None) -> NoReturn:
     """Run one worker to its end."""
+    process_s = process_age_s()
     try:
         settings = read_settings(WorkerSettings, os.environ)
     except SettingsError as exc:
         sys.exit(str(exc))
-    configure(service="gpu_job", level=settings.log_level)
+    project = settings.google_cloud_project
+    configure(service="gpu_job", level=settings.log_level, project=project)
+    tracing.start(settings.telemetry, service="gpu_job", project=project)
     inbox: Inbox = queue.SimpleQueue()
     _leave_on_signals(inbox)
     # The work may be in the middle of a long step: no waiting for its thread, nor for those of the clients.
-    os._exit(_run(settings, inbox, renderer_of or _diffusers_renderer))
+    code = _run(settings, inbox, renderer_of or _diffusers_renderer, ColdStart(process_s=process_s))
+    tracing.flush(is_last=True)
+    os._exit(code)
 
 
-def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSettings], Renderer]) -> int:
+def _run(
+    settings: WorkerSettings,
+    inbox: Inbox,
+    renderer_of: Callable[[WorkerSettings], Renderer],
+    cold_start: ColdStart,
+) -> int:
     project = settings.google_cloud_project
     try:
         identity = read_identity(settings.signing_identity)
@@ -82,16 +94,18 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
                 now=lambda: datetime.now(UTC),
             ),
             source=PubSubMessageSource(project=project),
-            renderer=cache(lambda: renderer_of(settings)),
+            renderer=cache(lambda: cold_start.imported(lambda: renderer_of(settings))),
             folder=Path(folder),
             device=settings.device,
             inbox=inbox,
             identity=identity,
             retry_backoff_s=settings.retry_backoff_s,
+            cold_start=cold_start,
         )
         try:
             if settings.warm_up:
-                warm_up(settings.served_models, renderer=workshop.renderer, inbox=inbox)
+                with cold_start.warming(workshop.renderer):
+                    warm_up(settings.served_models, renderer=workshop.renderer, inbox=inbox)
             log.info("worker is ready", extra={"action": "ready", "models": settings.served_models})
             if settings.ready_file:
                 settings.ready_file.touch()

@@ -17,18 +17,21 @@ from gpu_job.preview import preview
 from gpu_job.provenance import Origin, sign_picture, sign_video
 from gpu_job.relay import side_by_side
 from gpu_job.renderer import StartOverError
+from gpu_job.stage_spans import StageSpans
 from gpu_job.tail import Target, eight_bits, eye_of, film
 from shared.artifact_paths import human_view_path, poster_path, preview_path, receipt_path, video_path
 from shared.artifact_store import ArtifactExists
 from shared.commits import Commit
 from shared.documents import Stage, Usage
 from shared.errors import ErrorCode, LifeAsNotMeError, Permanent, Retryable
+from shared.measures import SpanName
 from shared.optics import OPTICS_VERSION
 from shared.receipts import DIGITAL_SOURCE_TYPE, Receipt
 from shared.safety import SHOWS
+from shared.tracing import note, past_span, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -60,7 +63,7 @@ def make_video(
     now: Callable[[], datetime],
     output_check: OutputCheck,
     identity: Identity | None = None,
-) -> None:
+) -> Usage:
     """Render, see, encode, sign, upload what belongs to the video, and commit by uploading the video itself.
 
     The video is what the creature sees. Where its eye changes the frames, they are encoded as drawn, too: the human
@@ -68,6 +71,9 @@ def make_video(
     attempt committed before, its video is the render's, and that is success too.
 
     Nothing of what the output check refuses is uploaded, and no preview of it.
+
+    Returns:
+        What it took; also where another attempt's video was first.
 
     Raises:
         RenderStopped, Retryable, Permanent: as the renderer, the encoder, the signing and the bucket raise them.
@@ -79,6 +85,7 @@ def make_video(
         raise Retryable("This worker is older than the eye that was wished for; another may know it.")
     has_eye = eye_of(spec) is not None
     video, human_view = _targets(spec, key, folder=folder)
+    watch = stages = StageSpans(watch)
 
     def sketched(frame: NDArray[np.float32]) -> None:
         name = preview_path(key, attempt)
@@ -110,6 +117,8 @@ def make_video(
             made = filmed("cpu")  # the eye; so all the memory of a GPU is the renderer's
         _check(made.samples, output_check, attempt=attempt)
         usage = _usage(made, renderer, lost_s=lost_s)
+        note(gpu=usage.device)
+        _tell_of_the_tail(made, denoised_ns=stages.rendered_ns)
         encoded, account = made.video, renderer.account
         seconds = {**account.seconds, **made.seconds}
         receipt = Receipt(
@@ -131,8 +140,9 @@ def make_video(
         # 2. Sign all that shows something. The signature holds the hash of the receipt.
         if identity is not None:
             begun, origin = time.monotonic(), _origin(receipt, receipt_file)
-            _sign_videos(video, human_view if has_eye else None, origin=origin, identity=identity)
-            poster_file = sign_picture(poster_file, origin, identity=identity)
+            with span(SpanName.SIGN):
+                _sign_videos(video, human_view if has_eye else None, origin=origin, identity=identity)
+                poster_file = sign_picture(poster_file, origin, identity=identity)
             usage = usage.model_copy(update={"sign_s": round(time.monotonic() - begun, 3)})
         commit = Commit(
             render_key=key,
@@ -158,16 +168,34 @@ def make_video(
         _upload(beside, artifacts=artifacts, watch=watch)
 
         # 4. Commit.
-        artifacts.create(video_path(key), encoded.path, content_type="video/mp4", metadata=commit.metadata())
-        log.info(
-            "video committed",
-            extra={"action": "commit", "attempt": attempt, **usage.model_dump(), "seconds": receipt.seconds},
-        )
-    except ArtifactExists:
-        log.info("video was committed before", extra={"action": "commit", "attempt": attempt})
+        with span(SpanName.COMMIT):
+            _commit(encoded.path, commit, seconds=receipt.seconds, artifacts=artifacts)
     finally:
+        stages.stop()
         for target in (video, human_view):
             target.path.unlink(missing_ok=True)
+    return usage
+
+
+def _commit(file: Path, commit: Commit, *, seconds: Mapping[str, float], artifacts: ArtifactStore) -> None:
+    """Upload the video itself, unless another attempt's is there."""
+    attempt = commit.attempt
+    try:
+        artifacts.create(video_path(commit.render_key), file, content_type="video/mp4", metadata=commit.metadata())
+    except ArtifactExists:
+        log.info("video was committed before", extra={"action": "commit", "attempt": attempt})
+        return
+    log.info(
+        "video committed",
+        extra={"action": "commit", "attempt": attempt, **commit.usage.model_dump(), "seconds": seconds},
+    )
+
+
+def _tell_of_the_tail(made: Film, *, denoised_ns: int) -> None:
+    """Spans of what went on at the same time, after the last step of denoising."""
+    past_span(SpanName.DECODING, begun_ns=denoised_ns, ended_ns=made.drawn_ns)
+    for name, (begun_ns, ended_ns, busy_s) in made.at_work.items():
+        past_span(name, begun_ns=begun_ns, ended_ns=ended_ns, busy_s=round(busy_s, 3))
 
 
 def _check(frames: NDArray[np.uint8], output_check: OutputCheck, *, attempt: str) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpu_job.cold_start import ColdStart
 from gpu_job.heartbeat import HungError, PreemptedError, attend
 from gpu_job.lease import Held, LeaseLostError, NobodyWaitsError, NoLease
 from gpu_job.making import make_video
@@ -19,9 +20,11 @@ from gpu_job.renderer import NotServedError, UnfitError
 from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
 from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, Ending
+from shared.measures import GPU, RENDER, SpanName
 from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
 from shared.safety import NoOutputCheck
 from shared.telemetry import context
+from shared.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from gpu_job.message_source import Message, MessageSource
     from gpu_job.provenance import Identity
     from gpu_job.renderer import Renderer
+    from shared.documents import Usage
     from shared.safety import OutputCheck
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,8 @@ class Workshop:
     retry_backoff_s: float
     #: Judges what was drawn before anybody sees it.
     output_check: OutputCheck = field(default_factory=NoOutputCheck)
+    #: Tells what this worker's start took.
+    cold_start: ColdStart = field(default_factory=lambda: ColdStart(process_s=None))
 
 
 def render_job(message: Message, *, workshop: Workshop) -> None:
@@ -75,7 +81,8 @@ def render_job(message: Message, *, workshop: Workshop) -> None:
     with context(render_key=request.render_key, traceparent=request.traceparent):
         try:
             while True:
-                lease = workshop.claimant.claim(request.render_key)
+                with span(SpanName.CLAIM, parent=request.traceparent, render_key=request.render_key):
+                    lease = workshop.claimant.claim(request.render_key)
                 if isinstance(lease, NoLease):
                     source.acknowledge(message)
                     return
@@ -103,24 +110,27 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
     """Make the video under the lease. True: it is committed. False: look at the render again."""
     log.info("render claimed", extra={"action": "claim", "attempt": lease.attempt, "attempts": lease.render.attempts})
     claimant = workshop.claimant
+    render = lease.render
+    about = {"render_key": render.render_key, "attempt": lease.attempt, "model": render.spec.model}
     try:
-        attend(
-            lambda watch: make_video(
-                lease.render,
-                attempt=lease.attempt,
-                renderer=_renderer(workshop),
-                artifacts=claimant.artifacts,
-                folder=workshop.folder,
-                device=workshop.device,
-                watch=watch,
-                now=claimant.now,
-                identity=workshop.identity,
-                output_check=workshop.output_check,
-            ),
-            lease=lease,
-            extend=lambda: workshop.source.extend(message, deadline_s=int(claimant.lease_s)),
-            inbox=workshop.inbox,
-        )
+        with span(SpanName.RENDER, parent=render.traceparent, **about, frames=render.spec.frames):
+            usage = attend(
+                lambda watch: make_video(
+                    render,
+                    attempt=lease.attempt,
+                    renderer=_renderer(workshop),
+                    artifacts=claimant.artifacts,
+                    folder=workshop.folder,
+                    device=workshop.device,
+                    watch=watch,
+                    now=claimant.now,
+                    identity=workshop.identity,
+                    output_check=workshop.output_check,
+                ),
+                lease=lease,
+                extend=lambda: workshop.source.extend(message, deadline_s=int(claimant.lease_s)),
+                inbox=workshop.inbox,
+            )
     except LeaseLostError:
         log.warning("lease lost", extra={"action": "render", "attempt": lease.attempt})
         lease.sweep()
@@ -152,8 +162,17 @@ def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
         message_for_people = f"{attempts} attempts failed: {type(exc).__name__}"
         _fail(lease, JobError(code=ErrorCode.RENDER_FAILED, message=message_for_people))
     else:
+        _measure(usage, render.spec.model, workshop=workshop)
         return True
     return False
+
+
+def _measure(usage: Usage, model: str, *, workshop: Workshop) -> None:
+    of = {"model": model, "gpu": usage.device}
+    for stage in ("load", "render", "see", "encode", "sign", "whole"):
+        RENDER.take(getattr(usage, f"{stage}_s"), **of, stage=stage)
+    GPU.take(usage.load_s + usage.render_s, **of)
+    workshop.cold_start.rendered(usage)
 
 
 def _retry(lease: Lease, exc: Retryable, *, workshop: Workshop) -> None:

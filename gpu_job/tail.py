@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +22,7 @@ import numpy as np
 from gpu_job.encoder import converted, encode
 from gpu_job.relay import Relay
 from shared.documents import Stage
+from shared.measures import SpanName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -70,6 +71,10 @@ class Film:
     encode_human_view_s: float
     #: By the clock, from the beginning to the end.
     whole_s: float
+    #: When the last frame was drawn, in nanoseconds since the epoch.
+    drawn_ns: int = 0
+    #: Of what followed, by the name of its span: first frame and last one, in nanoseconds, and seconds of work.
+    at_work: Mapping[str, tuple[int, int, float]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -150,6 +155,12 @@ def film(
         encode_s=creature.seconds,
         encode_human_view_s=human.seconds if human else 0.0,
         whole_s=time.monotonic() - begun,
+        drawn_ns=drawing.ended_ns,
+        at_work={
+            SpanName.VIDEO: creature.at_work,
+            **({SpanName.EYE: seeing.at_work} if eye else {}),
+            **({SpanName.HUMAN_VIEW: human.at_work} if human else {}),
+        },
     )
 
 
@@ -195,6 +206,11 @@ class _Recording:
     def seconds(self) -> float:
         """Of both."""
         return self._converting.seconds + self._encoding.seconds
+
+    @property
+    def at_work(self) -> tuple[int, int, float]:
+        """See `Film.at_work`."""
+        return self._converting.begun_ns, self._encoding.ended_ns, self.seconds
 
     def _convert(self, chunks: Pipe[NDArray[np.float32]], pictures: Pipe[Pictures]) -> None:
         clock, spec = self._converting, self._spec
@@ -249,6 +265,13 @@ class _Stopwatch:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        #: When it got its first thing to work on, and when it last stopped, in nanoseconds since the epoch.
+        self.begun_ns = self.ended_ns = 0
+
+    @property
+    def at_work(self) -> tuple[int, int, float]:
+        """See `Film.at_work`."""
+        return self.begun_ns, self.ended_ns, self.seconds
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -258,6 +281,7 @@ class _Stopwatch:
             yield
         finally:
             self.seconds += time.monotonic() - begun
+            self.ended_ns = time.time_ns()
 
     def through(self, chunks: Iterator[T]) -> Iterator[T]:
         """Making these is work; what their consumer does with them is not."""
@@ -275,6 +299,7 @@ class _Stopwatch:
         for chunk in waiting.through(iter(chunks)):
             self.seconds -= waiting.seconds
             waiting.seconds = 0.0
+            self.begun_ns = self.begun_ns or time.time_ns()
             yield chunk
             del chunk
         self.seconds -= waiting.seconds

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gpu_job.worker_settings import WorkerSettings
-from local import model_pages, openapi, page_contract
+from local import model_pages, openapi, page_contract, telemetry_page
 from local.bundles import ROOT
 from local.perspective_pages import pages
 from shared.batches import Batch
@@ -70,6 +70,7 @@ def reference() -> dict[str, str]:
         openapi.PATH: openapi.text(ROUTES),
         model_pages.PATH: model_pages.page(),
         page_contract.PATH: page_contract.schema(),
+        telemetry_page.PATH: telemetry_page.page(),
     }
     return texts | schemas | pages()
 

@@ -24,6 +24,7 @@ import requests
 from local.bundles import ROOT, make_bundles
 from local.emulators import FIRESTORE_HEAP_MIB, start_firestore, start_pubsub
 from local.processes import HOST, ChildProcess, ensure_port_free, free_port
+from local.run_folder import TELEMETRY_FOLDER
 from local.signing_identity import make_signing_identity
 from local.signing_key import make_signing_key
 from local.tokens import PROJECT
@@ -154,6 +155,11 @@ class LocalStack:
         return self._options.run_dir / "logs"
 
     @property
+    def telemetry(self) -> Path:
+        """Folder with the spans and measures of each process."""
+        return self._options.run_dir / TELEMETRY_FOLDER
+
+    @property
     def signing_identity(self) -> Path:
         """Who signs the videos of this run: a PEM file. Beside it lies who vouches for it."""
         return self._options.run_dir / "signing-identity.pem"
@@ -244,6 +250,7 @@ class LocalStack:
             "STORAGE_EMULATOR_HOST": self._urls["storage"],
             "ARTIFACT_BUCKET": BUCKET,
             "BATCH_BUCKETS": MANIFEST_BUCKET,
+            "TELEMETRY": f"file:{self.telemetry}",
             **LOCAL_LIMITS,
             **firestore.env,
             **pubsub.env,

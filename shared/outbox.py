@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from shared.errors import Conflict
 from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import event_published
+from shared.measures import FAILURES, WAIT, SpanName
 from shared.messages import JOB_EVENTS, attributes_of, encode, event_of
+from shared.tracing import past_span, span
 
 if TYPE_CHECKING:
     from shared.documents import Job
@@ -27,8 +29,26 @@ OLD_EVENT: Final = timedelta(minutes=1)
 def publish_event(job: Job, *, publisher: Publisher) -> None:
     """Tell the world that a job is final. Raises `Retryable` when the world does not listen."""
     event = event_of(job)
-    publisher.publish(JOB_EVENTS, encode(event), attributes=attributes_of(event))
+    code = job.error.code.value if job.error else None
+    with span(SpanName.EVENT, parent=job.traceparent, job_id=job.job_id, status=job.status.value, code=code):
+        publisher.publish(JOB_EVENTS, encode(event), attributes=attributes_of(event))
+    if code:
+        FAILURES.take(1, code=code)
+    _tell_of_the_wait(job)
     log.info("event published", extra={"action": "event", "job_id": job.job_id, "status": job.status.value})
+
+
+def _tell_of_the_wait(job: Job) -> None:
+    """Of a job that a worker took: a video that was there already was not waited for."""
+    if job.started_at is None or job.started_at == job.finished_at or job.request is None or job.request.model is None:
+        return
+    begun_ns, ended_ns = (int(each.timestamp() * 1e9) for each in (job.created_at, job.started_at))
+    past_span(SpanName.WAIT, begun_ns=begun_ns, ended_ns=ended_ns, parent=job.traceparent, job_id=job.job_id)
+    WAIT.take(
+        max(0.0, (job.started_at - job.created_at).total_seconds()),
+        priority=job.request.priority.value,
+        model=job.request.model,
+    )
 
 
 def empty_outbox(stored: Stored[Job], *, store: JobStore, publisher: Publisher) -> Job:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.errors import LifeAsNotMeError, faults_of
+from shared.tracing import Exporter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,9 @@ class Settings(BaseModel):
     """Project of Firestore and Pub/Sub."""
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     """Least severity that is logged."""
+    telemetry: Exporter = "none"
+    """Where spans and metrics go: ``none``, ``console`` (standard output), ``file:FOLDER`` (a file a process), or
+    ``gcp:REGION`` (Google Cloud; metrics are kept under that region)."""
 
 
 S = TypeVar("S", bound=Settings)

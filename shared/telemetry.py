@@ -1,13 +1,13 @@
 """Logs that a machine can read: one JSON object a line on standard error, as Cloud Logging takes them.
 
 Messages are constant; what varies is in fields. No prompts, no tokens, no signed URLs. `context` adds job fields to
-every line that is logged inside it, in that thread.
+every line that is logged inside it, in that thread. Where the project is known, a line says which trace and span of
+Cloud Trace it belongs to.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import sys
 from contextlib import contextmanager
@@ -16,25 +16,44 @@ from typing import TYPE_CHECKING
 
 from pythonjsonlogger.json import JsonFormatter
 
+from shared import tracing
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _fields: ContextVar[dict[str, str]] = ContextVar("log_fields", default={})  # noqa: B039 - never mutated
 
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
 
 class _WithContext(logging.Filter):
+    def __init__(self, project: str | None) -> None:
+        super().__init__()
+        self._project = project
+
     def filter(self, record: logging.LogRecord) -> bool:
-        for name, value in _fields.get().items():
+        fields = _fields.get()
+        for name, value in fields.items():
             record.__dict__.setdefault(name, value)  # what the line says itself comes first
+        if self._project:
+            record.__dict__ |= _in_cloud_trace(self._project, fields)
         return True
 
 
-def configure(*, service: str, level: str) -> None:
+def _in_cloud_trace(project: str, fields: Mapping[str, str]) -> dict[str, str | bool]:
+    """Fields by which a line is shown beside its span: https://cloud.google.com/logging/docs/structured-logging."""
+    here = tracing.ids_of(tracing.traceparent())
+    ids = here or tracing.ids_of(fields.get("traceparent"))
+    if ids is None:
+        return {}
+    said: dict[str, str | bool] = {"logging.googleapis.com/trace": f"projects/{project}/traces/{ids[0]}"}
+    if here:  # of what is not recorded, there is no span to be shown beside
+        said |= {"logging.googleapis.com/spanId": here[1], "logging.googleapis.com/trace_sampled": True}
+    return said
+
+
+def configure(*, service: str, level: str, project: str | None = None) -> None:
     """Send the logs of this process to standard error. Called once, by a room's composition root."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_WithContext())
+    handler.addFilter(_WithContext(project))
     handler.setFormatter(
         JsonFormatter(
             "{levelname}{name}{message}",
@@ -61,6 +80,6 @@ def context(**fields: str | None) -> Iterator[None]:
 
 def traceparent_or_new(given: str | None) -> str:
     """The caller's W3C trace context where it is one, else a fresh one (https://www.w3.org/TR/trace-context/)."""
-    if given and _TRACEPARENT.fullmatch(given):
+    if given and tracing.ids_of(given):
         return given
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -9,17 +9,31 @@ locals {
     ])
   }
 
-  interactive = "subscription_id=\"${google_pubsub_subscription.pulled["render-requests"].name}\""
   renders     = "subscription_id=~\"${join("|", [for each in google_pubsub_subscription.pulled : each.name])}\""
   end_of_line = "subscription_id=\"${google_pubsub_subscription.undeliverable.name}\""
 
   alerts = {
     backlog_age = {
       title      = "Wishes wait too long"
-      query      = "max(${local.backlog_age}{${local.interactive}}) > ${local.size.max_backlog_age_s}"
+      query      = "max(${local.measures.QUEUE_AGE}{priority=\"interactive\"}) > ${local.size.max_backlog_age_s}"
       duration_s = 300
       severity   = "WARNING"
       todo       = "Workers are too few, or fail: look at the dashboard for their number, then at their logs. A larger size has more."
+    }
+    stalls = {
+      title      = "Renders stand still"
+      query      = "sum(increase(${local.measures.STALLS}[1h])) >= 2"
+      duration_s = 0
+      severity   = "ERROR"
+      todo       = "Two renders did not move for minutes, and their workers ended. The dashboard has the stage; workers' logs with jsonPayload.message=\"worker leaves its render\" have the render_key, and its trace has what came before."
+    }
+    silent = {
+      title = "Nothing is told of the queue"
+      # reconcile tells its age every minute, also when nobody waits. Without it, the alerts on measures see nothing.
+      query      = "absent(${local.measures.QUEUE_AGE})"
+      duration_s = 900
+      severity   = "WARNING"
+      todo       = "Either reconcile does not run: look at Cloud Scheduler and its logs. Or nothing recorded arrives: logs with jsonPayload.action=\"telemetry\" say why."
     }
     failure_rate = {
       title      = "Jobs fail"

@@ -28,6 +28,7 @@ output "cluster" {
     queue_url       = "${google_cloudfunctions2_function.functions["queue"].service_config[0].uri}/queue?bulk_at_most=${local.renders_a_worker * local.bulk_workers}"
     queue_token     = google_secret_manager_secret.queue_token.secret_id
     signing_secret  = "${google_secret_manager_secret.signing_identity.id}/versions/latest"
+    telemetry       = local.telemetry
     max_workers     = local.size.max_workers
   }
 }

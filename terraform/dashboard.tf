@@ -2,8 +2,12 @@
 
 locals {
   charts = [
-    { title = "Oldest wish that waits, seconds", unit = "s", queries = {
-      "interactive and bulk" = "max by (subscription_id) (${local.backlog_age}{${local.renders}})"
+    { title = "Oldest wish that nobody has taken, seconds", unit = "s", queries = {
+      "by priority" = "max by (priority) (${local.measures.QUEUE_AGE})"
+    } },
+    { title = "From a wish to its worker, seconds", unit = "s", queries = {
+      for name, part in { "half" = 0.5, "95 %" = 0.95 } :
+      name => "histogram_quantile(${part}, sum by (le, priority) (rate(${local.measures.WAIT}_bucket[30m])))"
     } },
     { title = "Render requests that wait or are being made", unit = "1", queries = {
       "by queue" = "sum by (subscription_id) (${local.backlog}{${local.renders}})"
@@ -12,12 +16,32 @@ locals {
     { title = "GPUs at work", unit = "%", queries = {
       "duty cycle" = "avg(kubernetes_io:container_accelerator_duty_cycle{namespace_name=\"lifeasnotme\"})"
     } },
+    { title = "A render, seconds", unit = "s", queries = {
+      for name, part in { "half" = 0.5, "95 %" = 0.95 } :
+      name => "histogram_quantile(${part}, sum by (le, model, gpu) (rate(${local.measures.RENDER}_bucket{stage=\"whole\"}[30m])))"
+    } },
+    { title = "A render's stages, seconds on average", unit = "s", queries = {
+      "by stage" = "sum by (stage, model) (rate(${local.measures.RENDER}_sum[30m])) / sum by (stage, model) (rate(${local.measures.RENDER}_count[30m]))"
+    } },
+    { title = "A worker's start after its node and image, seconds on average", unit = "s", queries = {
+      "by phase" = "sum by (phase) (rate(${local.measures.START}_sum[3h])) / sum by (phase) (rate(${local.measures.START}_count[3h]))"
+    } },
+    { title = "GPU seconds that are paid for, an hour", unit = "s", queries = {
+      "by model and GPU" = "sum by (model, gpu) (increase(${local.measures.GPU}[1h]))"
+    } },
+    { title = "Jobs that failed, an hour", unit = "1", queries = {
+      "by code" = "sum by (code) (increase(${local.measures.FAILURES}[1h]))"
+    } },
+    { title = "Renders that stood still, an hour", unit = "1", queries = {
+      "by stage" = "sum by (stage) (increase(${local.measures.STALLS}[1h]))"
+    } },
     { title = "Jobs that became final, a minute", unit = "1", queries = {
       "by functions" = "sum by (status) (rate(${local.jobs_finished}{monitored_resource=\"cloud_run_revision\"}[5m])) * 60"
       "by workers"   = "sum by (status) (rate(${local.jobs_finished}{monitored_resource=\"k8s_container\"}[5m])) * 60"
     } },
     { title = "Dead letters, an hour", unit = "1", queries = {
-      "given up" = "sum by (subscription_id) (increase(${local.dead_letters}{monitored_resource=\"pubsub_subscription\"}[1h]))"
+      "given up"    = "sum by (subscription_id) (increase(${local.dead_letters}{monitored_resource=\"pubsub_subscription\"}[1h]))"
+      "what became" = "sum by (done) (increase(${local.measures.DEAD_LETTERS}[1h]))"
     } },
     { title = "Calls of functions, a minute", unit = "1", queries = {
       "by answer" = "sum by (service_name, response_code_class) (rate(${local.requests}{monitored_resource=\"cloud_run_revision\",service_name=~\"${var.name}-.*\"}[5m])) * 60"

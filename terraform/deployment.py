@@ -42,6 +42,7 @@ PLACED_VALUES: Final = (
     "queue_url",
     "queue_token",
     "signing_secret",
+    "telemetry",
     "max_workers",
 )
 

@@ -39,6 +39,7 @@ locals {
   firestore_indexes = {
     jobs_by_deadline      = { collection = "jobs", fields = ["status", "deadline_at"] }
     jobs_by_last_change   = { collection = "jobs", fields = ["status", "updated_at"] }
+    jobs_by_age           = { collection = "jobs", fields = ["status", "request.priority", "created_at"] }
     jobs_by_event         = { collection = "jobs", fields = ["event_pending", "updated_at"] }
     renders_to_do         = { collection = "renders", fields = ["state", "priority", "check_at"] }
     renders_by_age        = { collection = "renders", fields = ["state", "priority", "check_at", "created_at"] }

@@ -77,6 +77,7 @@ locals {
     submit = {
       GOOGLE_CLOUD_PROJECT = var.project
       ARTIFACT_BUCKET      = google_storage_bucket.artifacts.name
+      TELEMETRY            = local.telemetry
       SERVED_MODELS        = join(",", var.served_models)
       CORS_ORIGINS         = join(",", local.cors_origins)
       BATCH_BUCKETS        = google_storage_bucket.manifests.name
@@ -88,6 +89,7 @@ locals {
     notify = {
       GOOGLE_CLOUD_PROJECT = var.project
       ARTIFACT_BUCKET      = google_storage_bucket.artifacts.name
+      TELEMETRY            = local.telemetry
     }
   }
 

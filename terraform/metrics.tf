@@ -1,4 +1,4 @@
-# Numbers that Google's own metrics don't have, counted from the logs.
+# Numbers that Google's own metrics don't have: counted from the logs, or told by functions and workers themselves.
 
 resource "google_logging_metric" "jobs_finished" {
   name        = "${var.name}_jobs_finished"
@@ -22,10 +22,38 @@ resource "google_logging_metric" "jobs_finished" {
 }
 
 locals {
+  # What shared/measures.py tells, by the constant that names it; tests/cloud compares.
+  measures = {
+    QUEUE_AGE    = "lifeasnotme_queue_age_seconds"
+    WAIT         = "lifeasnotme_wait_seconds"
+    RENDER       = "lifeasnotme_render_seconds"
+    GPU          = "lifeasnotme_gpu_seconds_total"
+    START        = "lifeasnotme_worker_start_seconds"
+    STALLS       = "lifeasnotme_progress_stalls_total"
+    FAILURES     = "lifeasnotme_failures_total"
+    DEAD_LETTERS = "lifeasnotme_dead_letters_total"
+  }
+
+  # Setting TELEMETRY: spans and measures go to the Telemetry API, which keeps measures under a region.
+  telemetry = "gcp:${var.region}"
+}
+
+# To write, and nothing else. The project knows no smaller place for them.
+resource "google_project_iam_member" "telemetry" {
+  for_each = {
+    for pair in setproduct(["submit", "notify", "worker"], ["roles/telemetry.tracesWriter", "roles/telemetry.metricsWriter"]) :
+    "${pair[0]} ${pair[1]}" => { account = pair[0], role = pair[1] }
+  }
+
+  project = var.project
+  role    = each.value.role
+  member  = local.members[each.value.account]
+}
+
+locals {
   # In PromQL's spelling.
   jobs_finished = "logging_googleapis_com:user_${google_logging_metric.jobs_finished.name}"
   backlog       = "pubsub_googleapis_com:subscription_num_undelivered_messages"
-  backlog_age   = "pubsub_googleapis_com:subscription_oldest_unacked_message_age"
   dead_letters  = "pubsub_googleapis_com:subscription_dead_letter_message_count"
   workers       = "kubernetes_io:container_uptime{namespace_name=\"lifeasnotme\",container_name=\"worker\"}"
   requests      = "run_googleapis_com:request_count"

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from shared.errors import Rejected
+from shared.measures import DEAD_LETTERS
 from shared.messages import RenderRequested, decode
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def bury_request(data: bytes, *, repairer: Repairer) -> None:
     try:
         request = decode(RenderRequested, data)
     except Rejected as exc:
+        DEAD_LETTERS.take(1, done="unreadable")
         log.error("unreadable message buried", extra={"action": "bury", "code": exc.code.value})  # noqa: TRY400
         return
     done = repairer.repair(request.render_key, message_is_gone=True)
+    DEAD_LETTERS.take(1, done=done or "no such render")
     log.warning("render request buried", extra={"action": "bury", "render_key": request.render_key, "done": done})

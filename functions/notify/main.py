@@ -20,9 +20,11 @@ from flask import Response
 from google.cloud import firestore, storage
 from notifier import object_finalized
 from notify_settings import NotifySettings
+from queue_age import measure_queue_age
 from reconciling import reconcile_all
 from repairing import Repairer
 
+from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
 from shared.batch_waking import wake_lost_batches
@@ -44,8 +46,9 @@ MAX_HOURS_AHEAD = 6
 @cache
 def repairer() -> Repairer:
     """Google's services, as the environment says."""
-    configure(service="notify", level=settings().log_level)
     project = settings().google_cloud_project
+    configure(service="notify", level=settings().log_level, project=project)
+    tracing.start(settings().telemetry, service="notify", project=project)
     return Repairer(
         store=FirestoreJobStore(firestore.Client(project=project)),
         publisher=PubSubPublisher(project=project),
@@ -70,24 +73,29 @@ def settings() -> NotifySettings:
 def notify(event: CloudEvent) -> None:
     """``google.cloud.storage.object.v1.finalized``. Returning is the end of it; raising has it delivered again."""
     resource = event.data if isinstance(event.data, dict) else {}
-    object_finalized(resource.get("bucket"), resource.get("name"), ours=settings().artifact_bucket, repairer=repairer())
+    with tracing.call():
+        bucket, name = resource.get("bucket"), resource.get("name")
+        object_finalized(bucket, name, ours=settings().artifact_bucket, repairer=repairer())
 
 
 @functions_framework.cloud_event
 def bury(event: CloudEvent) -> None:
     """A message on ``render-requests-dead``. Returning acknowledges it; raising has it delivered again."""
-    bury_request(read_push(event.data, event_id=event["id"]).data, repairer=repairer())
+    with tracing.call():
+        bury_request(read_push(event.data, event_id=event["id"]).data, repairer=repairer())
 
 
 @functions_framework.http
 def reconcile(request: Request) -> Response:
     """Cloud Scheduler calls this every minute; after an incident an operator does, with ``?hours_ahead=6``."""
     hours_ahead = request.args.get("hours_ahead", default=0, type=int)
-    done = reconcile_all(
-        repairer=repairer(),
-        time_limit_s=settings().reconcile_limit_s,
-        monotonic=time.monotonic,
-        ahead=timedelta(hours=min(max(hours_ahead, 0), MAX_HOURS_AHEAD)),
-    )
-    woken = wake_lost_batches(batches=batches(), publisher=repairer().publisher, now=repairer().now)
+    with tracing.call():
+        done = reconcile_all(
+            repairer=repairer(),
+            time_limit_s=settings().reconcile_limit_s,
+            monotonic=time.monotonic,
+            ahead=timedelta(hours=min(max(hours_ahead, 0), MAX_HOURS_AHEAD)),
+        )
+        woken = wake_lost_batches(batches=batches(), publisher=repairer().publisher, now=repairer().now)
+        measure_queue_age(store=repairer().store, now=repairer().now)
     return Response(json.dumps({**done, "batches woken": woken}), mimetype="application/json")

@@ -9,7 +9,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from shared.artifact_paths import render_key_of
+from shared.measures import SpanName
 from shared.telemetry import context
+from shared.tracing import span
 
 if TYPE_CHECKING:
     from repairing import Repairer
@@ -42,4 +44,6 @@ def object_finalized(bucket: object, name: object, *, ours: str, repairer: Repai
             repairer.sweep(render_key)
             render = repairer.look(render_key)  # somebody may have wished for it in this moment
         if render is not None and render.value.is_final:
-            repairer.settle(render)
+            trace = render.value.traceparent
+            with context(traceparent=trace), span(SpanName.NOTIFY, parent=trace, render_key=render_key):
+                repairer.settle(render)

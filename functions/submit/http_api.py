@@ -25,12 +25,14 @@ from werkzeug.routing import Map, Rule
 
 from shared.documents import JOB_ID_PATTERN, Job, Status
 from shared.errors import ErrorCode, Fault, Rejected, Retryable
+from shared.measures import SpanName
 from shared.models import models
 from shared.own_themes import MAX_THEME_BODY_BYTES
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES
 from shared.telemetry import traceparent_or_new
 from shared.themes import themes
+from shared.tracing import span, traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,20 +147,22 @@ class Api:
 
     def create_job(self, request: HttpRequest) -> Response:
         """``POST /jobs``: 202, or 200 when the video is there already."""
-        caller = self.callers.who_is_calling(request)
-        job = submit_job(
-            body_of(request, most=MAX_BODY_BYTES),
-            caller=caller,
-            idempotency_key=request.headers.get("Idempotency-Key"),
-            traceparent=traceparent_or_new(request.headers.get("traceparent")),
-            store=self.store,
-            publisher=self.publisher,
-            artifacts=self.artifacts,
-            offer=self.settings.offer,
-            admission=self.admission,
-            now=self.now,
-            address=self.admission.quotas.address_of(request),
-        )
+        given = request.headers.get("traceparent")
+        with span(SpanName.SUBMIT, parent=given):
+            caller = self.callers.who_is_calling(request)
+            job = submit_job(
+                body_of(request, most=MAX_BODY_BYTES),
+                caller=caller,
+                idempotency_key=request.headers.get("Idempotency-Key"),
+                traceparent=traceparent() or traceparent_or_new(given),
+                store=self.store,
+                publisher=self.publisher,
+                artifacts=self.artifacts,
+                offer=self.settings.offer,
+                admission=self.admission,
+                now=self.now,
+                address=self.admission.quotas.address_of(request),
+            )
         response = as_json(_view(job), status=200 if job.is_final else 202)
         response.headers["Location"] = f"/jobs/{job.job_id}"
         return response
@@ -192,9 +196,13 @@ class Api:
         return Response(status=204)
 
     def link_artifact(self, request: HttpRequest, job_id: str, artifact: str) -> Response:
-        """``GET /jobs/{id}/video`` and its like: a short-lived link, signed now and never stored."""
+        """``GET /jobs/{id}/video`` and its like: a short-lived link, signed now and never stored.
+
+        In the job's own trace, since it is what the service hears first of somebody who saw ``completed``.
+        """
         job = self._own_job(request, job_id).value
-        return self._link(job, artifact, known_as=job.job_id[:8])
+        with span(SpanName.LINK, parent=job.traceparent, job_id=job.job_id, artifact=artifact):
+            return self._link(job, artifact, known_as=job.job_id[:8])
 
     def share_job(self, request: HttpRequest, job_id: str) -> Response:
         """``POST /jobs/{id}:share``: the job, with a link that anyone may open."""

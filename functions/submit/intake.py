@@ -22,10 +22,12 @@ from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, Rejected, Retryable
 from shared.job_store import Create
 from shared.jobs import new_job, rejected_job
+from shared.measures import SpanName
 from shared.messages import JobRequested, decode
 from shared.outbox import empty_outbox
 from shared.requests import MAX_BODY_BYTES, fill_in, parse_request, render_key, render_spec
 from shared.telemetry import context, traceparent_or_new
+from shared.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +95,11 @@ def take_in(
         now=now(),
         traceparent=traceparent,
     )
-    with context(job_id=job_id, render_key=job.render_key):
+    about = {"job_id": job_id, "render_key": job.render_key}
+    with (
+        span(SpanName.INTAKE, parent=traceparent, **about, model=spec.model, priority=wish.priority.value),
+        context(**about, traceparent=traceparent),
+    ):
         if is_too_much(job, admission=admission, store=store):
             raise Retryable("too many wishes wait already: the message waits where it is")
         quota = admission.quotas.of(Caller(owner=owner, is_system=True))

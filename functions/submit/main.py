@@ -31,6 +31,7 @@ from pace import Pace
 from queue_depth import Queue
 from submit_settings import SubmitSettings
 
+from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
 from shared.catalogues import read_catalogues
@@ -56,9 +57,10 @@ def api() -> Api:
         SettingsError, BrokenCatalogueError: it can't be; the message names every fault.
     """
     settings = read_settings(SubmitSettings, os.environ)
-    configure(service="submit", level=settings.log_level)
-    read_catalogues()
     project = settings.google_cloud_project
+    configure(service="submit", level=settings.log_level, project=project)
+    tracing.start(settings.telemetry, service="submit", project=project)
+    read_catalogues()
     database, objects = firestore.Client(project=project), storage.Client(project=project)
     store = FirestoreJobStore(database)
     admission = Admission(
@@ -106,8 +108,12 @@ def api() -> Api:
 
 @functions_framework.http
 def submit(request: Request) -> Response:
-    """The API."""
-    return api().answer(request)
+    """The API. What was recorded is sent when the answer is out: nobody waits for it."""
+    answering = api()
+    tracing.call_begins()
+    response = answering.answer(request)
+    response.call_on_close(tracing.call_ends)
+    return response
 
 
 @functions_framework.http
@@ -120,27 +126,30 @@ def queue(request: Request) -> Response:
 def intake(event: CloudEvent) -> None:
     """A message on ``job-requests``. Returning acknowledges it; raising has it delivered again."""
     push = read_push(event.data, event_id=event["id"])
-    take_in(
-        push.data,
-        message_id=push.message_id,
-        attributes=push.attributes,
-        store=api().store,
-        publisher=api().publisher,
-        artifacts=api().artifacts,
-        offer=api().settings.offer,
-        admission=api().admission,
-        now=api().now,
-    )
+    with tracing.call():
+        take_in(
+            push.data,
+            message_id=push.message_id,
+            attributes=push.attributes,
+            store=api().store,
+            publisher=api().publisher,
+            artifacts=api().artifacts,
+            offer=api().settings.offer,
+            admission=api().admission,
+            now=api().now,
+        )
 
 
 @functions_framework.cloud_event
 def expand(event: CloudEvent) -> None:
     """A message on ``batch-chunks``. Returning acknowledges it; raising has it delivered again."""
-    take_chunk(read_push(event.data, event_id=event["id"]).data, desk=api().desk)
+    with tracing.call():
+        take_chunk(read_push(event.data, event_id=event["id"]).data, desk=api().desk)
 
 
 @functions_framework.cloud_event
 def schedule(event: CloudEvent) -> None:
     """A message on ``schedule``. Returning acknowledges it; raising has it delivered again."""
     push = read_push(event.data, event_id=event["id"])
-    accept_plan(push.data, published_at=push.published_at or api().now(), desk=api().desk)
+    with tracing.call():
+        accept_plan(push.data, published_at=push.published_at or api().now(), desk=api().desk)

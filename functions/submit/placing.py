@@ -16,9 +16,11 @@ from shared.documents import Job, Render, State
 from shared.errors import Conflict, LifeAsNotMeError, Rejected, Retryable
 from shared.job_store import Contest, Create, JobStore, Replace, Stored
 from shared.jobs import attach_to, follow, new_render, publish, revive_render, touch
+from shared.measures import SpanName
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import OLD_EVENT, empty_outbox
 from shared.requests import PUBLIC
+from shared.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,7 +223,8 @@ def _wake_a_worker(
     render: Stored[Render], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]
 ) -> None:
     message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
-    publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
+    with span(SpanName.PUBLISH, render_key=render.value.render_key):
+        publisher.publish(TOPIC_OF_PRIORITY[render.value.priority], encode(message), attributes=attributes_of(message))
     contest = Contest()
     current: Stored[Render] | None = render
     while current and current.value.published_at is None:

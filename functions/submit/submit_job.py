@@ -14,6 +14,7 @@ from shared.errors import ErrorCode, Fault, Rejected, Retryable
 from shared.jobs import new_job
 from shared.requests import fill_in, parse_request, render_key, render_spec
 from shared.telemetry import context
+from shared.tracing import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,8 @@ def submit_job(
     )
     if is_too_much(job, admission=admission, store=store):
         raise overloaded()
-    with context(job_id=job_id, render_key=job.render_key):
+    note(job_id=job_id, render_key=job.render_key, model=spec.model, priority=wish.priority.value)
+    with context(job_id=job_id, render_key=job.render_key, traceparent=traceparent):
         try:
             try:
                 placed = place(

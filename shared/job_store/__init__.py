@@ -146,6 +146,9 @@ class JobStore(Protocol):
     def jobs_with_old_event(self, *, since: datetime, limit: int) -> Sequence[Stored[Job]]:
         """Jobs whose event is pending and that have not changed since then, the oldest change first."""
 
+    def oldest_queued_job(self, priority: Priority) -> Stored[Job] | None:
+        """Of the jobs of that priority that no worker has taken, the one that was wished first."""
+
     def has_jobs(self, render_key: str, *, besides: str) -> bool:
         """Whether there is any job of that render, final or not, besides the one of that id."""
 

@@ -105,6 +105,11 @@ class FirestoreJobStore:
         query = self._where(JOBS, ("owner", "==", owner), ("status", "in", [each.value for each in WAITING]))
         return self._count(query.limit(at_most))
 
+    def oldest_queued_job(self, priority: Priority) -> Stored[Job] | None:
+        """See `JobStore.oldest_queued_job`."""
+        queued = self._where(JOBS, ("status", "==", Status.QUEUED.value), ("request.priority", "==", priority.value))
+        return next(iter(self._readable(Job, queued.order_by("created_at"), limit=1)), None)
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
         query = self._where(JOBS, ("batch_id", "==", batch_id), ("status", "in", [each.value for each in WAITING]))

@@ -133,6 +133,14 @@ class InMemoryJobStore:
         old = self._all(Job, lambda job: job.event_pending and job.updated_at <= since)
         return sorted(old, key=lambda each: each.value.updated_at)[:limit]
 
+    def oldest_queued_job(self, priority: Priority) -> Stored[Job] | None:
+        """See `JobStore.oldest_queued_job`."""
+        queued = self._all(
+            Job,
+            lambda job: job.status is Status.QUEUED and job.request is not None and job.request.priority is priority,
+        )
+        return min(queued, key=lambda each: each.value.created_at, default=None)
+
     def has_jobs(self, render_key: str, *, besides: str) -> bool:
         """See `JobStore.has_jobs`."""
         return bool(self._all(Job, lambda job: job.render_key == render_key and job.job_id != besides))

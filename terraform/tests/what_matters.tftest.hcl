@@ -87,7 +87,7 @@ run "small" {
   }
 
   assert {
-    condition     = alltrue([for each in google_firestore_field.expires_at : length(each.ttl_config) == 1]) && length(google_firestore_field.expires_at) == 4
+    condition     = alltrue([for each in google_firestore_field.expires_at : length(each.ttl_config) == 1]) && length(google_firestore_field.expires_at) == 5
     error_message = "Expired documents go."
   }
 
@@ -106,7 +106,7 @@ run "small" {
   }
 
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.alerts)) == toset(["backlog_age", "dead_letters", "failure_rate", "function_errors", "no_worker", "undeliverable"])
+    condition     = toset(keys(google_monitoring_alert_policy.alerts)) == toset(["backlog_age", "dead_letters", "failure_rate", "function_errors", "no_worker", "silent", "stalls", "undeliverable"])
     error_message = "Somebody is told of each thing that may go wrong."
   }
 

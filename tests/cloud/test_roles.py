@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Final
 
@@ -9,7 +10,7 @@ import pytest
 
 from local.bundles import ROOT
 from shared.messages import SUBSCRIPTION_OF_PRIORITY, TOPICS
-from tests.cloud.code_use import calls_of, topics_of, uses
+from tests.cloud.code_use import calls_of, reached, topics_of, uses
 from tests.cloud.terraform_code import Code
 
 CODE = Code()
@@ -116,6 +117,20 @@ def test_who_opens_the_database_may_and_nobody_else() -> None:
     assert grant["for_each"] == f"${{toset([{', '.join(f'{chr(34)}{name}{chr(34)}' for name in openers)}])}}"
 
 
+def test_all_three_tell_of_what_they_do_and_may_read_nothing_of_it() -> None:
+    tellers = [
+        name for name, room in ROOMS.items() if any("tracing.start" in ast.unparse(each) for each in reached(room))
+    ]
+    grant = CODE.resource("google_project_iam_member.telemetry").body
+
+    assert set(tellers) == set(ROOMS)
+    assert re.findall(r'"(\w+)"', str(grant["for_each"]).split("],")[0]) == tellers
+    assert set(re.findall(r"roles/[\w.]+", str(grant["for_each"]))) == {
+        "roles/telemetry.tracesWriter",
+        "roles/telemetry.metricsWriter",
+    }
+
+
 def test_who_pulls_may_pull_and_nobody_else() -> None:
     pullers = [name for name, room in ROOMS.items() if uses(room, "PubSubMessageSource")]
     grant = CODE.resource("google_pubsub_subscription_iam_member.pulled").body
@@ -139,6 +154,7 @@ def test_every_grant_to_one_of_the_three_is_looked_at_above() -> None:
         "google_pubsub_topic_iam_member.publishers",
         "google_pubsub_subscription_iam_member.pulled",
         "google_project_iam_member.datastore",
+        "google_project_iam_member.telemetry",
         "google_service_account_iam_member.sign",
         # QUEUE_TOKEN, a setting of submit
         "google_secret_manager_secret_iam_member.queue_token",

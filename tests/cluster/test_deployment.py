@@ -32,6 +32,7 @@ CLUSTER = {
     "queue_url": "https://queue-uc.a.run.app/queue?bulk_at_most=3",
     "queue_token": "lifeasnotme-queue-token",
     "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
+    "telemetry": "gcp:us-central1",
     "max_workers": 4,
 }
 

@@ -36,6 +36,7 @@ CLUSTER = {
     "queue_url": "https://queue-uc.a.run.app/queue?bulk_at_most=6",
     "queue_token": "lifeasnotme-queue-token",
     "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
+    "telemetry": "gcp:us-central1",
     "max_workers": 4,
 }
 IMAGE = f"us-central1-docker.pkg.dev/art-project/images/worker@sha256:{'ab' * 32}"

@@ -336,3 +336,28 @@ def test_public_films_are_completed_belong_to_nobody_and_come_the_newest_first(s
 
     assert keys(store.public_films(limit=9)) == [films[each].render_key for each in (1, 0, 2)]
     assert keys(store.public_films(limit=1)) == [films[1].render_key]
+
+
+def test_the_oldest_queued_job_of_a_priority_is_the_one_that_was_wished_first_and_not_taken(
+    store: JobStore, render: Render
+) -> None:
+    def wished(name: str, *, minutes_ago: int, priority: Priority, status: Status = Status.QUEUED) -> Job:
+        job = a_job(render, job_id=name, now=NOW - timedelta(minutes=minutes_ago))
+        assert job.request
+        request = job.request.model_copy(update={"priority": priority})
+        return job.model_copy(update={"status": status, "request": request})
+
+    assert store.oldest_queued_job(Priority.BULK) is None
+    put(
+        store,
+        wished("bulk-0001", minutes_ago=60, priority=Priority.BULK),
+        wished("taken-0001", minutes_ago=50, priority=Priority.INTERACTIVE, status=Status.IN_PROGRESS),
+        wished("newer-0001", minutes_ago=10, priority=Priority.INTERACTIVE),
+        wished("older-0001", minutes_ago=20, priority=Priority.INTERACTIVE),
+    )
+
+    found = {priority: store.oldest_queued_job(priority) for priority in Priority}
+    assert {priority: each.value.job_id for priority, each in found.items() if each} == {
+        Priority.INTERACTIVE: "older-0001",
+        Priority.BULK: "bulk-0001",
+    }

@@ -70,7 +70,7 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             path=video.path, middle_frame=middle, width=64, height=64, frames=17, fps=16, duration_s=1.0, size_bytes=3
         )
         took = {"draw_s": 0, "see_s": 0, "encode_s": 0, "encode_human_view_s": 0, "whole_s": 0}
-        return Film(video=encoded, human_view=None, samples=middle[None], **took)
+        return Film(video=encoded, human_view=None, samples=middle[None], **took, at_work={})
 
     threads = SimpleNamespace(Thread=Thread, Event=threading.Event, Lock=threading.Lock)
     disabled = logging.root.manager.disable

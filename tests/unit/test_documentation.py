@@ -12,11 +12,13 @@ import jsonschema
 import pytest
 from avro_requests import job_requested_schema, plain_json
 
+from local import telemetry_page
 from local.bundles import ROOT
 from local.reference import BATCH_VIEW, SCHEMAS, reference
 from shared.batches import Batch, Cursor, Manifest, RowFault, new_batch, placed, rows_path
-from shared.documents import Job
+from shared.documents import Job, Stage
 from shared.errors import Rejected
+from shared.measures import Phase, SpanName
 from shared.messages import BatchChunk, JobRequested, Message, PlanScheduled, RenderRequested, decode, event_of
 from shared.requests import MAX_SEED, Priority, Request, parse_request
 from shared.testing import AN_OFFER, TRACEPARENT, Clock, a_job, a_render
@@ -167,3 +169,10 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+def test_every_span_and_every_phase_is_explained() -> None:
+    named = {value for name, value in vars(SpanName).items() if name.isupper()}
+    assert set(telemetry_page.SPANS) == named
+    assert set(telemetry_page.PHASES) == set(Phase)
+    assert {stage.value for stage in Stage} <= named

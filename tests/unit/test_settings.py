@@ -30,6 +30,7 @@ def test_the_defaults_of_the_api_are_these() -> None:
     assert settings.model_dump() == {
         "google_cloud_project": "life-as-not-me",
         "log_level": "INFO",
+        "telemetry": "none",
         "artifact_bucket": "videos",
         "served_models": ("pocket",),
         "seed_pool": 8,
@@ -63,6 +64,7 @@ def test_every_setting_can_be_given() -> None:
     environ = {
         "GOOGLE_CLOUD_PROJECT": "life-as-not-me",
         "LOG_LEVEL": "DEBUG",
+        "TELEMETRY": "gcp:us-central1",
         "ARTIFACT_BUCKET": "videos",
         "SERVED_MODELS": "wan2.1-t2v-1.3b, pocket",
         "SEED_POOL": "3",
@@ -94,6 +96,7 @@ def test_every_setting_can_be_given() -> None:
     assert read_settings(SubmitSettings, environ).model_dump() == {
         "google_cloud_project": "life-as-not-me",
         "log_level": "DEBUG",
+        "telemetry": "gcp:us-central1",
         "artifact_bucket": "videos",
         "served_models": ("wan2.1-t2v-1.3b", "pocket"),
         "seed_pool": 3,

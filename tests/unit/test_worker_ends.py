@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpu_job import main
+from gpu_job.cold_start import ColdStart
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.renderer import RenderStopped, UnfitError
 from gpu_job.worker_settings import WorkerSettings
@@ -55,7 +56,7 @@ def run(
     monkeypatch.setattr(main, "consume", consume)
     settings = read_settings(WorkerSettings, ENV | env)
     renderer_of = (lambda _: renderer) if renderer else (lambda _: pytest.fail("not asked for"))
-    return main._run(settings, inbox or queue.SimpleQueue(), renderer_of)
+    return main._run(settings, inbox or queue.SimpleQueue(), renderer_of, ColdStart(process_s=None))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,15 @@ test("where App Check is asked for, a caller comes with the page's token, and no
   expect(calls.map(({ init }) => new Headers(init.headers).get("X-Firebase-AppCheck"))).toEqual(["app-1", null]);
 });
 
+test("a wish begins a trace, and each its own", async () => {
+  const calls = answering(Response.json({ job_id: "job-0001" }, { status: 202 }), Response.json({ job_id: "job-0002" }, { status: 202 }));
+  await api.submit({ perspective: "night-owl" }, "key-1");
+  await api.submit({ perspective: "night-owl" }, "key-2");
+  const [one, other] = calls.map(({ init }) => (init.headers as Record<string, string>)["traceparent"]);
+  expect(one).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  expect(other).not.toBe(one);
+});
+
 test("catalogues are asked for without saying who asks, so that they can be cached", async () => {
   const calls = answering(Response.json({ perspectives: [] }));
   await api.perspectives();

@@ -2,6 +2,7 @@
 import type { Job, Model, Perspective, Request, Theme } from "./contract";
 import type { Identity } from "./identity";
 import { offline, Problem, problemOf } from "./problems";
+import { newTraceparent } from "./traceparent";
 
 /** A job as the API shows it: its document, where its parts are, and its place in the queue while it waits. */
 export interface JobView extends Job {
@@ -68,7 +69,7 @@ export class Api {
   job = (id: string, signal?: AbortSignal) => this.#get<JobView>(`/jobs/${id}`, "caller", signal);
   /** Newest first; null where the deployment does not list them. */
   jobs = async (signal?: AbortSignal) => (await this.#orElse(this.#get<{ jobs: JobView[] } | null>("/jobs?limit=50", "caller", signal), null))?.jobs ?? null;
-  submit = (wish: Wish, key: string) => this.#send<JobView>("POST", "/jobs", wish, { "Idempotency-Key": key });
+  submit = (wish: Wish, key: string) => this.#send<JobView>("POST", "/jobs", wish, { "Idempotency-Key": key, traceparent: newTraceparent() });
   cancel = (id: string) => this.#send<JobView>("POST", `/jobs/${id}:cancel`);
   remove = (id: string) => this.#send<null>("DELETE", `/jobs/${id}`);
   share = (id: string) => this.#send<JobView>("POST", `/jobs/${id}:share`);

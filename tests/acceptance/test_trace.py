@@ -1,0 +1,131 @@
+"""One trace id from the wish to the first sight of its video, through real processes, and measures of each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from cli.here import announced
+from cli.trace import Span, spans_in, trace_of
+from local.bundles import ROOT
+from local.emulator_finder import find_emulators
+from local.stack import LocalStack, StackOptions
+from shared.measures import ATTRIBUTES, GPU, MEASURES, QUEUE_AGE, RENDER, START, WAIT, SpanName
+from tests.acceptance.conftest import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.emulators]
+
+PROMPT = "a xyzzy in the sun"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The system with a worker that needs no model, and leaves at once."""
+    folder = tmp_path_factory.mktemp("traced")
+    options = StackOptions(
+        run_dir=folder, models_dir=folder, worker_module="local.instant_worker", worker_env={"WARM_S": "0"}
+    )
+    with LocalStack(options, binaries=find_emulators(download=True)) as running:
+        yield running
+
+
+def run(*arguments: str, cwd: Path, code: int = 0) -> str:
+    """What the command says, on whichever stream its exit code has it."""
+    argv = [sys.executable, "-m", "cli.main", *arguments]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else done.stdout
+
+
+def measured(stack: LocalStack) -> dict[str, list[dict[str, Any]]]:
+    """Points by the name of their measure, as each process wrote them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in stack.telemetry.glob("*.jsonl"):
+        for line in path.read_text("utf-8").splitlines():
+            for resource in json.loads(line).get("resource_metrics", []):
+                for metric in (each for scope in resource["scope_metrics"] for each in scope["metrics"]):
+                    found.setdefault(metric["name"], []).extend(metric["data"]["data_points"])
+    return found
+
+
+def test_one_trace_leads_from_the_wish_to_the_first_sight_of_its_video(stack: LocalStack, tmp_path: Path) -> None:
+    with announced(stack.api_url, telemetry=stack.telemetry):
+        run("submit", "drifting-balloon", "--seed", "5", "--prompt", PROMPT, "-o", "film.mp4", cwd=tmp_path)
+        [wish] = [each for each in spans_in(stack.telemetry) if each.name == SpanName.WISH]
+        job_id = wish.attributes["job_id"]
+        expected = [
+            SpanName.WISH,
+            SpanName.SUBMIT,
+            SpanName.PUBLISH,
+            SpanName.CLAIM,
+            SpanName.RENDER,
+            SpanName.IMPORT,
+            SpanName.LOADING,
+            SpanName.RENDERING,
+            SpanName.ENCODING,
+            SpanName.DECODING,
+            SpanName.VIDEO,
+            SpanName.SIGN,
+            SpanName.UPLOADING,
+            SpanName.COMMIT,
+            SpanName.NOTIFY,
+            SpanName.EVENT,
+            SpanName.WAIT,
+            SpanName.LINK,
+        ]
+
+        def whole() -> list[Span] | None:
+            found = trace_of(job_id, [stack.telemetry])
+            return found if set(expected) <= {each.name for each in found} else None
+
+        spans = until(whole, what=f"spans of {expected}")
+        shown = run("trace", job_id, cwd=tmp_path)
+
+    assert {each.trace_id for each in spans} == {wish.trace_id}
+    assert {each.service for each in spans} == {"cli", "submit", "gpu_job", "notify"}
+    assert [each for each in spans if each.parent_id is None] == [wish], "one root, and everything hangs on it"
+    assert {each.parent_id for each in spans if each.parent_id} <= {each.span_id for each in spans}
+    by_name = {each.name: each for each in spans}
+    in_order = [by_name[each].begun_s for each in expected if each not in {SpanName.WAIT, SpanName.DECODING}]
+    assert in_order[:8] == sorted(in_order[:8])
+    assert by_name[SpanName.COMMIT].ended_s <= by_name[SpanName.EVENT].begun_s <= wish.ended_s
+    assert all(line in shown for line in (wish.trace_id, "rendering", "notify"))
+
+    said = {name: str(value) for each in spans for name, value in each.attributes.items()}
+    assert said.keys() <= ATTRIBUTES
+    kept = "".join(path.read_text("utf-8") for path in stack.telemetry.iterdir())
+    assert "xyzzy" not in kept
+    assert "http://" not in kept
+    assert "Bearer" not in kept
+
+
+def test_each_process_writes_its_measures(stack: LocalStack, tmp_path: Path) -> None:
+    with announced(stack.api_url, telemetry=stack.telemetry):
+        run("submit", "drifting-balloon", "--seed", "6", "-o", "film.mp4", cwd=tmp_path)
+    requests.post(stack.reconcile_url, timeout=60)
+
+    wanted = {each.name for each in (WAIT, RENDER, GPU, START, QUEUE_AGE)}
+    found = until(lambda: measured(stack) if wanted <= measured(stack).keys() else None, what=f"measures {wanted}")
+
+    assert found.keys() <= {each.name for each in MEASURES}
+    phases = {each["attributes"]["phase"] for each in found[START.name]}
+    assert {"import", "first_render"} <= phases
+    assert {each["attributes"]["priority"] for each in found[QUEUE_AGE.name]} == {"interactive", "bulk"}
+
+
+def test_a_job_of_which_nothing_is_kept_is_one_clear_line(tmp_path: Path) -> None:
+    said = run("trace", "no-such-job", cwd=tmp_path, code=1)
+
+    assert said.startswith("Error: No trace of a job no-such-job is kept here")
+    assert said.count("\n") == 1
