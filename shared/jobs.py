@@ -241,6 +241,7 @@ def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) 
         token=render.token + 1,
         attempts=render.attempts + (not is_held_by(render, holder)),
         holder=holder,
+        claimed_at=now,
         lease_s=lease_s,
         renewed_at=SERVER_TIME,
         stage=Stage.LOADING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kept import Kept
+from shared.kept import Kept
 
 from shared.errors import ErrorCode, Rejected
 

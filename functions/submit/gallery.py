@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from kept import Kept
+from shared.kept import Kept
 
 from shared.documents import RENDER_KEY_PATTERN, Render, State
 from shared.errors import ErrorCode, Rejected
