@@ -6,9 +6,8 @@ Run as ``python -m bench.estimates``; ``--record`` makes the traces anew, by the
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 import random
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import arrivals
-from bench.arrivals import Wish
 from bench.cluster import Cluster
 from bench.fleet import simulate
 from bench.keda import ScaledJob
@@ -24,8 +22,9 @@ from bench.replay import Replay, Tried, read_trace, share_held, write_trace
 from shared.estimates import Fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from bench.arrivals import Wish
     from bench.fleet import Outcome
 
 FOLDER: Final = Path(__file__).parent / "traces"
@@ -33,7 +32,7 @@ FOLDER: Final = Path(__file__).parent / "traces"
 SEED: Final = 7
 HOUR_S: Final = arrivals.HOUR_S
 CLUSTER: Final = Cluster()
-#: What a deployment of size ``standard`` is told of its cluster: bench/cluster.py and bench/keda.py, with one look of KEDA.
+#: What a deployment of size ``standard`` is told of its cluster; a worker is asked for at KEDA's next look.
 FLEET: Final = Fleet(
     most=CLUSTER.max_workers,
     renders_a_worker=ScaledJob().target,
@@ -62,7 +61,7 @@ def manifests(seed: int) -> list[Wish]:
     return arrivals.wishes(people, rows, seed=seed)
 
 
-WISHES: Final[dict[str, Callable[[int], list[Wish]]]] = {
+WISHES: Final[Mapping[str, Callable[[int], list[Wish]]]] = {
     "steady": arrivals.steady,
     "bursty": arrivals.bursty,
     "viral": arrivals.viral,

@@ -15,6 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from shared.errors import ErrorCode
 from shared.requests import Priority, RenderSpec, Request
 
+#: A millionth of a second, or of a currency, is nothing that anybody adds up.
+COST_DIGITS: Final = 6
 #: No underscore in front: Firestore keeps ids such as ``__x__`` to itself.
 JOB_ID_PATTERN = r"^[A-Za-z0-9-][A-Za-z0-9_-]{7,63}$"
 RENDER_KEY_PATTERN = r"^[0-9a-f]{40}$"
@@ -121,6 +123,11 @@ class Cost(Document):
     """Money, by the catalogue's price of the GPU at that time; null: it has none."""
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None
     """ISO 4217; null without an amount."""
+
+    def part(self, share: float) -> Cost:
+        """So much of it, from 0 to 1."""
+        amount = None if self.amount is None else round(self.amount * share, COST_DIGITS)
+        return self.model_copy(update={"gpu_s": round(self.gpu_s * share, COST_DIGITS), "amount": amount})
 
 
 class Job(Document):

@@ -1,8 +1,9 @@
 """Estimates: when a render will be final. Enters: the queue, who works, what was finished lately, what may be started.
 
-Leaves: seconds from now, with an interval that holds for four of five. The future is played a hundred times with seconds
-drawn from what was seen: who works finishes, workers that the autoscaler has asked for begin, whoever is free takes the
-next render, as `gpu_job.message_source.turns` has it. The same question at the same moment gets the same answer.
+Leaves: seconds from now, with an interval that holds for four of five. The future is played a hundred times with
+seconds drawn from what was seen: who works finishes, workers that the autoscaler has asked for begin, whoever is free
+takes the next render, as `gpu_job.message_source.turns` has it. The same question at the same moment gets the same
+answer.
 """
 
 from __future__ import annotations
@@ -214,7 +215,9 @@ class _Line:
             else:
                 break
             heapq.heappush(free, (at_s + load_s + chance.choice(others).draw(chance), False))
-        beyond_s = (self.before - MOST_PLAYED) * (begun[-1] - begun[0]) / len(begun) if self.before > MOST_PLAYED else 0.0
+        beyond_s = (
+            (self.before - MOST_PLAYED) * (begun[-1] - begun[0]) / len(begun) if self.before > MOST_PLAYED else 0.0
+        )
         return at_s + beyond_s + load_s + self.takes.draw(chance)
 
     def _asked_ago_s(self, chance: random.Random) -> list[float]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
+from shared.documents import Cost, Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import ErrorCode, LifeAsNotMeError
 from shared.requests import Priority
 
@@ -284,13 +284,16 @@ def release_render(render: Render, *, now: datetime, ending: Ending) -> Render:
     )
 
 
-def complete_render(render: Render, *, video: Video, usage: Usage | None, now: datetime) -> Render:
+def complete_render(
+    render: Render, *, video: Video, usage: Usage | None, now: datetime, cost: Cost | None = None
+) -> Render:
     """The object exists: that is the commit, whoever made it and under whatever token."""
     return _move(
         render,
         Move.COMPLETE,
         video=video,
         usage=usage,
+        cost=cost,
         error=None,
         stage=None,
         progress=100,
@@ -322,6 +325,8 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         preview_path=None,
         video=None,
         usage=None,
+        cost=None,
+        shared_by=None,
         error=None,
         progress=0,
         finished_at=None,
@@ -330,6 +335,22 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         check_at=now + SOON,
         expires_at=now + RETENTION,
     )
+
+
+def shared_among(render: Render, *, jobs: int) -> Render:
+    """So many jobs waited when it was completed; each has cost its share. Only the first count counts."""
+    if render.state is not State.COMPLETED or render.shared_by is not None:
+        return render
+    return render.model_copy(update={"shared_by": jobs})
+
+
+def cost_for(job: Job, render: Render) -> Cost | None:
+    """The share of a job that follows its completed render: nothing for who came when it was there."""
+    if render.cost is None:
+        return None
+    if not render.shared_by or (render.finished_at and job.created_at > render.finished_at):
+        return render.cost.part(0)
+    return render.cost.part(1 / render.shared_by)
 
 
 def follow(job: Job, render: Render, *, now: datetime) -> Job:
@@ -352,7 +373,7 @@ def follow(job: Job, render: Render, *, now: datetime) -> Job:
             )
         case State.COMPLETED:
             done: dict[str, object] = {"video": render.video, "preview_path": render.preview_path, "progress": 100}
-            done |= {"stage": None, "started_at": job.started_at or now}
+            done |= {"stage": None, "started_at": job.started_at or now, "cost": cost_for(job, render)}
             return _move(job, Move.COMPLETE, **done, event_pending=True, finished_at=now, updated_at=now)
         case State.FAILED:
             return _move(

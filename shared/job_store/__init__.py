@@ -169,6 +169,9 @@ class JobStore(Protocol):
     def count_waiting_jobs(self, owner: str, *, at_most: int) -> int:
         """How many jobs of that owner are not final. Counting ends at ``at_most``."""
 
+    def count_jobs_waiting_for(self, render_key: str) -> int:
+        """How many jobs of that render are not final."""
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """Jobs of that batch that are not final."""
 

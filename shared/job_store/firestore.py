@@ -107,6 +107,11 @@ class FirestoreJobStore:
         query = self._where(JOBS, ("owner", "==", owner), ("status", "in", [each.value for each in WAITING]))
         return self._count(query.limit(at_most))
 
+    def count_jobs_waiting_for(self, render_key: str) -> int:
+        """See `JobStore.count_jobs_waiting_for`."""
+        waiting = ("status", "in", [each.value for each in WAITING])
+        return self._count(self._where(JOBS, ("render_key", "==", render_key), waiting))
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
         query = self._where(JOBS, ("batch_id", "==", batch_id), ("status", "in", [each.value for each in WAITING]))

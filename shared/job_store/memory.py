@@ -70,6 +70,10 @@ class InMemoryJobStore:
         """See `JobStore.count_waiting_jobs`."""
         return len(self._all(Job, lambda job: job.owner == owner and job.status in WAITING)[:at_most])
 
+    def count_jobs_waiting_for(self, render_key: str) -> int:
+        """See `JobStore.count_jobs_waiting_for`."""
+        return len(self.waiting_jobs(render_key))
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
         return self._all(Job, lambda job: job.batch_id == batch_id and job.status in WAITING)[:limit]
