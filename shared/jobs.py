@@ -31,6 +31,8 @@ RETENTION: Final = timedelta(days=30)
 KEPT_LONGER_EVERY: Final = timedelta(days=1)
 #: A job that is not final after this long fails.
 JOB_DEADLINE: Final = timedelta(hours=24)
+#: One in bulk has longer: it may have to wait for another day's budget, and a manifest of 100 000 is a week on ten GPUs.
+BULK_DEADLINE: Final = timedelta(days=7)
 #: Reconcile looks at a render this long after something happened to it that should be followed by something else,
 SOON: Final = timedelta(minutes=1)
 #: this long after somebody was seen working on it: if they die, their lease ends and their message comes again before.
@@ -127,7 +129,7 @@ def new_job(
         render_key=render_key,
         created_at=now,
         updated_at=now,
-        deadline_at=now + JOB_DEADLINE,
+        deadline_at=now + (BULK_DEADLINE if request.priority is Priority.BULK else JOB_DEADLINE),
         expires_at=now + RETENTION,
         fingerprint=fingerprint,
         traceparent=traceparent,
