@@ -43,6 +43,8 @@ PLACED_VALUES: Final = (
     "queue_token",
     "signing_secret",
     "max_workers",
+    "budget_bulk_gpu_s",
+    "budget_gpu_s",
 )
 
 

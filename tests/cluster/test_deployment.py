@@ -33,6 +33,8 @@ CLUSTER = {
     "queue_token": "lifeasnotme-queue-token",
     "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
     "max_workers": 4,
+    "budget_bulk_gpu_s": "",
+    "budget_gpu_s": "",
 }
 
 

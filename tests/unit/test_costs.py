@@ -124,9 +124,9 @@ def test_who_waits_alone_pays_the_whole(world: World) -> None:
 
 
 def test_those_who_wait_together_share_in_equal_parts(world: World) -> None:
-    world.attach("job-one", "job-two", "job-three")
+    world.attach("job-of-one", "job-of-two", "job-of-three")
     finish(world)
-    assert shares(world, "job-one", "job-two", "job-three") == [1.5] * 3
+    assert shares(world, "job-of-one", "job-of-two", "job-of-three") == [1.5] * 3
 
 
 def test_who_canceled_before_it_was_there_pays_nothing_and_no_share_is_lost(world: World) -> None:

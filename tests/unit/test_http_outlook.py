@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import Retryable
 from shared.job_store import Replace, StoreNotReadyError
+from shared.jobs import follow
 from tests.unit.http_world import ADA, WISH, World
 
 
@@ -22,6 +23,11 @@ def finish_some(world: World, *, number: int = 9, seconds: float = 30) -> list[d
     for seed in range(100, 100 + number):
         job = world.post({**WISH, "seed": seed}).body
         world.claim(job["render_key"])
+        stored, render = world.store.job(job["job_id"]), world.store.render(job["render_key"])
+        assert stored
+        assert render
+        started = follow(stored.value, render.value, now=world.clock.now())
+        world.store.commit(Replace(stored=stored, value=started))
         world.clock.pass_s(seconds)
         world.finish(job["render_key"])
         made.append(job)

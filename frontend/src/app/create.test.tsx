@@ -110,7 +110,7 @@ test("one who waits is told when the film is expected, and how sure that is", as
   const house = new House();
   house.shown = aJob({ queue_position: 0, eta: { seconds: 180, low: 120, high: 300 } });
   shown(house, "job-0001");
-  await screen.findByText("You are next. About 3 min to go; for four films of five between 2 min and 5 min.");
+  await screen.findByText("You are next. About 3 minutes to go; for four films of five between 2 minutes and 5 minutes.");
 });
 
 test("a film that could not be made says why, and another try has another seed", async () => {
