@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.documents import Render
-    from shared.requests import RenderSpec
+    from shared.requests import Priority, RenderSpec
 
 #: So many equal renders of one device say more than more of all devices.
 ENOUGH: Final = 8
@@ -54,6 +54,8 @@ class Made:
     kind: Kind
     device: str
     holder: str | None
+    priority: Priority
+    created_at: datetime
     finished_at: datetime
     #: From the claim to its being final, less those of loading.
     seconds: float
@@ -107,12 +109,12 @@ class History:
         scaled = [each.seconds * kind.work / each.kind.work for each in self._made if each.kind.model == kind.model]
         return Durations(seconds=scaled, spread=SPREAD_OF_SCALED) if scaled else None
 
-    @property
-    def of_any(self) -> Durations | None:
-        """What the others in the queue take, whatever they are: as those before them."""
+    def wishes_a_second(self, priority: Priority, *, now: datetime) -> float:
+        """How often new work of that priority came lately; 0 where nothing was finished."""
         if not self._made:
-            return None
-        return Durations(seconds=[each.seconds for each in self._made], spread=SPREAD_OF_ONE / len(self._made))
+            return 0.0
+        seen = sum(each.priority is priority for each in self._made)
+        return seen / max(1.0, (now - min(each.created_at for each in self._made)).total_seconds())
 
     def load_s(self, model: str) -> Durations | None:
         """What loading takes a new worker; None where nobody loaded that model lately."""
@@ -140,6 +142,8 @@ def _made(render: Render) -> Made | None:
         kind=kind_of(render.spec),
         device=usage.device,
         holder=render.holder,
+        priority=render.priority,
+        created_at=render.created_at,
         finished_at=render.finished_at,
         seconds=max(0.001, whole_s - usage.load_s),
         load_s=usage.load_s,

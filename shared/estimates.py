@@ -39,6 +39,9 @@ MOST_PLAYED: Final = 150
 LEAST_PROGRESS: Final = 10
 #: Draws of a whole that is longer than what has passed, before it counts as longer than any that was seen.
 DRAWS: Final = 20
+#: How far a whole line may pass sooner or later than that (sigma of a log-normal): workers are taken away, come late
+#: or leave. Of simulated manifests of 120.
+LINE_SPREAD: Final = 0.06
 #: Wishes of the last so many seconds that still wait are a crowd.
 CROWD_S: Final = 60.0
 
@@ -158,6 +161,8 @@ class _Line:
     before: int
     #: Renders of the other priority that wait.
     other: int
+    #: How many of the other priority come in a second that go before this one; none before an interactive one.
+    others_a_second: float
     takes: Durations
     #: What those before it take: seconds of one of each kind that waits.
     others: Sequence[Durations]
@@ -183,6 +188,9 @@ class _Line:
             mine=mine,
             before=max(0, ahead - being_made),
             other=waiting.get(Priority.BULK if mine is Priority.INTERACTIVE else Priority.INTERACTIVE, 0),
+            others_a_second=(
+                scene.history.wishes_a_second(Priority.INTERACTIVE, now=scene.now) if mine is Priority.BULK else 0.0
+            ),
             takes=takes,
             others=others,
             loads=scene.history.load_s(render.spec.model),
@@ -201,13 +209,14 @@ class _Line:
         if not free:  # who works does what nobody has seen
             free = [(chance.choice(others).draw(chance), False)]
         heapq.heapify(free)
-        before, other = min(self.before, MOST_PLAYED), self.other
+        before, other = min(self.before, MOST_PLAYED), float(self.other)
         begun: list[float] = []
+        first_s = free[0][0]
         while True:
             at_s, is_new = heapq.heappop(free)
             load_s = self.loads.draw(chance) if is_new and self.loads else 0.0
             is_turn_of_bulk = chance.random() < 1 / BULK_SHARE
-            if other and is_turn_of_bulk is (self.mine is Priority.INTERACTIVE):
+            if other + at_s * self.others_a_second >= 1 and is_turn_of_bulk is (self.mine is Priority.INTERACTIVE):
                 other -= 1
             elif before:
                 before -= 1
@@ -218,7 +227,8 @@ class _Line:
         beyond_s = (
             (self.before - MOST_PLAYED) * (begun[-1] - begun[0]) / len(begun) if self.before > MOST_PLAYED else 0.0
         )
-        return at_s + beyond_s + load_s + self.takes.draw(chance)
+        in_line_s = (at_s - first_s + beyond_s) * math.exp(chance.gauss(0, LINE_SPREAD))
+        return first_s + in_line_s + load_s + self.takes.draw(chance)
 
     def _asked_ago_s(self, chance: random.Random) -> list[float]:
         """How long ago each worker was asked for that is wanted and not there; negative: it will be.
@@ -228,7 +238,11 @@ class _Line:
         """
         scene, present = self.scene, len(self.scene.working) + self.idle
         ago_s = [(scene.now - each.created_at).total_seconds() for each in scene.waiting]
-        crowd_s = [each for each in ago_s if each <= CROWD_S]
+        crowd_s = [
+            each
+            for each, waits in zip(ago_s, scene.waiting, strict=True)
+            if each <= CROWD_S and waits.priority is Priority.INTERACTIVE
+        ]
         more = int(len(crowd_s) * chance.random()) if len(crowd_s) > 1 else 0
         pace_s = max(crowd_s) / len(crowd_s) if crowd_s else 0.0
         to_do = dict(scene.to_do)

@@ -31,7 +31,7 @@ RETENTION: Final = timedelta(days=30)
 KEPT_LONGER_EVERY: Final = timedelta(days=1)
 #: A job that is not final after this long fails.
 JOB_DEADLINE: Final = timedelta(hours=24)
-#: One in bulk has longer: it may have to wait for another day's budget, and a manifest of 100 000 is a week on ten GPUs.
+#: One in bulk has longer: it may have to wait for another day's budget. As long as a row of a batch.
 BULK_DEADLINE: Final = timedelta(days=7)
 #: Reconcile looks at a render this long after something happened to it that should be followed by something else,
 SOON: Final = timedelta(minutes=1)
