@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from local.tokens import local_token
 from shared.documents import FINAL, Job
+from shared.estimates import Eta
 from shared.telemetry import traceparent_or_new
 from shared.tracing import traceparent
 
@@ -42,6 +43,10 @@ class Seen:
     job: Job
     #: How many renders go first; None when it does not wait in the queue.
     queue_position: int | None
+    #: When it will be final, in seconds; None where nobody knows.
+    eta: Eta | None = None
+    #: When bulk goes on, in words of the API; None when it does not have to wait.
+    paused_until: str | None = None
 
 
 class ApiClient:
@@ -134,7 +139,7 @@ class ApiClient:
             try:
                 answer = self._session.request(method, self.url + path, timeout=TIMEOUT_S, headers=named, **options)
                 self._has_answered = True
-                if is_last or answer.status_code not in {502, 503, 504}:
+                if is_last or answer.status_code not in {502, 503, 504} or _is_for_later(answer):
                     break
             except (requests.ConnectionError, requests.Timeout) as exc:
                 # One that has answered before is asked again; one that never did is not there.
@@ -163,11 +168,22 @@ def _is_here(url: str) -> bool:
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
+def _is_for_later(answer: requests.Response) -> bool:
+    """Whether it says that asking again is in vain for longer than anybody waits here."""
+    text = answer.headers.get("Retry-After", "")
+    return text.isdigit() and int(text) > PATIENCE_S
+
+
 def _seen(body: dict[str, Any]) -> Seen:
     document = {name: value for name, value in body.items() if name in Job.model_fields}
     try:
-        return Seen(job=Job.model_validate(document), queue_position=body.get("queue_position"))
-    except ValidationError as exc:
+        return Seen(
+            job=Job.model_validate(document),
+            queue_position=body.get("queue_position"),
+            eta=Eta(**body["eta"]) if body.get("eta") else None,
+            paused_until=body.get("paused_until"),
+        )
+    except (ValidationError, TypeError) as exc:
         raise ApiError("The answer is no job: is that a Life As Not Me, and of this version?") from exc
 
 

@@ -12,6 +12,7 @@ import secrets
 import signal
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from gpu_job.warm_up import warm_up
 from gpu_job.worker_settings import WorkerSettings
 from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.budget import Budget, Spending
 from shared.errors import Retryable
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -83,17 +85,19 @@ def _run(
     except IdentityError as exc:
         log.critical("worker is unfit", extra={"action": "sign", "reason": str(exc)}, exc_info=True)
         return 1
+    store = FirestoreJobStore(firestore.Client(project=project), timeout_s=STORE_TIMEOUT_S)
+    budget = Budget(settings, spending=Spending(store, now=_now, monotonic=time.monotonic), now=_now)
     with tempfile.TemporaryDirectory(prefix="life-as-not-me-", ignore_cleanup_errors=True) as folder:
         workshop = Workshop(
             claimant=Claimant(
                 holder=f"{settings.hostname}-{secrets.token_hex(4)}",
                 lease_s=settings.lease_s,
-                store=FirestoreJobStore(firestore.Client(project=project), timeout_s=STORE_TIMEOUT_S),
+                store=store,
                 artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
                 publisher=PubSubPublisher(project=project),
-                now=lambda: datetime.now(UTC),
+                now=_now,
             ),
-            source=PubSubMessageSource(project=project),
+            source=PubSubMessageSource(project=project, takes_bulk=lambda: budget.bulk_paused_until() is None),
             renderer=cache(lambda: cold_start.imported(lambda: renderer_of(settings))),
             folder=Path(folder),
             device=settings.device,
@@ -119,6 +123,10 @@ def _run(
             log.exception("worker gives up", extra={"action": "consume"})
             return 1
     return 0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _diffusers_renderer(settings: WorkerSettings) -> Renderer:

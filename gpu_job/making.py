@@ -26,6 +26,7 @@ from shared.documents import Stage, Usage
 from shared.errors import ErrorCode, LifeAsNotMeError, Permanent, Retryable
 from shared.measures import SpanName
 from shared.optics import OPTICS_VERSION
+from shared.prices import cost_of
 from shared.receipts import DIGITAL_SOURCE_TYPE, Receipt
 from shared.safety import SHOWS
 from shared.tracing import note, past_span, span
@@ -127,6 +128,7 @@ def make_video(
             spec=spec,
             optics_version=OPTICS_VERSION if has_eye else 0,
             usage=usage,
+            cost=cost_of(usage),
             seconds={stage: round(each, 3) for stage, each in seconds.items()},
             peak_memory_bytes=account.peak_memory_bytes,
             acceleration=dict(account.acceleration),

@@ -7,14 +7,15 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from shared.budget import BudgetSettings
 from shared.models import in_the_catalogue
-from shared.settings import Names, Settings
+from shared.settings import Names
 
 #: Name of a version of a secret, as Secret Manager gives it.
 VERSION_PATTERN: Final = r"projects/[a-z0-9-]{1,63}/secrets/[A-Za-z0-9_-]{1,255}/versions/(latest|[1-9][0-9]{0,9})"
 
 
-class WorkerSettings(Settings):
+class WorkerSettings(BudgetSettings):
     """Environment of a worker."""
 
     artifact_bucket: str

@@ -40,6 +40,7 @@ from local.tokens import PROJECT
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
 from shared.batch_waking import wake_lost_batches
+from shared.budget import Budget, Spending
 from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
@@ -51,10 +52,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from admission import Admission
     from flask import Request
+    from submit_settings import SubmitSettings
 
     from gpu_job.heartbeat import Inbox
     from gpu_job.renderer import Renderer
+    from shared.job_store import JobStore
     from shared.publisher.memory import PublishedMessage
 
 log = logging.getLogger(__name__)
@@ -111,11 +115,10 @@ def serve_embedded(
     """
     for function in ("submit", "notify"):  # flat folders, as functions-framework loads them
         sys.path.append(str(ROOT / "functions" / function))
-    from admission import Admission  # noqa: PLC0415
-    from backlog import Backlog  # noqa: PLC0415
     from batch_desk import BatchDesk  # noqa: PLC0415
     from callers import Callers  # noqa: PLC0415
     from certificates import Certificates  # noqa: PLC0415
+    from etas import Outlook  # noqa: PLC0415
     from expand_batch import take_chunk  # noqa: PLC0415
     from gallery import Gallery  # noqa: PLC0415
     from http_api import Api  # noqa: PLC0415
@@ -152,11 +155,8 @@ def serve_embedded(
             unsigned_tokens=True,
             **{name.lower(): int(value) for name, value in LOCAL_LIMITS.items()},
         )
-        admission = Admission(
-            quotas=settings.quotas,
-            backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
-            moderators=(blocklist(),),
-        )
+        admission = _admission(settings, store)
+        budget = admission.budget
         desk = BatchDesk(
             batches=InMemoryBatchStore(),
             manifests=GcsManifestStore(client, bucket=BUCKET),
@@ -181,7 +181,8 @@ def serve_embedded(
             publisher=publisher,
             artifacts=artifacts,
             desk=desk,
-            queue=Queue(store, monotonic=time.monotonic),
+            queue=Queue(store, budget=budget, monotonic=time.monotonic),
+            outlook=Outlook(store, fleet=settings.fleet, budget=budget, now=_now, monotonic=time.monotonic),
             callers=Callers(
                 settings=settings,
                 certificates=Certificates(google_transport.Request(), monotonic=time.monotonic),
@@ -206,7 +207,7 @@ def serve_embedded(
             claimant=Claimant(
                 holder="embedded", lease_s=60, store=store, artifacts=artifacts, publisher=publisher, now=_now
             ),
-            source=InMemoryMessageSource(publisher),
+            source=InMemoryMessageSource(publisher, takes_bulk=lambda: budget.bulk_paused_until() is None),
             renderer=renderer,
             folder=run_dir,
             inbox=queue.SimpleQueue(),
@@ -256,6 +257,19 @@ def _thread(name: str, target: Callable[[], object], *, stop: Callable[[], None]
     finally:
         stop()
         thread.join()
+
+
+def _admission(settings: SubmitSettings, store: JobStore) -> Admission:
+    """As functions/submit/main.py has it."""
+    from admission import Admission  # noqa: PLC0415 - see above
+    from backlog import Backlog  # noqa: PLC0415
+
+    return Admission(
+        quotas=settings.quotas,
+        backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
+        budget=Budget(settings, spending=Spending(store, now=_now, monotonic=time.monotonic), now=_now),
+        moderators=(blocklist(),),
+    )
 
 
 @contextmanager

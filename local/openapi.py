@@ -84,6 +84,7 @@ _POSTED: Final = (
     ErrorCode.QUOTA_EXCEEDED,
     ErrorCode.TOO_MANY_REQUESTS,
     ErrorCode.OVERLOADED,
+    ErrorCode.BUDGET_SPENT,
 )
 _FOUND: Final = (ErrorCode.NOT_FOUND,)
 _OPENED: Final = (*_FOUND, ErrorCode.TOO_MANY_REQUESTS)
@@ -120,6 +121,7 @@ CALLS: Final[dict[str, Call]] = {
     "link_shared": Call(
         summary="A signed link to what a link shows", answers={200: "Link"}, problems=_OPENED, security=None
     ),
+    "show_usage": Call(summary="What one has used today, and what it has cost", answers={200: "Usage"}),
     "create_batch": Call(
         summary="Wish for many videos",
         body="BatchWish",
@@ -274,17 +276,31 @@ def _schemas() -> dict[str, dict[str, Any]]:
     wish["properties"]["theme"]["anyOf"] = [{"type": "string", "enum": list(themes())}, {"type": "null"}]
     schemas["Wish"] = wish
     schemas["BatchWish"] = named(BatchRequest, "validation")
-    schemas["JobView"] = _with(
-        named(Job, "serialization"), {"links": _STRINGS, "queue_position": {"type": "integer", "minimum": 0}}
-    )
+    count = {"type": "integer", "minimum": 0}
+    moment = {"type": "string", "format": "date-time"}
+    eta = _object(dict.fromkeys(("seconds", "low", "high"), count))
+    outlook = {"queue_position": count, "eta": eta, "paused_until": moment}
+    schemas["JobView"] = _with(named(Job, "serialization"), {"links": _STRINGS, **outlook})
     counted = {status.value: {"type": "integer", "minimum": 0} for status in Status}
     jobs = {"type": "object", "additionalProperties": False, "properties": counted, "required": list(counted)}
-    schemas["BatchView"] = _with(named(Batch, "serialization"), {"links": _STRINGS, "jobs": jobs})
+    schemas["BatchView"] = _with(
+        named(Batch, "serialization"), {"links": _STRINGS, "jobs": jobs, "cost": _ref("Cost"), "paused_until": moment}
+    )
     for name in ("BatchRequest", "Job", "Batch"):  # they are shown and taken under other names
         del schemas[name]
     entry = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
     for name in ("perspectives", "themes", "models"):
         schemas[name.capitalize()] = _object({name: {"type": "array", "items": entry}})
+    used = {"type": "number", "minimum": 0}
+    schemas["Usage"] = _object(
+        {
+            "day": {"type": "string", "format": "date"},
+            "resets_at": moment,
+            "jobs": _object({"active": count, "quota": count}),
+            "gpu_s": _object({"used": used, "quota": used}),
+            "cost": _ref("Cost"),
+        }
+    )
     id_or_none = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     schemas["Shared"] = _object(
         {

@@ -50,6 +50,9 @@ LOCAL_LIMITS = {
     "QUOTA_JOBS_OF_SYSTEM": "1000",
     "QUOTA_GPU_S": "86400",
     "QUOTA_JOBS_PER_ADDRESS": "1000",
+    # A process instead of a machine: what estimates know of a worker that is started here.
+    "WORKER_START_MIN_S": "1",
+    "WORKER_START_MAX_S": "20",
     "BATCH_MAX_ROWS_OF_PERSON": "100000",
 }
 READY_TIMEOUT_S = 90.0

@@ -8,10 +8,11 @@ from shared.catalogue import BrokenCatalogueError
 from shared.models import models
 from shared.perspectives import perspectives
 from shared.plans import plans
+from shared.prices import prices
 from shared.themes import themes
 
 #: In this order: a plan names themes.
-CATALOGUES: Final = (perspectives, themes, models, plans)
+CATALOGUES: Final = (perspectives, themes, models, plans, prices)
 
 
 def read_catalogues() -> None:

@@ -15,6 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from shared.errors import ErrorCode
 from shared.requests import Priority, RenderSpec, Request
 
+#: A millionth of a second, or of a currency, is nothing that anybody adds up.
+COST_DIGITS: Final = 6
 #: No underscore in front: Firestore keeps ids such as ``__x__`` to itself.
 JOB_ID_PATTERN = r"^[A-Za-z0-9-][A-Za-z0-9_-]{7,63}$"
 RENDER_KEY_PATTERN = r"^[0-9a-f]{40}$"
@@ -106,6 +108,27 @@ class Usage(Document):
     device: str
     """Name of the device that rendered."""
 
+    @property
+    def gpu_s(self) -> float:
+        """GPU seconds: of loading the model and of drawing."""
+        return self.load_s + self.render_s
+
+
+class Cost(Document):
+    """What it has cost. Of a job its share: a render that several wait for costs once."""
+
+    gpu_s: Annotated[float, Field(ge=0)]
+    """GPU seconds: of loading the model and of drawing."""
+    amount: Annotated[float, Field(ge=0)] | None
+    """Money, by the catalogue's price of the GPU at that time; null: it has none."""
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None
+    """ISO 4217; null without an amount."""
+
+    def part(self, share: float) -> Cost:
+        """So much of it, from 0 to 1."""
+        amount = None if self.amount is None else round(self.amount * share, COST_DIGITS)
+        return self.model_copy(update={"gpu_s": round(self.gpu_s * share, COST_DIGITS), "amount": amount})
+
 
 class Job(Document):
     """One caller's wish. Clients poll or listen to exactly this document."""
@@ -127,6 +150,8 @@ class Job(Document):
     """A rough picture that the creature sees, from the middle of the work; null: there is none, or not yet."""
     video: Video | None = None
     error: JobError | None = None
+    cost: Cost | None = None
+    """Its share of what the video has cost; null: there is none, or an earlier release made it."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
     started_at: AwareDatetime | None = None
@@ -164,6 +189,8 @@ class Render(Document):
     """Fencing token: raised by every claim."""
     holder: str | None = None
     """The worker that has or had the lease."""
+    claimed_at: AwareDatetime | None = None
+    """When the latest claim was made, by the worker's clock."""
     renewed_at: AwareDatetime | None = None
     """When the lease was renewed, by the store's clock."""
     lease_s: float = 0
@@ -181,6 +208,10 @@ class Render(Document):
     """See `Job.preview_path`; of the latest attempt that had one."""
     video: Video | None = None
     usage: Usage | None = None
+    cost: Cost | None = None
+    """What the video has cost, whoever waits for it."""
+    shared_by: int | None = None
+    """How many jobs share that: those that waited when it was completed; null: they were not counted yet."""
     error: JobError | None = None
     created_at: AwareDatetime
     updated_at: AwareDatetime

@@ -41,6 +41,7 @@ class ErrorCode(StrEnum):
     QUOTA_EXCEEDED = "quota_exceeded"
     TOO_MANY_REQUESTS = "too_many_requests"
     OVERLOADED = "overloaded"
+    BUDGET_SPENT = "budget_spent"
     OUTPUT_REFUSED = "output_refused"
     MODEL_UNAVAILABLE = "model_unavailable"
     RENDER_FAILED = "render_failed"
@@ -68,6 +69,7 @@ HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.INTERNAL: (500, "Something broke on our side"),
     ErrorCode.UNAVAILABLE: (503, "A service behind this one does not answer"),
     ErrorCode.OVERLOADED: (503, "Too many wishes wait already"),
+    ErrorCode.BUDGET_SPENT: (503, "What may be spent today is spent"),
 }
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from shared.documents import Job, JobError, Render, Stage, State, Status, Usage, Video
+from shared.documents import Cost, Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import ErrorCode, LifeAsNotMeError
 from shared.requests import Priority
 
@@ -31,6 +31,8 @@ RETENTION: Final = timedelta(days=30)
 KEPT_LONGER_EVERY: Final = timedelta(days=1)
 #: A job that is not final after this long fails.
 JOB_DEADLINE: Final = timedelta(hours=24)
+#: One in bulk has longer: it may have to wait for another day's budget. As long as a row of a batch.
+BULK_DEADLINE: Final = timedelta(days=7)
 #: Reconcile looks at a render this long after something happened to it that should be followed by something else,
 SOON: Final = timedelta(minutes=1)
 #: this long after somebody was seen working on it: if they die, their lease ends and their message comes again before.
@@ -127,7 +129,7 @@ def new_job(
         render_key=render_key,
         created_at=now,
         updated_at=now,
-        deadline_at=now + JOB_DEADLINE,
+        deadline_at=now + (BULK_DEADLINE if request.priority is Priority.BULK else JOB_DEADLINE),
         expires_at=now + RETENTION,
         fingerprint=fingerprint,
         traceparent=traceparent,
@@ -241,6 +243,7 @@ def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) 
         token=render.token + 1,
         attempts=render.attempts + (not is_held_by(render, holder)),
         holder=holder,
+        claimed_at=now,
         lease_s=lease_s,
         renewed_at=SERVER_TIME,
         stage=Stage.LOADING,
@@ -283,13 +286,16 @@ def release_render(render: Render, *, now: datetime, ending: Ending) -> Render:
     )
 
 
-def complete_render(render: Render, *, video: Video, usage: Usage | None, now: datetime) -> Render:
+def complete_render(
+    render: Render, *, video: Video, usage: Usage | None, now: datetime, cost: Cost | None = None
+) -> Render:
     """The object exists: that is the commit, whoever made it and under whatever token."""
     return _move(
         render,
         Move.COMPLETE,
         video=video,
         usage=usage,
+        cost=cost,
         error=None,
         stage=None,
         progress=100,
@@ -321,6 +327,8 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         preview_path=None,
         video=None,
         usage=None,
+        cost=None,
+        shared_by=None,
         error=None,
         progress=0,
         finished_at=None,
@@ -329,6 +337,22 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         check_at=now + SOON,
         expires_at=now + RETENTION,
     )
+
+
+def shared_among(render: Render, *, jobs: int) -> Render:
+    """So many jobs waited when it was completed; each has cost its share. Only the first count counts."""
+    if render.state is not State.COMPLETED or render.shared_by is not None:
+        return render
+    return render.model_copy(update={"shared_by": jobs})
+
+
+def cost_for(job: Job, render: Render) -> Cost | None:
+    """The share of a job that follows its completed render: nothing for who came when it was there."""
+    if render.cost is None:
+        return None
+    if not render.shared_by or (render.finished_at and job.created_at > render.finished_at):
+        return render.cost.part(0)
+    return render.cost.part(1 / render.shared_by)
 
 
 def follow(job: Job, render: Render, *, now: datetime) -> Job:
@@ -351,7 +375,7 @@ def follow(job: Job, render: Render, *, now: datetime) -> Job:
             )
         case State.COMPLETED:
             done: dict[str, object] = {"video": render.video, "preview_path": render.preview_path, "progress": 100}
-            done |= {"stage": None, "started_at": job.started_at or now}
+            done |= {"stage": None, "started_at": job.started_at or now, "cost": cost_for(job, render)}
             return _move(job, Move.COMPLETE, **done, event_pending=True, finished_at=now, updated_at=now)
         case State.FAILED:
             return _move(

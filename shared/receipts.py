@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
-from shared.documents import RENDER_KEY_PATTERN, Document, Usage
+from shared.documents import RENDER_KEY_PATTERN, Cost, Document, Usage
 from shared.requests import RenderSpec
 
 #: IPTC's term for media made by a trained model.
@@ -30,6 +30,8 @@ class Receipt(Document):
     optics_version: int = 0
     """Version of the optics pass that drew: the spec's, or a later one; 0: there was none."""
     usage: Usage
+    cost: Cost | None = None
+    """What it has cost, whoever waited for it; null: an earlier worker made it."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Seconds by stage, finer than ``usage``; a stage may be part of another, and several go on at a time."""
     peak_memory_bytes: int | None = None

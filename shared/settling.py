@@ -24,9 +24,11 @@ from shared.jobs import (
     follow,
     revive_render,
     settled,
+    shared_among,
     touch,
 )
 from shared.outbox import publish_event
+from shared.prices import cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +69,7 @@ def complete_from_object(
             found, is_kept = find_commit(render_key, artifacts=artifacts), True
             continue
         commit, video = found
-        done = complete_render(render.value, video=video, usage=commit.usage, now=now())
+        done = complete_render(render.value, video=video, usage=commit.usage, cost=cost_of(commit.usage), now=now())
         try:
             [written] = store.commit(Replace(stored=render, value=done))
         except Conflict as exc:
@@ -154,6 +156,9 @@ def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now
     current: Stored[Render] | None = render
     while current and current.value.is_final and (waiting := store.waiting_jobs(key, limit=BATCH_JOBS)):
         final = current.value
+        if final.shared_by is None:
+            is_all = len(waiting) < BATCH_JOBS
+            final = shared_among(final, jobs=len(waiting) if is_all else store.count_jobs_waiting_for(key))
         told = [(job, follow(job.value, final, now=now())) for job in waiting]
         current = _write(current, touch(final, now=now()), told, store=store, contest=contest)
     while current and current.value.is_final:

@@ -75,5 +75,5 @@ def gpu_s_of(job: Job | None, render: Render | None, *, now: datetime) -> float:
     elapsed_s = max(0.0, ((job.finished_at or now) - job.started_at).total_seconds())
     is_measured = job.status is Status.COMPLETED and render and render.state is State.COMPLETED and render.usage
     if is_measured and elapsed_s > 0 and render and render.usage:
-        return render.usage.load_s + render.usage.render_s
+        return render.usage.gpu_s
     return elapsed_s

@@ -44,6 +44,8 @@ PLACED_VALUES: Final = (
     "signing_secret",
     "telemetry",
     "max_workers",
+    "budget_bulk_gpu_s",
+    "budget_gpu_s",
 )
 
 

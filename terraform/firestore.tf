@@ -47,6 +47,12 @@ locals {
     # A field with a minus: the newest first.
     jobs_of_an_owner = { collection = "jobs", fields = ["owner", "-created_at"] }
     public_films     = { collection = "renders", fields = ["state", "spec.scope", "-finished_at"] }
+    latest_finished  = { collection = "renders", fields = ["state", "-finished_at"] }
+    longest_waiting  = { collection = "renders", fields = ["state", "created_at", "check_at"] }
+    # What is added up comes last.
+    cost_of_renders  = { collection = "renders", fields = ["state", "finished_at", "cost.gpu_s", "cost.amount"] }
+    cost_of_a_batch  = { collection = "jobs", fields = ["batch_id", "cost.gpu_s", "cost.amount"] }
+    cost_of_an_owner = { collection = "jobs", fields = ["owner", "finished_at", "cost.gpu_s", "cost.amount"] }
   }
 }
 

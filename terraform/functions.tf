@@ -83,6 +83,14 @@ locals {
       BATCH_BUCKETS        = google_storage_bucket.manifests.name
       API_AUDIENCES        = join(",", local.api_audiences)
       SYSTEM_CALLERS       = join(",", local.system_callers)
+      # What estimates know of the autoscaler: docs/scaling.md has the seconds of a start.
+      MAX_WORKERS      = local.size.max_workers
+      RENDERS_A_WORKER = local.renders_a_worker
+      BULK_AT_MOST     = local.renders_a_worker * local.bulk_workers
+      WORKER_WARM_S    = local.size.warm_s
+      # As the workers have them; empty: there is none.
+      BUDGET_BULK_GPU_S = local.budgets.bulk
+      BUDGET_GPU_S      = local.budgets.all
       # Empty: people need not come with the app.
       APP_CHECK_PROJECT_NUMBER = var.app_check ? data.google_project.this.number : ""
     }

@@ -7,7 +7,9 @@ locals {
       api_max_instances  = 4
       push_max_instances = 4
       # GPU workers side by side: at least two, since bulk never takes the last one.
-      max_workers    = 2
+      max_workers = 2
+      # WARM_S of the workers, as kubernetes/ has it: for estimates.
+      warm_s         = 180
       monthly_budget = 50
       # Seconds that the oldest wish may wait before somebody is told: few workers, on nodes that must be made first.
       max_backlog_age_s      = 3600
@@ -19,6 +21,7 @@ locals {
       api_max_instances      = 40
       push_max_instances     = 20
       max_workers            = 16
+      warm_s                 = 600
       monthly_budget         = 2000
       max_backlog_age_s      = 900
       point_in_time_recovery = true

@@ -229,6 +229,23 @@ variable "avro_job_requests" {
   default     = false
 }
 
+variable "daily_budget_gpu_s" {
+  description = "GPU seconds of everybody in a day (UTC): after bulk, wishes in bulk wait until midnight; after all, interactive ones are refused. Null: no limit."
+  type = object({
+    bulk = optional(number)
+    all  = optional(number)
+  })
+  default = {}
+
+  validation {
+    condition = (
+      alltrue([for each in values(var.daily_budget_gpu_s) : each == null ? true : each > 0])
+      && (var.daily_budget_gpu_s.all == null ? true : coalesce(var.daily_budget_gpu_s.bulk, 1) <= var.daily_budget_gpu_s.all)
+    )
+    error_message = "GPU seconds are more than 0, and bulk waits first."
+  }
+}
+
 variable "monthly_budget" {
   description = "Budget of a month in the currency of the billing account; null: that of the size. It warns, it stops nothing."
   type        = number

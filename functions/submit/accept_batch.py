@@ -13,7 +13,7 @@ import secrets
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from backlog import RETRY_AFTER_S, overloaded
+from backlog import RETRY_AFTER_S
 from batch_desk import BatchDesk, delete_rows, wake
 from batch_rows import faults_of_row, parse_row
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -105,8 +105,8 @@ def _check_limits(wish: BatchRequest, caller: Caller, *, most: int, desk: BatchD
             code=ErrorCode.QUOTA_EXCEEDED,
             retry_after_s=RETRY_AFTER_S,
         )
-    if desk.admission.backlog.is_full(wish.priority):
-        raise overloaded()
+    if refusal := desk.admission.refusal_of_work(wish.priority):
+        raise refusal
 
 
 def accept_plan(data: bytes, *, published_at: datetime, desk: BatchDesk) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kept import Kept
-
 from shared.errors import ErrorCode, Rejected
+from shared.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

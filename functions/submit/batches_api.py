@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from accept_batch import accept_batch
 from cancel_batch import cancel_batch
+from usage_api import cost_view
 
-from shared.documents import JOB_ID_PATTERN
+from shared.documents import JOB_ID_PATTERN, WAITING
 from shared.errors import ErrorCode, Rejected
+from shared.requests import Priority
 from shared.telemetry import traceparent_or_new
 
 if TYPE_CHECKING:
@@ -34,10 +36,18 @@ def create(body: bytes, request: HttpRequest, *, caller: Caller, desk: BatchDesk
 
 
 def show(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
-    """``GET /batches/{id}``: the batch, and how many of its jobs have each status, counted now."""
+    """``GET /batches/{id}``: the batch, how many of its jobs have each status and what they cost, counted now."""
     stored = _batch_of(caller, batch_id, desk=desk)
-    jobs = {status.value: count for status, count in desk.store.count_jobs_of_batch(batch_id).items()}
-    return _view(stored.value) | {"jobs": jobs}
+    counted = desk.store.count_jobs_of_batch(batch_id)
+    view: dict[str, Any] = {
+        **_view(stored.value),
+        "jobs": {status.value: count for status, count in counted.items()},
+        "cost": cost_view(desk.store.cost_of_batch(batch_id)),
+    }
+    is_waiting = stored.value.priority is Priority.BULK and any(counted[each] for each in WAITING)
+    if is_waiting and (paused_until := desk.admission.budget.bulk_paused_until()):
+        view["paused_until"] = paused_until.isoformat()
+    return view
 
 
 def cancel(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:

@@ -10,10 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from kept import Kept
-
 from shared.documents import RENDER_KEY_PATTERN, Render, State
 from shared.errors import ErrorCode, Rejected
+from shared.kept import Kept
 from shared.models import models
 from shared.requests import PUBLIC
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import batches_api
 import sharing
 import themes_api
+import usage_api
 from accept_batch import MAX_BATCH_BODY_BYTES
 from callers import APP_CHECK_HEADER, Caller, Callers, challenge
 from cancel_job import cancel_job
@@ -23,7 +24,7 @@ from submit_job import submit_job
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
-from shared.documents import JOB_ID_PATTERN, Job, Status
+from shared.documents import JOB_ID_PATTERN, Job
 from shared.errors import ErrorCode, Fault, Rejected, Retryable
 from shared.measures import SpanName
 from shared.models import models
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from admission import Admission
     from batch_desk import BatchDesk
+    from etas import Outlook
     from flask import Request as HttpRequest
     from gallery import Gallery
     from pace import Pace
@@ -77,6 +79,7 @@ ROUTES = Map(
         Rule("/jobs/<job_id>:share", methods=["POST"], endpoint="share_job"),
         Rule("/jobs/<job_id>:unshare", methods=["POST"], endpoint="unshare_job"),
         Rule(f"/jobs/<job_id>/<any({_ANY_ARTIFACT}):artifact>", methods=["GET"], endpoint="link_artifact"),
+        Rule("/usage", methods=["GET"], endpoint="show_usage"),
         Rule("/batches", methods=["POST"], endpoint="create_batch"),
         Rule("/batches/<batch_id>", methods=["GET"], endpoint="show_batch"),
         Rule("/batches/<batch_id>:cancel", methods=["POST"], endpoint="cancel_batch"),
@@ -108,6 +111,7 @@ class Api:
     artifacts: ArtifactStore
     desk: BatchDesk
     queue: Queue
+    outlook: Outlook
     callers: Callers
     admission: Admission
     gallery: Gallery
@@ -173,13 +177,14 @@ class Api:
         return as_json({"jobs": [_view(job) for job in jobs], "next": following})
 
     def show_job(self, request: HttpRequest, job_id: str) -> Response:
-        """``GET /jobs/{id}``: the job, with its place in the queue while it waits."""
+        """``GET /jobs/{id}``: the job, with its place in the queue while it waits, and when it will be final."""
         job = self._own_job(request, job_id).value
-        view = _view(job)
-        if job.status is Status.QUEUED and job.render_key:
-            render = self.store.render(job.render_key)
-            view["queue_position"] = self.store.renders_ahead(render.value) if render else 0
-        return as_json(view)
+        return as_json(_view(job) | self.outlook.of(job))
+
+    def show_usage(self, request: HttpRequest) -> Response:
+        """``GET /usage``: what the caller has used of its quota today, and what that has cost."""
+        quota = self.admission.quotas.of(self.callers.who_is_calling(request))
+        return as_json(usage_api.show(quota, store=self.store, now=self.now()))
 
     def cancel_job(self, request: HttpRequest, job_id: str) -> Response:
         """``POST /jobs/{id}:cancel``: the job, canceled, or as it ended before."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from avro_requests import ENCODING_ATTRIBUTE, plain_json
 from callers import Caller
 from placing import JobExistsError, attach, place
-from submit_job import is_too_much
+from submit_job import refusal_of_work
 
 from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, Rejected, Retryable
@@ -67,7 +67,7 @@ def take_in(
     """Accept a wish that came as a message.
 
     Raises:
-        Retryable: a service does not answer, or too much waits already; deliver it again.
+        Retryable: a service does not answer, too much waits already, or the budget is spent; deliver it again.
     """
     source = attributes.get("source", "")
     owner = f"system:{source if _SOURCE.fullmatch(source) and source != _OURS else 'unknown'}"
@@ -100,8 +100,8 @@ def take_in(
         span(SpanName.INTAKE, parent=traceparent, **about, model=spec.model, priority=wish.priority.value),
         context(**about, traceparent=traceparent),
     ):
-        if is_too_much(job, admission=admission, store=store):
-            raise Retryable("too many wishes wait already: the message waits where it is")
+        if refusal := refusal_of_work(job, admission=admission, store=store):
+            raise Retryable(f"the message waits where it is: {refusal.code}")
         quota = admission.quotas.of(Caller(owner=owner, is_system=True))
         try:
             place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now, quota=quota)

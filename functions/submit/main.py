@@ -21,6 +21,7 @@ from backlog import Backlog
 from batch_desk import BatchDesk
 from callers import Callers
 from certificates import Certificates
+from etas import Outlook
 from expand_batch import take_chunk
 from gallery import Gallery
 from google.auth.transport import requests as google_transport
@@ -34,6 +35,7 @@ from submit_settings import SubmitSettings
 from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
+from shared.budget import Budget, Spending
 from shared.catalogues import read_catalogues
 from shared.job_store.firestore import FirestoreJobStore
 from shared.manifest_store.gcs import GcsManifestStore
@@ -63,9 +65,15 @@ def api() -> Api:
     read_catalogues()
     database, objects = firestore.Client(project=project), storage.Client(project=project)
     store = FirestoreJobStore(database)
+    budget = Budget(
+        settings,
+        spending=Spending(store, now=_now, monotonic=time.monotonic),
+        now=_now,
+    )
     admission = Admission(
         quotas=settings.quotas,
         backlog=Backlog(store, most=settings.backlog, monotonic=time.monotonic),
+        budget=budget,
         moderators=(blocklist(),),
     )
     desk = BatchDesk(
@@ -77,7 +85,7 @@ def api() -> Api:
         offer=settings.offer,
         admission=admission,
         limits=settings.batch_limits,
-        now=lambda: datetime.now(UTC),
+        now=_now,
         monotonic=time.monotonic,
     )
     return Api(
@@ -86,7 +94,8 @@ def api() -> Api:
         publisher=desk.publisher,
         artifacts=desk.artifacts,
         desk=desk,
-        queue=Queue(desk.store, monotonic=desk.monotonic),
+        queue=Queue(desk.store, budget=budget, monotonic=desk.monotonic),
+        outlook=Outlook(desk.store, fleet=settings.fleet, budget=budget, now=desk.now, monotonic=desk.monotonic),
         callers=Callers(
             settings=settings,
             certificates=Certificates(google_transport.Request(), monotonic=desk.monotonic),
@@ -104,6 +113,10 @@ def api() -> Api:
         own_themes=FirestoreThemeStore(database),
         now=desk.now,
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @functions_framework.http

@@ -125,6 +125,24 @@ def room_for(job: Job, quota: Quota, *, store: JobStore, now: datetime) -> list[
     return room
 
 
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What an owner has of its quota now."""
+
+    #: Active jobs that have a slot.
+    jobs: int
+    #: GPU seconds of today.
+    gpu_s: float
+
+
+def used(quota: Quota, *, store: JobStore, now: datetime) -> Used:
+    """What an owner has used. Raises `Retryable`."""
+    slots, holders = _look(quota, store=store)
+    cost = _costs(slots, holders, store=store, now=now)
+    active = sum(not _is_free(each.value, holders) for each in slots.values())
+    return Used(jobs=active, gpu_s=sum(cost[number] + spent_s(slot.value, now=now) for number, slot in slots.items()))
+
+
 def check_day(quota: Quota, *, store: JobStore, now: datetime) -> None:
     """Refuse an owner whose GPU seconds of today are spent. Raises `Rejected`."""
     slots, holders = _look(quota, store=store)

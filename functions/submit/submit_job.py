@@ -7,7 +7,6 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, TypeVar
 
-from backlog import overloaded
 from placing import JobExistsError, NotSeenToError, attach, place
 
 from shared.errors import ErrorCode, Fault, Rejected, Retryable
@@ -59,7 +58,7 @@ def submit_job(
 
     Raises:
         Rejected: the body has faults, the prompt is refused, the key was used for another body, the caller's quota is
-            used up, or too much waits. Nothing was written.
+            used up, too much waits, or the budget is spent. Nothing was written.
     """
     request = parsed_with_key(idempotency_key, lambda: parse_request(body, offer=offer))
     admission.check_prompt(request)
@@ -76,8 +75,8 @@ def submit_job(
         now=now(),
         traceparent=traceparent,
     )
-    if is_too_much(job, admission=admission, store=store):
-        raise overloaded()
+    if refusal := refusal_of_work(job, admission=admission, store=store):
+        raise refusal
     note(job_id=job_id, render_key=job.render_key, model=spec.model, priority=wish.priority.value)
     with context(job_id=job_id, render_key=job.render_key, traceparent=traceparent):
         try:
@@ -104,15 +103,14 @@ def submit_job(
     return placed
 
 
-def is_too_much(job: Job, *, admission: Admission, store: JobStore) -> bool:
-    """Whether a new job would add work to a queue that is full. What is rendered or waited for anyway adds none."""
+def refusal_of_work(job: Job, *, admission: Admission, store: JobStore) -> Rejected | None:
+    """Why a new job is not taken, if it would add work. What is rendered or waited for anyway adds none."""
     assert job.request is not None
     assert job.render_key is not None
-    return (
-        admission.backlog.is_full(job.request.priority)
-        and store.render(job.render_key) is None
-        and store.job(job.job_id) is None
-    )
+    refusal = admission.refusal_of_work(job.request.priority)
+    if refusal and store.render(job.render_key) is None and store.job(job.job_id) is None:
+        return refusal
+    return None
 
 
 def parsed_with_key(key: str | None, parse: Callable[[], T]) -> T:

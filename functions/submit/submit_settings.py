@@ -9,9 +9,11 @@ from batch_desk import Limits
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from quotas import MOST_SLOTS, Quotas
 
+from shared.budget import BudgetSettings
+from shared.estimates import Fleet
 from shared.models import in_the_catalogue
 from shared.requests import MAX_PROMPT_CHARS, Offer, Priority
-from shared.settings import Names, Settings
+from shared.settings import Names
 
 #: ``source`` is that of messages, see `intake`; an address has an ``@``, so that nothing is both. Two names are ours.
 _SYSTEM: Final = re.compile(
@@ -28,7 +30,7 @@ def _known_systems(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
-class SubmitSettings(Settings):
+class SubmitSettings(BudgetSettings):
     """Environment of the API and of the intake."""
 
     artifact_bucket: str
@@ -84,6 +86,19 @@ class SubmitSettings(Settings):
     backlog_bulk: Annotated[int, Field(ge=1)] = 200_000
     """The same of bulk; a batch that was accepted before is placed to its end."""
 
+    max_workers: Annotated[int, Field(ge=1)] = 1
+    """Workers that there may be at a time; this and the next five are what estimates know of the autoscaler."""
+    renders_a_worker: Annotated[float, Field(gt=0)] = 2
+    """Renders to do for which a worker is started."""
+    worker_start_min_s: Annotated[float, Field(ge=0)] = 110
+    """From a wish to the first pull of the worker that is started for it, in seconds: at least."""
+    worker_start_max_s: Annotated[float, Field(gt=0)] = 190
+    """The same, at most."""
+    worker_warm_s: Annotated[float, Field(ge=0)] = 180
+    """How long a worker stays that finds nothing: `WARM_S` of the workers."""
+    bulk_at_most: Annotated[int, Field(ge=1)] | None = None
+    """Renders of bulk that workers are started for; all when empty."""
+
     queue_token: Annotated[str, Field(min_length=16)] | None = None
     """Bearer token of ``GET /queue``, for the autoscaler; without it that address does not exist."""
 
@@ -121,6 +136,17 @@ class SubmitSettings(Settings):
             gpu_s_of_system=self.quota_gpu_s_of_system,
             jobs_per_address=self.quota_jobs_per_address,
             trusted_proxies=self.trusted_proxies,
+        )
+
+    @property
+    def fleet(self) -> Fleet:
+        """What the autoscaler may start."""
+        return Fleet(
+            most=self.max_workers,
+            renders_a_worker=self.renders_a_worker,
+            starts_after_s=(min(self.worker_start_min_s, self.worker_start_max_s), self.worker_start_max_s),
+            warm_s=self.worker_warm_s,
+            bulk_at_most=self.bulk_at_most,
         )
 
     @property

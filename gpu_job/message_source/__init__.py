@@ -46,7 +46,7 @@ class MessageSource(Protocol):
     """
 
     def pull(self, *, timeout_s: float) -> Message | None:
-        """The next message; None when none came in time."""
+        """The next message; None when none came in time. While the source is told to take no bulk, that stays there."""
 
     def acknowledge(self, message: Message) -> None:
         """It never comes again. An acknowledgement that comes after the deadline may be forgotten."""

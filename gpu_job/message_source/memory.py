@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from gpu_job.message_source import MAX_DELAY_S, Message, turns
 from shared.messages import TOPIC_OF_PRIORITY
+from shared.requests import Priority
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.publisher.memory import InMemoryPublisher, PublishedMessage
-    from shared.requests import Priority
 
 
 @dataclass(kw_only=True)
@@ -28,9 +30,22 @@ class _Pending:
 
 
 class InMemoryMessageSource:
-    """Subscribes to the two topics of an in-memory publisher. Several workers may share it."""
+    """Subscribes to the two topics of an in-memory publisher. Several workers may share it.
 
-    def __init__(self, publisher: InMemoryPublisher, *, ack_deadline_s: float = 60) -> None:
+    Args:
+        publisher: of the topics.
+        ack_deadline_s: until a message comes again.
+        takes_bulk: asked before each pull.
+    """
+
+    def __init__(
+        self,
+        publisher: InMemoryPublisher,
+        *,
+        ack_deadline_s: float = 60,
+        takes_bulk: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._takes_bulk = takes_bulk
         self._ack_deadline_s = ack_deadline_s
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
@@ -42,11 +57,12 @@ class InMemoryMessageSource:
     def pull(self, *, timeout_s: float) -> Message | None:
         """See `MessageSource.pull`."""
         first = next(self._turns)
+        wanted = set(Priority) if self._takes_bulk() else {Priority.INTERACTIVE}
         give_up_at = time.monotonic() + timeout_s
         with self._changed:
             while True:
                 now = time.monotonic()
-                due = [each for each in self._pending if each.due <= now]
+                due = [each for each in self._pending if each.due <= now and each.priority in wanted]
                 if due:
                     chosen = min(due, key=lambda each: (each.priority is not first, each.number))
                     chosen.due = now + self._ack_deadline_s
@@ -54,7 +70,9 @@ class InMemoryMessageSource:
                     return Message(data=chosen.data, priority=chosen.priority, ack_id=chosen.ack_id)
                 if now >= give_up_at:
                     return None
-                self._changed.wait(min([give_up_at, *(each.due for each in self._pending)]) - now)
+                self._changed.wait(
+                    min([give_up_at, *(each.due for each in self._pending if each.priority in wanted)]) - now
+                )
 
     def acknowledge(self, message: Message) -> None:
         """See `MessageSource.acknowledge`."""

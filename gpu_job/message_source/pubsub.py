@@ -31,11 +31,24 @@ GLANCE_S = 1.0
 
 
 class PubSubMessageSource:
-    """One worker's own; not to be shared between threads."""
+    """One worker's own; not to be shared between threads.
+
+    Args:
+        project: of the subscriptions.
+        timeout_s: longest answer to what is no pull.
+        draw: see `turns`.
+        takes_bulk: asked before each pull.
+    """
 
     def __init__(
-        self, *, project: str, timeout_s: float = TIMEOUT_S, draw: Callable[[int], int] = secrets.randbelow
+        self,
+        *,
+        project: str,
+        timeout_s: float = TIMEOUT_S,
+        draw: Callable[[int], int] = secrets.randbelow,
+        takes_bulk: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._takes_bulk = takes_bulk
         self._limits = {"retry": _RETRY.with_timeout(timeout_s), "timeout": timeout_s}
         self._client = pubsub_v1.SubscriberClient()
         self._paths = {
@@ -48,7 +61,10 @@ class PubSubMessageSource:
     def pull(self, *, timeout_s: float) -> Message | None:
         """See `MessageSource.pull`. After a message, the next pull only glances at each queue; else it waits."""
         wait_s = max(GLANCE_S, timeout_s) if self._was_empty else GLANCE_S
-        if next(self._turns) is Priority.BULK:
+        first, takes_bulk = next(self._turns), self._takes_bulk()
+        if not takes_bulk:
+            found = self._pull(Priority.INTERACTIVE, wait_s)
+        elif first is Priority.BULK:
             found = self._pull(Priority.BULK, GLANCE_S) or self._pull(Priority.INTERACTIVE, wait_s)
         else:
             found = self._pull(Priority.INTERACTIVE, wait_s) or self._pull(Priority.BULK, GLANCE_S)

@@ -62,6 +62,14 @@ class Stored(Generic[T_co]):
     read_at: datetime
 
 
+class Sum(NamedTuple):
+    """Of what documents have cost; see `shared.documents.Cost`."""
+
+    gpu_s: float
+    #: Of those that have a price.
+    amount: float
+
+
 class Place(NamedTuple):
     """Where a job stands among all of its owner."""
 
@@ -164,6 +172,9 @@ class JobStore(Protocol):
     def count_waiting_jobs(self, owner: str, *, at_most: int) -> int:
         """How many jobs of that owner are not final. Counting ends at ``at_most``."""
 
+    def count_jobs_waiting_for(self, render_key: str) -> int:
+        """How many jobs of that render are not final."""
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """Jobs of that batch that are not final."""
 
@@ -181,6 +192,24 @@ class JobStore(Protocol):
 
     def public_films(self, *, limit: int) -> Sequence[Stored[Render]]:
         """Completed renders that belong to nobody, the newest first. What can't be read is left out."""
+
+    def latest_finished(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """Completed renders of everybody, the newest first. What can't be read is left out."""
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """Renders that somebody has a lease of, living or ended. What can't be read is left out."""
+
+    def longest_waiting(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """Renders that are to do and that nobody has a lease of, the oldest first. What can't be read is left out."""
+
+    def cost_of_renders(self, *, since: datetime, until: datetime) -> Sum:
+        """What the renders have cost that were completed from ``since`` on and before ``until``."""
+
+    def cost_of_batch(self, batch_id: str) -> Sum:
+        """What the jobs of that batch have cost."""
+
+    def cost_of_owner(self, owner: str, *, since: datetime) -> Sum:
+        """What the jobs of that owner have cost that became final from ``since`` on and were not deleted."""
 
     def commit(self, *writes: Write) -> Sequence[Stored[Kept]]:
         """Write all or nothing; what was written comes back in the same order, with its new versions.

@@ -4,7 +4,9 @@ Compare-and-set is the document's update time as a precondition of a batched wri
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
 for composite indexes; the cloud does: renders (priority, state, check_at), (priority, state, check_at, created_at),
 (priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at);
-newest first: jobs (owner, created_at), renders (state, spec.scope, finished_at).
+newest first: jobs (owner, created_at), renders (state, spec.scope, finished_at), (state, finished_at); oldest first:
+renders (state, created_at, check_at); sums: renders (state, finished_at), jobs (batch_id), (owner, finished_at), each
+with the two fields of a cost.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from pydantic import ValidationError
 
 from shared.documents import WAITING, Job, Render, Slot, State, Status
 from shared.errors import Conflict, Retryable
-from shared.job_store import Create, Delete, Kept, Place, Stored, StoreNotReadyError, Write, stamped
+from shared.job_store import Create, Delete, Kept, Place, Stored, StoreNotReadyError, Sum, Write, stamped
 from shared.jobs import SERVER_TIME
 from shared.requests import PUBLIC
 from shared.slots import owner_key
@@ -110,6 +112,11 @@ class FirestoreJobStore:
         queued = self._where(JOBS, ("status", "==", Status.QUEUED.value), ("request.priority", "==", priority.value))
         return next(iter(self._readable(Job, queued.order_by("created_at"), limit=1)), None)
 
+    def count_jobs_waiting_for(self, render_key: str) -> int:
+        """See `JobStore.count_jobs_waiting_for`."""
+        waiting = ("status", "in", [each.value for each in WAITING])
+        return self._count(self._where(JOBS, ("render_key", "==", render_key), waiting))
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
         query = self._where(JOBS, ("batch_id", "==", batch_id), ("status", "in", [each.value for each in WAITING]))
@@ -134,6 +141,33 @@ class FirestoreJobStore:
         """See `JobStore.public_films`."""
         query = self._where(RENDERS, ("state", "==", State.COMPLETED.value), ("spec.scope", "==", PUBLIC))
         return self._readable(Render, query.order_by("finished_at", direction=DESCENDING), limit=limit)
+
+    def latest_finished(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.latest_finished`."""
+        query = self._where(RENDERS, ("state", "==", State.COMPLETED.value))
+        return self._readable(Render, query.order_by("finished_at", direction=DESCENDING), limit=limit)
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.leased_renders`."""
+        return self._readable(Render, self._where(RENDERS, ("state", "==", State.LEASED.value)), limit=limit)
+
+    def longest_waiting(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.longest_waiting`."""
+        query = self._where(RENDERS, ("state", "==", State.IDLE.value), ("check_at", ">", NEVER_BEFORE))
+        return self._readable(Render, query.order_by("created_at").order_by("check_at"), limit=limit)
+
+    def cost_of_renders(self, *, since: datetime, until: datetime) -> Sum:
+        """See `JobStore.cost_of_renders`."""
+        completed = ("state", "==", State.COMPLETED.value)
+        return self._sum(self._where(RENDERS, completed, ("finished_at", ">=", since), ("finished_at", "<", until)))
+
+    def cost_of_batch(self, batch_id: str) -> Sum:
+        """See `JobStore.cost_of_batch`."""
+        return self._sum(self._where(JOBS, ("batch_id", "==", batch_id)))
+
+    def cost_of_owner(self, owner: str, *, since: datetime) -> Sum:
+        """See `JobStore.cost_of_owner`."""
+        return self._sum(self._where(JOBS, ("owner", "==", owner), ("finished_at", ">=", since)))
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
@@ -232,6 +266,13 @@ class FirestoreJobStore:
 
     def _count(self, query: firestore.Query) -> int:
         return int(answered(lambda: query.count().get(**self._limits))[0][0].value)
+
+    def _sum(self, query: firestore.Query) -> Sum:
+        """Added up by the database: it reads an entry of an index for each, and one is charged for a thousand."""
+        asked = query.sum("cost.gpu_s", alias="gpu_s").sum("cost.amount", alias="amount")
+        [found] = answered(lambda: asked.get(**self._limits))
+        by_name = {each.alias: float(each.value) for each in found}
+        return Sum(by_name["gpu_s"], by_name["amount"])
 
 
 def _fields(value: Kept) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import WAITING, Job, Render, Slot, State, Status
 from shared.errors import Conflict
-from shared.job_store import Create, Delete, Kept, Place, Replace, Stored, Write, place_of, stamped
+from shared.job_store import Create, Delete, Kept, Place, Replace, Stored, Sum, Write, place_of, stamped
 from shared.requests import PUBLIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from shared.requests import Priority
 
@@ -70,6 +70,10 @@ class InMemoryJobStore:
         """See `JobStore.count_waiting_jobs`."""
         return len(self._all(Job, lambda job: job.owner == owner and job.status in WAITING)[:at_most])
 
+    def count_jobs_waiting_for(self, render_key: str) -> int:
+        """See `JobStore.count_jobs_waiting_for`."""
+        return len(self.waiting_jobs(render_key))
+
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""
         return self._all(Job, lambda job: job.batch_id == batch_id and job.status in WAITING)[:limit]
@@ -86,14 +90,36 @@ class InMemoryJobStore:
 
     def public_films(self, *, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.public_films`."""
-        made = [
-            (each.value.finished_at, each)
-            for each in self._all(
-                Render, lambda render: render.state is State.COMPLETED and render.spec.scope == PUBLIC
-            )
-            if each.value.finished_at
-        ]
-        return [each for _, each in sorted(made, key=lambda pair: pair[0], reverse=True)[:limit]]
+        return self._completed(lambda render: render.spec.scope == PUBLIC)[:limit]
+
+    def latest_finished(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.latest_finished`."""
+        return self._completed(lambda _: True)[:limit]
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.leased_renders`."""
+        return self._all(Render, lambda render: render.state is State.LEASED)[:limit]
+
+    def longest_waiting(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.longest_waiting`."""
+        waiting = self._all(Render, lambda render: _is_to_do(render) and render.state is State.IDLE)
+        return sorted(waiting, key=lambda each: each.value.created_at)[:limit]
+
+    def cost_of_renders(self, *, since: datetime, until: datetime) -> Sum:
+        """See `JobStore.cost_of_renders`."""
+        done = self._completed(lambda render: render.finished_at is not None and since <= render.finished_at < until)
+        return _sum(each.value for each in done)
+
+    def cost_of_batch(self, batch_id: str) -> Sum:
+        """See `JobStore.cost_of_batch`."""
+        return _sum(each.value for each in self._all(Job, lambda job: job.batch_id == batch_id))
+
+    def cost_of_owner(self, owner: str, *, since: datetime) -> Sum:
+        """See `JobStore.cost_of_owner`."""
+        done = self._all(
+            Job, lambda job: job.owner == owner and job.finished_at is not None and job.finished_at >= since
+        )
+        return _sum(each.value for each in done)
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
@@ -166,6 +192,12 @@ class InMemoryJobStore:
                 written.append(Stored(value=value, version=version, read_at=now))
             return written
 
+    def _completed(self, wanted: Callable[[Render], bool]) -> list[Stored[Render]]:
+        """Completed renders, the newest first."""
+        made = self._all(Render, lambda render: render.state is State.COMPLETED and wanted(render))
+        dated = [(each.value.finished_at, each) for each in made if each.value.finished_at]
+        return [each for _, each in sorted(dated, key=lambda pair: pair[0], reverse=True)]
+
     def _get(self, kind: type[D], key: str) -> Stored[D] | None:
         with self._lock:
             found = self._documents.get((kind, key))
@@ -183,6 +215,11 @@ class InMemoryJobStore:
 
 def _is_to_do(render: Render) -> bool:
     return render.state in {State.IDLE, State.LEASED} and render.check_at is not None
+
+
+def _sum(documents: Iterable[Job | Render]) -> Sum:
+    costs = [each.cost for each in documents if each.cost]
+    return Sum(sum(each.gpu_s for each in costs), sum(each.amount or 0 for each in costs))
 
 
 def _key(value: Kept) -> tuple[type[Kept], str]:

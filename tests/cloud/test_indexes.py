@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 from google.cloud.firestore_v1.aggregation import AggregationQuery
+from google.cloud.firestore_v1.base_aggregation import SumAggregation
 from google.cloud.firestore_v1.base_query import FieldFilter
 from google.cloud.firestore_v1.query import Query
 
@@ -22,6 +24,8 @@ from shared.testing import a_render
 from tests.cloud.terraform_code import Code
 
 CODE = Code()
+#: A query, and the fields that are added up.
+Asked = tuple[Query, tuple[str, ...]]
 A_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 #: Something for each parameter of the methods of the stores; a new one is added here.
 ARGUMENTS: Final[dict[str, Any]] = {
@@ -39,6 +43,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "render_keys": ["0" * 40],
     "since": A_TIME,
     "token": "t" * 43,
+    "until": A_TIME,
 }
 #: They write, or read one document: no query.
 WITHOUT_QUERY: Final = {"batch", "commit", "create", "job", "jobs", "render", "renders", "replace"}
@@ -54,7 +59,7 @@ class Index:
     then: tuple[tuple[str, str], ...]
 
 
-def index_of(query: Query) -> Index | None:
+def index_of(query: Query, sums: tuple[str, ...] = ()) -> Index | None:
     """The composite index that a query needs: https://cloud.google.com/firestore/docs/query-data/index-overview.
 
     None when indexes of single fields do: equality alone, or a range or an order on one field alone.
@@ -65,7 +70,9 @@ def index_of(query: Query) -> Index | None:
     equal = frozenset(path for path, op in filters if op in EQUALITIES)
     ranges = {path: "ASCENDING" for path, op in filters if op not in EQUALITIES}
     orders = {each.field.field_path: each.direction.name for each in asked.order_by}
-    then = tuple((ranges | orders).items())
+    # What is sorted by comes before other ranges, and what is added up comes last.
+    first = {path: direction for path, direction in orders.items() if path != "__name__"}
+    then = tuple((first | ranges | orders | dict.fromkeys(sums, "ASCENDING")).items())
     if len(then) > 1 and then[-1] == ("__name__", then[-2][1]):  # every index ends with it, in the last order
         then = then[:-1]
     if set(then) <= {("__name__", "ASCENDING")} or (not equal and len(then) == 1):
@@ -74,20 +81,21 @@ def index_of(query: Query) -> Index | None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """Every query that would have been sent."""
-    seen: list[Query] = []
+    seen: list[Asked] = []
 
     def stream(query: Query, **_: Any) -> list[Any]:
-        seen.append(query)
+        seen.append((query, ()))
         return []
 
-    def count(query: AggregationQuery, **_: Any) -> list[Any]:
-        seen.append(query._nested_query)
-        return [[type("Count", (), {"value": 0})]]
+    def aggregate(query: AggregationQuery, **_: Any) -> list[Any]:
+        sums = [each for each in query._aggregations if isinstance(each, SumAggregation)]
+        seen.append((query._nested_query, tuple(str(each.field_ref) for each in sums)))
+        return [[SimpleNamespace(alias=each.alias, value=0) for each in query._aggregations]]
 
     monkeypatch.setattr(Query, "stream", stream)
-    monkeypatch.setattr(AggregationQuery, "get", count)
+    monkeypatch.setattr(AggregationQuery, "get", aggregate)
     return seen
 
 
@@ -108,12 +116,12 @@ def a_client() -> firestore.Client:
     return firestore.Client(project="life-as-not-me", credentials=AnonymousCredentials())
 
 
-def needed(asked: list[Query]) -> set[Index]:
+def needed(asked: list[Asked]) -> set[Index]:
     for store in (FirestoreJobStore(a_client()), FirestoreBatchStore(a_client())):
         before = len(asked)
         names = ask_everything(store)
         assert 0 < len(names) <= len(asked) - before, "a method that asks nothing is not looked at"
-    return {index for query in asked if (index := index_of(query))}
+    return {index for query, sums in asked if (index := index_of(query, sums))}
 
 
 def serves(collection: str, fields: list[str], index: Index) -> bool:
@@ -125,7 +133,7 @@ def serves(collection: str, fields: list[str], index: Index) -> bool:
     return (collection, frozenset(fields[:number]), then) == (index.collection, index.equal, index.then)
 
 
-def test_every_query_has_its_index_and_no_index_is_there_for_nothing(asked: list[Query]) -> None:
+def test_every_query_has_its_index_and_no_index_is_there_for_nothing(asked: list[Asked]) -> None:
     needs = needed(asked)
     declared = [(each["collection"], each["fields"]) for each in CODE.locals["firestore_indexes"].values()]
 
@@ -134,7 +142,7 @@ def test_every_query_has_its_index_and_no_index_is_there_for_nothing(asked: list
     assert len(declared) == len(needs) > 0
 
 
-def test_a_query_that_is_new_is_seen_to_need_an_index(asked: list[Query]) -> None:
+def test_a_query_that_is_new_is_seen_to_need_an_index(asked: list[Asked]) -> None:
     own = a_client().collection("jobs").where(filter=FieldFilter("theme", "==", "rainy-night"))
     newest_first = index_of(own.order_by("created_at", direction="DESCENDING"))
 

@@ -34,6 +34,8 @@ CLUSTER = {
     "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
     "telemetry": "gcp:us-central1",
     "max_workers": 4,
+    "budget_bulk_gpu_s": "",
+    "budget_gpu_s": "",
 }
 
 

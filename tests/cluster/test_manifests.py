@@ -38,6 +38,8 @@ CLUSTER = {
     "signing_secret": "projects/art-project/secrets/lifeasnotme-signing-identity/versions/latest",
     "telemetry": "gcp:us-central1",
     "max_workers": 4,
+    "budget_bulk_gpu_s": "20000",
+    "budget_gpu_s": "",
 }
 IMAGE = f"us-central1-docker.pkg.dev/art-project/images/worker@sha256:{'ab' * 32}"
 
@@ -75,6 +77,7 @@ def test_the_worker_takes_its_environment_as_it_is_deployed(placed: list[Manifes
     assert settings.served_models == ("fastwan2.2-ti2v-5b", "pocket")
     assert settings.signing_identity == CLUSTER["signing_secret"]
     assert re.fullmatch(VERSION_PATTERN, settings.signing_identity or ""), "it is no file"
+    assert (settings.budget_bulk_gpu_s, settings.budget_gpu_s) == (20_000, None)
     assert settings.patience_s == settings.warm_s, (
         "who finds nothing stays as long as who has rendered: its start is paid"
     )
@@ -158,6 +161,11 @@ def test_bulk_is_counted_by_the_renders_that_a_worker_is_started_for() -> None:
 
     assert f"renders_a_worker = {trigger['metadata']['targetValue']}\n" in code
     assert "bulk_at_most=${local.renders_a_worker * local.bulk_workers}" in code
+
+
+def test_estimates_know_how_long_a_worker_stays(placed: list[Manifest]) -> None:
+    sizes = (ROOT / "terraform/sizes.tf").read_text(encoding="utf-8")
+    assert re.search(rf"warm_s +\= {settings_of(placed).warm_s:g}\n", sizes)
 
 
 def test_workers_that_are_at_it_are_taken_off_the_number_once() -> None:

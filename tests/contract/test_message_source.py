@@ -41,21 +41,26 @@ class Queue(Protocol):
     @property
     def source(self) -> MessageSource: ...
 
+    #: Whether its worker may take bulk.
+    takes_bulk: bool
+
 
 class QueueInMemory:
     pull_s = 0.05
+    takes_bulk = True
 
     def __init__(self) -> None:
         self.publisher = InMemoryPublisher()
-        self.source = InMemoryMessageSource(self.publisher)
+        self.source = InMemoryMessageSource(self.publisher, takes_bulk=lambda: self.takes_bulk)
 
 
 class QueueOnPubSub:
     pull_s = 1.2  # the emulator waits 0.94 s less than it is told
+    takes_bulk = True
 
     def __init__(self, project: str) -> None:
         self.publisher = PubSubPublisher(project=project)
-        self.source = PubSubMessageSource(project=project, draw=lambda _: 0)
+        self.source = PubSubMessageSource(project=project, draw=lambda _: 0, takes_bulk=lambda: self.takes_bulk)
 
     def close(self) -> None:
         self.publisher.close()
@@ -129,6 +134,19 @@ def test_interactive_messages_go_first_and_bulk_gets_its_share(messages: Queue) 
 
     assert order[: BULK_SHARE - 1] == [Priority.INTERACTIVE] * (BULK_SHARE - 1)
     assert Counter(order) == {Priority.INTERACTIVE: 2 * (BULK_SHARE - 1), Priority.BULK: 2}
+
+
+def test_while_bulk_has_to_wait_it_stays_where_it_is_and_others_are_received(messages: Queue) -> None:
+    messages.takes_bulk = False
+    send(messages, b"bulk", priority=Priority.BULK)
+    assert messages.source.pull(timeout_s=messages.pull_s) is None
+    for number in range(BULK_SHARE):  # the turn of bulk is among them
+        send(messages, f"interactive {number}".encode())
+        assert received(messages).priority is Priority.INTERACTIVE
+
+    messages.takes_bulk = True
+
+    assert received(messages).data == b"bulk"
 
 
 def test_bulk_messages_are_received_while_there_are_no_others(messages: Queue) -> None:

@@ -10,6 +10,7 @@ from admission import Admission
 from backlog import Backlog
 from callers import Callers
 from certificates import Certificates
+from etas import Outlook
 from flask import Request
 from gallery import Gallery
 from google.auth.exceptions import TransportError
@@ -24,6 +25,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from local.tokens import local_token
 from shared.artifact_store import SignedUrl
 from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.budget import Budget, Spending
 from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
 from shared.job_store import Replace, Stored
@@ -105,8 +107,11 @@ class World:
         self.artifacts = RecordingArtifactStore(self.clock)
         self.own_themes = InMemoryThemeStore()
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
+        spending = Spending(self.store, now=self.clock.now, monotonic=self.clock.monotonic)
+        budget = Budget(settings, spending=spending, now=self.clock.now)
         self.admission = Admission(
             quotas=settings.quotas,
+            budget=budget,
             backlog=Backlog(self.store, most=settings.backlog, monotonic=self.clock.monotonic),
             moderators=(blocklist(),),
         )
@@ -125,7 +130,14 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             desk=self.desk,
-            queue=Queue(self.store, monotonic=self.clock.monotonic),
+            queue=Queue(self.store, budget=budget, monotonic=self.clock.monotonic),
+            outlook=Outlook(
+                self.store,
+                fleet=settings.fleet,
+                budget=budget,
+                now=self.clock.now,
+                monotonic=self.clock.monotonic,
+            ),
             callers=Callers(
                 settings=settings,
                 certificates=Certificates(no_network, monotonic=self.clock.monotonic),

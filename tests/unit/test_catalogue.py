@@ -16,6 +16,7 @@ from shared.models import Model, models
 from shared.optics import Optics
 from shared.perspectives import Perspective, perspectives
 from shared.plans import plans
+from shared.prices import prices
 from shared.themes import Theme, themes
 
 A_PERSPECTIVE = """
@@ -106,7 +107,13 @@ def test_these_are_the_six_themes() -> None:
 
 
 def test_every_file_of_the_catalogue_is_an_entry_under_its_own_name() -> None:
-    loaded = {"perspectives": perspectives(), "themes": themes(), "models": models(), "plans": plans()}
+    loaded = {
+        "perspectives": perspectives(),
+        "themes": themes(),
+        "models": models(),
+        "plans": plans(),
+        "prices": prices(),
+    }
     for kind, entries in loaded.items():
         assert list(entries) == sorted(path.stem for path in (HERE / kind).glob("*"))
         assert all(key == entry.id for key, entry in entries.items())

@@ -12,6 +12,7 @@ from shared.errors import ErrorCode
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
 from shared.testing import Clock
+from tests.unit.admission_world import a_budget
 from tests.unit.http_world import TOKEN, WISH, Answer, World, is_problem
 
 
@@ -97,7 +98,7 @@ class CountingJobStore(InMemoryJobStore):
 
 def test_many_who_ask_at_once_cost_one_count_of_each_priority() -> None:
     store, clock = CountingJobStore(), Clock()
-    depth = Queue(store, monotonic=clock.monotonic)
+    depth = Queue(store, budget=a_budget(store, clock), monotonic=clock.monotonic)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: depth.depth(), range(40)))

@@ -4,7 +4,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kept import Kept
+
+from shared.kept import Kept
 
 
 class Time:

@@ -56,6 +56,14 @@ def test_the_defaults_of_the_api_are_these() -> None:
         "trusted_proxies": 1,
         "backlog_interactive": 1000,
         "backlog_bulk": 200_000,
+        "max_workers": 1,
+        "renders_a_worker": 2,
+        "worker_start_min_s": 110,
+        "worker_start_max_s": 190,
+        "worker_warm_s": 180,
+        "bulk_at_most": None,
+        "budget_bulk_gpu_s": None,
+        "budget_gpu_s": None,
         "queue_token": None,
     }
 
@@ -90,6 +98,14 @@ def test_every_setting_can_be_given() -> None:
         "TRUSTED_PROXIES": "2",
         "BACKLOG_INTERACTIVE": "6",
         "BACKLOG_BULK": "8",
+        "MAX_WORKERS": "9",
+        "RENDERS_A_WORKER": "1.5",
+        "WORKER_START_MIN_S": "10",
+        "WORKER_START_MAX_S": "20",
+        "WORKER_WARM_S": "30",
+        "BULK_AT_MOST": "12",
+        "BUDGET_BULK_GPU_S": "100",
+        "BUDGET_GPU_S": "200",
         "QUEUE_TOKEN": "0123456789abcdef",
     }
     assert set(environ) == {name.upper() for name in SubmitSettings.model_fields}
@@ -122,6 +138,14 @@ def test_every_setting_can_be_given() -> None:
         "trusted_proxies": 2,
         "backlog_interactive": 6,
         "backlog_bulk": 8,
+        "max_workers": 9,
+        "renders_a_worker": 1.5,
+        "worker_start_min_s": 10,
+        "worker_start_max_s": 20,
+        "worker_warm_s": 30,
+        "bulk_at_most": 12,
+        "budget_bulk_gpu_s": 100,
+        "budget_gpu_s": 200,
         "queue_token": "0123456789abcdef",
     }
 

@@ -106,6 +106,13 @@ test("one who waits is told the place in the queue, and can cancel", async () =>
   expect(house.canceled).toEqual(["job-0001"]);
 });
 
+test("one who waits is told when the film is expected, and how sure that is", async () => {
+  const house = new House();
+  house.shown = aJob({ queue_position: 0, eta: { seconds: 180, low: 120, high: 300 } });
+  shown(house, "job-0001");
+  await screen.findByText("You are next. About 3 minutes to go; for four films of five between 2 minutes and 5 minutes.");
+});
+
 test("a film that could not be made says why, and another try has another seed", async () => {
   const house = new House();
   house.shown = aJob({ status: "failed", error: { code: "render_failed", message: "The model ran out of memory." } });

@@ -21,6 +21,8 @@ export function sayProblem(problem: Problem, text: Text): string {
     case "unavailable":
     case "overloaded":
       return said.unavailable;
+    case "budget_spent":
+      return said.budget;
     case "quota_exceeded":
     case "too_many_requests":
       return problem.message;

@@ -4,10 +4,18 @@ import type { Identity } from "./identity";
 import { offline, Problem, problemOf } from "./problems";
 import { newTraceparent } from "./traceparent";
 
-/** A job as the API shows it: its document, where its parts are, and its place in the queue while it waits. */
+/** Whole seconds from the answer until a job is final: as likely sooner as later, and what holds for four of five. */
+export interface Eta {
+  readonly seconds: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A job as the API shows it: its document, where its parts are, its place in the queue while it waits, and when it will be final. */
 export interface JobView extends Job {
   readonly links?: Readonly<Record<string, string>>;
   readonly queue_position?: number;
+  readonly eta?: Eta;
 }
 
 /** A person's own theme is words: they go into the prompt. */

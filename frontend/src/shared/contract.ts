@@ -11,7 +11,7 @@ export type Stage = ("loading" | "rendering" | "encoding" | "uploading")
 /**
  * Every code that a problem document or a job's ``error.code`` can carry.
  */
-export type ErrorCode = ("malformed_request" | "unauthenticated" | "invalid_request" | "unsupported_media_type" | "payload_too_large" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "not_ready" | "no_video" | "unavailable" | "internal" | "not_allowed" | "prompt_refused" | "quota_exceeded" | "too_many_requests" | "overloaded" | "output_refused" | "model_unavailable" | "render_failed" | "deadline_exceeded" | "render_gone" | "manifest_gone")
+export type ErrorCode = ("malformed_request" | "unauthenticated" | "invalid_request" | "unsupported_media_type" | "payload_too_large" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "not_ready" | "no_video" | "unavailable" | "internal" | "not_allowed" | "prompt_refused" | "quota_exceeded" | "too_many_requests" | "overloaded" | "budget_spent" | "output_refused" | "model_unavailable" | "render_failed" | "deadline_exceeded" | "render_gone" | "manifest_gone")
 
 export interface Contract {
 Job: Job
@@ -53,6 +53,10 @@ stage: (Stage | null)
 preview_path: (string | null)
 video: (Video | null)
 error: (JobError | null)
+/**
+ * Its share of what the video has cost; null: there is none, or an earlier release made it.
+ */
+cost: (Cost | null)
 created_at: string
 updated_at: string
 started_at: (string | null)
@@ -158,6 +162,23 @@ code: ErrorCode
  * For people; names every fault of a rejected request.
  */
 message: string
+}
+/**
+ * What it has cost. Of a job its share: a render that several wait for costs once.
+ */
+export interface Cost {
+/**
+ * GPU seconds: of loading the model and of drawing.
+ */
+gpu_s: number
+/**
+ * Money, by the catalogue's price of the GPU at that time; null: it has none.
+ */
+amount: (number | null)
+/**
+ * ISO 4217; null without an amount.
+ */
+currency: (string | null)
 }
 /**
  * What it took.

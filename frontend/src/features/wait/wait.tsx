@@ -10,20 +10,21 @@ import { inWords } from "@/shared/duration";
 import { useText } from "@/shared/i18n/language";
 import { usePage } from "@/shared/page";
 import { useFetched } from "@/shared/use-fetched";
-import { secondsToGo } from "./eta";
+import { type Expected, left, secondsToGo } from "./eta";
 import { RollingFacts } from "./rolling-facts";
 
 const STAGES: readonly Stage[] = ["loading", "rendering", "encoding", "uploading"];
-/** The place in the queue is only in the API's answer, not in the document. */
-const QUEUE_EVERY_MS = 5_000;
+/** The place in the queue and what is expected are only in the API's answer, not in the document. */
+const OUTLOOK_EVERY_MS = 5_000;
 
 /** A wish on its way: `job` is undefined as long as it is being sent. */
 export function Wait({ job, perspective, onCancel }: { job: JobView | undefined; perspective: Perspective | undefined; onCancel: () => void }) {
   const text = useText();
-  const ahead = useQueuePosition(job);
+  const { ahead, expected } = useOutlook(job);
   const now = useNow();
   const status = job?.status === "in_progress" ? "in_progress" : job ? "queued" : "sending";
-  const toGoS = job && secondsToGo(job, now);
+  const toGo = expected && left(expected, now);
+  const toGoS = !toGo && job ? secondsToGo(job, now) : null;
   return (
     <div className="flex flex-col gap-4">
       <Preview job={job} />
@@ -48,7 +49,8 @@ export function Wait({ job, perspective, onCancel }: { job: JobView | undefined;
         })}
       </ol>
       <p className="min-h-6">
-        {status === "queued" && ahead !== undefined && text.wait.ahead(ahead)}
+        {status === "queued" && ahead !== undefined && `${text.wait.ahead(ahead)} `}
+        {toGo && text.wait.expected(inWords(toGo.seconds, text), inWords(toGo.low, text), inWords(toGo.high, text))}
         {toGoS != null && text.wait.eta(inWords(toGoS, text))}
       </p>
       {job && (
@@ -77,23 +79,33 @@ function Preview({ job }: { job: JobView | undefined }) {
   );
 }
 
-function useQueuePosition(job: JobView | undefined): number | undefined {
+interface Outlook {
+  readonly ahead?: number | undefined;
+  readonly expected?: Expected | undefined;
+}
+
+function outlookOf(seen: JobView): Outlook {
+  return { ahead: seen.queue_position, expected: seen.eta && { eta: seen.eta, askedAt: Date.now() } };
+}
+
+function useOutlook(job: JobView | undefined): Outlook {
   const { api } = usePage();
-  const [ahead, setAhead] = useState<number>();
-  const queuedId = job?.status === "queued" ? job.job_id : undefined;
+  const [outlook, setOutlook] = useState<Outlook>({});
+  const [id, status] = [job?.job_id, job?.status];
   useEffect(() => {
-    if (!queuedId) return;
+    if (!id || (status !== "queued" && status !== "in_progress")) return;
     const asking = new AbortController();
-    const ask = () => api.job(queuedId, asking.signal).then((seen) => setAhead(seen.queue_position), () => {});
+    const ask = () => api.job(id, asking.signal).then((seen) => setOutlook(outlookOf(seen)), () => {});
     void ask();
-    const timer = setInterval(ask, QUEUE_EVERY_MS);
+    const timer = setInterval(ask, OUTLOOK_EVERY_MS);
     return () => {
       asking.abort();
       clearInterval(timer);
-      setAhead(undefined);
+      setOutlook({});
     };
-  }, [api, queuedId]);
-  return job?.queue_position ?? ahead;
+    // Asked anew when its work begins or is given back: what was expected before is not what is expected then.
+  }, [api, id, status]);
+  return { ahead: job?.queue_position ?? outlook.ahead, expected: outlook.expected };
 }
 
 function useNow(): number {

@@ -66,6 +66,7 @@ export const de: Text = {
     progress: "Fortschritt",
     percent: (percent) => `${percent} Prozent`,
     ahead: (count) => (count === 0 ? "Du bist als Nächstes dran." : count === 1 ? "Ein Film ist vor deinem." : `${count} Filme sind vor deinem.`),
+    expected: (time, low, high) => (low === high ? `Noch etwa ${time}.` : `Noch etwa ${time}; bei vier von fünf Filmen zwischen ${low} und ${high}.`),
     eta: (time) => `Noch etwa ${time}, wenn es so weitergeht.`,
     seconds: (count) => (count === 1 ? "1 Sekunde" : `${count} Sekunden`),
     minutes: (count) => (count === 1 ? "1 Minute" : `${count} Minuten`),
@@ -145,6 +146,7 @@ export const de: Text = {
   problem: {
     heading: "Der ist entwischt. Deine Worte sind noch da.",
     offline: "Niemand antwortet. Gibt es ein Netz?",
+    budget: "Heute gibt es keine Filme mehr: Was für sie ausgegeben werden darf, ist ausgegeben. Neue gibt es nach Mitternacht UTC.",
     unavailable: "Ein Dienst hinter dieser Seite antwortet nicht. Versuch es gleich noch einmal; nichts geschieht doppelt.",
     quota: "Das war genug für den Moment.",
     quotaAgain: (time) => `In ${time} kannst du wieder wünschen.`,

@@ -65,6 +65,7 @@ export const en = {
     progress: "Progress",
     percent: (percent: number) => `${percent} percent`,
     ahead: (count: number) => (count === 0 ? "You are next." : count === 1 ? "One film is before yours." : `${count} films are before yours.`),
+    expected: (time: string, low: string, high: string) => (low === high ? `About ${time} to go.` : `About ${time} to go; for four films of five between ${low} and ${high}.`),
     eta: (time: string) => `About ${time} to go, by how fast it went so far.`,
     seconds: (count: number) => (count === 1 ? "1 second" : `${count} seconds`),
     minutes: (count: number) => (count === 1 ? "1 minute" : `${count} minutes`),
@@ -144,6 +145,7 @@ export const en = {
   problem: {
     heading: "That one got away. Your words are still here.",
     offline: "Nobody answers. Is there a network?",
+    budget: "There are no more films today: what may be spent on them is spent. There are new ones after midnight UTC.",
     unavailable: "A service behind this page does not answer. Try again in a moment; nothing is done twice.",
     quota: "That was enough for now.",
     quotaAgain: (time: string) => `You can wish again in ${time}.`,
