@@ -12,6 +12,7 @@ import secrets
 import signal
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from google.cloud import firestore, storage
 
+from gpu_job.attendance import Attendance
 from gpu_job.consumer import consume
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.identities import read_identity
@@ -30,6 +32,7 @@ from gpu_job.renderer import UnfitError
 from gpu_job.warm_up import warm_up
 from gpu_job.worker_settings import WorkerSettings
 from shared.artifact_store.gcs import GcsArtifactStore
+from shared.crew_store.firestore import FirestoreCrewStore
 from shared.errors import Retryable
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -71,12 +74,21 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
     except IdentityError as exc:
         log.critical("worker is unfit", extra={"action": "sign", "reason": str(exc)}, exc_info=True)
         return 1
+    database = firestore.Client(project=project)
+    holder = f"{settings.hostname}-{secrets.token_hex(4)}"
+    attendance = Attendance(
+        crew=FirestoreCrewStore(database, timeout_s=STORE_TIMEOUT_S),
+        holder=holder,
+        models=settings.served_models,
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+    )
     with tempfile.TemporaryDirectory(prefix="life-as-not-me-", ignore_cleanup_errors=True) as folder:
         workshop = Workshop(
             claimant=Claimant(
-                holder=f"{settings.hostname}-{secrets.token_hex(4)}",
+                holder=holder,
                 lease_s=settings.lease_s,
-                store=FirestoreJobStore(firestore.Client(project=project), timeout_s=STORE_TIMEOUT_S),
+                store=FirestoreJobStore(database, timeout_s=STORE_TIMEOUT_S),
                 artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
                 publisher=PubSubPublisher(project=project),
                 now=lambda: datetime.now(UTC),
@@ -95,7 +107,12 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
             log.info("worker is ready", extra={"action": "ready", "models": settings.served_models})
             if settings.ready_file:
                 settings.ready_file.touch()
-            consume(workshop=workshop, patience_s=settings.patience_s, warm_s=settings.warm_s)
+            consume(
+                workshop=workshop,
+                patience_s=settings.patience_s,
+                warm_s=settings.warm_s,
+                is_wanted=attendance.is_wanted,
+            )
         except PreemptedError:
             log.info("worker goes, its render was given back", extra={"action": "preempt"})
         except UnfitError as exc:
@@ -104,6 +121,8 @@ def _run(settings: WorkerSettings, inbox: Inbox, renderer_of: Callable[[WorkerSe
         except (HungError, Retryable):
             log.exception("worker gives up", extra={"action": "consume"})
             return 1
+        finally:
+            attendance.leave()
     return 0
 
 

@@ -40,6 +40,7 @@ from local.tokens import PROJECT
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
 from shared.batch_waking import wake_lost_batches
+from shared.crew_store.memory import InMemoryCrewStore
 from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
@@ -177,7 +178,7 @@ def serve_embedded(
             publisher=publisher,
             artifacts=artifacts,
             desk=desk,
-            queue=Queue(store, monotonic=time.monotonic),
+            queue=Queue(store, crew=InMemoryCrewStore(), monotonic=time.monotonic),
             callers=Callers(
                 settings=settings,
                 certificates=Certificates(google_transport.Request(), monotonic=time.monotonic),

@@ -24,7 +24,7 @@ resource "google_firestore_backup_schedule" "daily" {
 
 # Documents go a day or so after their time. No query asks for that time, and an index on it would be a hot spot.
 resource "google_firestore_field" "expires_at" {
-  for_each = toset(["batches", "jobs", "renders", "slots", "themes"])
+  for_each = toset(["batches", "jobs", "renders", "slots", "themes", "workers"])
 
   database   = google_firestore_database.default.name
   collection = each.key

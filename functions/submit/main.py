@@ -33,6 +33,7 @@ from submit_settings import SubmitSettings
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
 from shared.catalogues import read_catalogues
+from shared.crew_store.firestore import FirestoreCrewStore
 from shared.job_store.firestore import FirestoreJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -83,7 +84,7 @@ def api() -> Api:
         publisher=desk.publisher,
         artifacts=desk.artifacts,
         desk=desk,
-        queue=Queue(desk.store, monotonic=desk.monotonic),
+        queue=Queue(desk.store, crew=FirestoreCrewStore(database), monotonic=desk.monotonic),
         callers=Callers(
             settings=settings,
             certificates=Certificates(google_transport.Request(), monotonic=desk.monotonic),

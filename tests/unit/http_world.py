@@ -23,6 +23,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from local.tokens import local_token
 from shared.artifact_store import SignedUrl
 from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.crew_store.memory import InMemoryCrewStore
 from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
 from shared.job_store import Replace, Stored
@@ -103,6 +104,7 @@ class World:
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
         self.own_themes = InMemoryThemeStore()
+        self.crew = InMemoryCrewStore()
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
         self.admission = Admission(
             quotas=settings.quotas,
@@ -124,7 +126,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             desk=self.desk,
-            queue=Queue(self.store, monotonic=self.clock.monotonic),
+            queue=Queue(self.store, crew=self.crew, monotonic=self.clock.monotonic),
             callers=Callers(
                 settings=settings,
                 certificates=Certificates(no_network, monotonic=self.clock.monotonic),

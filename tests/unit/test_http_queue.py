@@ -8,6 +8,7 @@ from queue_depth import Queue
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from shared.crew_store.memory import InMemoryCrewStore
 from shared.errors import ErrorCode
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
@@ -97,7 +98,7 @@ class CountingJobStore(InMemoryJobStore):
 
 def test_many_who_ask_at_once_cost_one_count_of_each_priority() -> None:
     store, clock = CountingJobStore(), Clock()
-    depth = Queue(store, monotonic=clock.monotonic)
+    depth = Queue(store, crew=InMemoryCrewStore(), monotonic=clock.monotonic)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: depth.depth(), range(40)))
