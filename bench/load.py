@@ -1,7 +1,7 @@
 """Thousands of jobs through a few workers that render at once: is anything lost, and does any process grow?
 
-Enters: numbers. Leaves: a table, a JSON of numbers, a plot of every process's memory, and exit status 1 if a job was lost,
-a render was made twice, or a process of ours grew.
+Enters: numbers. Leaves: a table, a JSON of numbers, a plot of every process's memory, and exit status 1 if a job was
+lost, a render was made twice, or a process of ours grew.
 
 Run as ``make bench-load``, or ``python -m bench.load --jobs 5000 --workers 4``.
 """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Of the models that lie in the repository.
@@ -42,22 +44,42 @@ def _is_running(pid: int) -> bool:
     return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What a running system says of itself."""
+
+    api_url: str
+    #: For Google's clients; empty when it runs embedded, where nobody else can look.
+    env: Mapping[str, str]
+    #: Where its logs are; None: it does not say.
+    run_dir: Path | None
+
+
 @contextmanager
-def announced(api_url: str) -> Iterator[None]:
+def announced(api_url: str, *, env: Mapping[str, str] | None = None, run_dir: Path | None = None) -> Iterator[None]:
     """While inside, other terminals find the running system without being told."""
     _RUNS_DIR.mkdir(exist_ok=True)
-    address = _RUNS_DIR / f"api-url-{time.time_ns()}-{os.getpid()}"
-    address.write_text(api_url, encoding="utf-8")
+    said = {"api_url": api_url, "env": dict(env or {}), "run_dir": str(run_dir) if run_dir else None}
+    address = _RUNS_DIR / f"system-{time.time_ns()}-{os.getpid()}"
+    address.write_text(json.dumps(said), encoding="utf-8")
     try:
         yield
     finally:
         address.unlink(missing_ok=True)
 
 
-def announced_url() -> str | None:
-    """Address of the system that was started last of those that run on this machine, if there is one."""
-    for address in sorted(_RUNS_DIR.glob("api-url-*"), reverse=True):
+def announcement() -> Announcement | None:
+    """The system that was started last of those that run on this machine, if there is one."""
+    for address in sorted(_RUNS_DIR.glob("system-*"), reverse=True):
         if _is_running(int(address.name.rsplit("-", 1)[1])):
-            return address.read_text(encoding="utf-8")
+            said = json.loads(address.read_text(encoding="utf-8"))
+            run_dir = Path(said["run_dir"]) if said["run_dir"] else None
+            return Announcement(api_url=said["api_url"], env=said["env"], run_dir=run_dir)
         address.unlink(missing_ok=True)  # of one that was killed
     return None
+
+
+def announced_url() -> str | None:
+    """Address of the API of that system."""
+    found = announcement()
+    return found.api_url if found else None

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.admin.commands import COMMANDS
 from cli.api_client import ApiClient, ApiError
 from cli.here import MODELS_DIR, announced, announced_url
 from cli.progress import follow_job
@@ -162,7 +163,7 @@ def up(port: int, workers: int, *, embedded: bool, no_page: bool) -> None:
             console.print(
                 f"\nIn another terminal:  {COMMAND} submit curious-cat\nCtrl-C stops everything.", soft_wrap=True
             )
-            with announced(system.api_url):
+            with announced(system.api_url, env=system.env, run_dir=system.run_dir):
                 _wait_for_ctrl_c(system.fault)
             console.print("Stopping …")
     except EmulatorMissingError as exc:
@@ -386,6 +387,9 @@ def _list(entries: list[dict[str, Any]], *columns: str) -> None:
         table.add_row(*(str(entry[column]) for column in columns))
     console.print(table)
 
+
+for _command in COMMANDS:
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

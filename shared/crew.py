@@ -1,7 +1,7 @@
 """The crew: which workers are there, and whether workers shall take work at all.
 
 A *presence* is what a worker says of itself between two renders, ``workers/{holder}``; what it renders, its lease says.
-The *orders* are one document, ``control/workers``: an operator writes it, every worker and the autoscaler's count read it.
+The *orders* are one document, ``control/workers``: an operator writes it, workers and the autoscaler's count read it.
 """
 
 from __future__ import annotations

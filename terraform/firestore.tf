@@ -44,6 +44,7 @@ locals {
     renders_by_age        = { collection = "renders", fields = ["state", "priority", "check_at", "created_at"] }
     renders_by_next_check = { collection = "renders", fields = ["priority", "check_at"] }
     # A field with a minus: the newest first.
+    latest_jobs      = { collection = "jobs", fields = ["status", "-updated_at"] }
     jobs_of_an_owner = { collection = "jobs", fields = ["owner", "-created_at"] }
     public_films     = { collection = "renders", fields = ["state", "spec.scope", "-finished_at"] }
   }

@@ -1,4 +1,4 @@
-"""How much there is to do, for the autoscaler. Enters: the job store, the crew's orders. Leaves: renders to do by priority.
+"""How much there is to do, for the autoscaler. Enters: job store and orders. Leaves: renders to do by priority.
 
 Counted by the database at the moment of asking, so a wish is seen as soon as it is answered; kept for a second. While
 workers are drained there is nothing to do: a worker that was started would leave at once.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.crew import Orders, Presence
@@ -14,6 +13,8 @@ from shared.job_store.firestore import DESCENDING, TIMEOUT_S, answered, limits, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from google.cloud import firestore
 
 WORKERS = "workers"
 ORDERS = ("control", "workers")

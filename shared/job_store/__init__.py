@@ -186,6 +186,15 @@ class JobStore(Protocol):
             Conflict: a created document exists, or a replaced or deleted one changed or is gone; nothing was written.
         """
 
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """Renders that a worker has or had when it died, in the order of their keys. What can't be read is left out."""
+
+    def latest_jobs(self, status: Status, *, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs of that status, the latest change first. What can't be read is left out."""
+
+    def count_jobs(self, status: Status, *, since: datetime, at_most: int) -> int:
+        """How many jobs of that status have changed since then. Counting ends at ``at_most``."""
+
     def renders_ahead(self, render: Render) -> int:
         """How many renders of the same priority are to do and were wished for before this one."""
 

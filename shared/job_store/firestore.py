@@ -4,7 +4,7 @@ Compare-and-set is the document's update time as a precondition of a batched wri
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
 for composite indexes; the cloud does: renders (priority, state, check_at), (priority, state, check_at, created_at),
 (priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at);
-newest first: jobs (owner, created_at), renders (state, spec.scope, finished_at).
+newest first: jobs (owner, created_at), jobs (status, updated_at), renders (state, spec.scope, finished_at).
 """
 
 from __future__ import annotations
@@ -129,6 +129,21 @@ class FirestoreJobStore:
         """See `JobStore.public_films`."""
         query = self._where(RENDERS, ("state", "==", State.COMPLETED.value), ("spec.scope", "==", PUBLIC))
         return self._readable(Render, query.order_by("finished_at", direction=DESCENDING), limit=limit)
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.leased_renders`."""
+        query = self._where(RENDERS, ("state", "==", State.LEASED.value))
+        return self._readable(Render, query.order_by("__name__"), limit=limit)
+
+    def latest_jobs(self, status: Status, *, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.latest_jobs`."""
+        query = self._where(JOBS, ("status", "==", status.value)).order_by("updated_at", direction=DESCENDING)
+        return self._readable(Job, query, limit=limit)
+
+    def count_jobs(self, status: Status, *, since: datetime, at_most: int) -> int:
+        """See `JobStore.count_jobs`."""
+        query = self._where(JOBS, ("status", "==", status.value), ("updated_at", ">=", since))
+        return self._count(query.limit(at_most))
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""

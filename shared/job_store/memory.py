@@ -95,6 +95,20 @@ class InMemoryJobStore:
         ]
         return [each for _, each in sorted(made, key=lambda pair: pair[0], reverse=True)[:limit]]
 
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.leased_renders`."""
+        leased = self._all(Render, lambda render: render.state is State.LEASED)
+        return sorted(leased, key=lambda each: each.value.render_key)[:limit]
+
+    def latest_jobs(self, status: Status, *, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.latest_jobs`."""
+        found = self._all(Job, lambda job: job.status is status)
+        return sorted(found, key=lambda each: each.value.updated_at, reverse=True)[:limit]
+
+    def count_jobs(self, status: Status, *, since: datetime, at_most: int) -> int:
+        """See `JobStore.count_jobs`."""
+        return len(self._all(Job, lambda job: job.status is status and job.updated_at >= since)[:at_most])
+
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""
         return len(
