@@ -86,6 +86,6 @@ resource "google_monitoring_alert_policy" "alerts" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = each.value.todo
+    content   = "${each.value.todo}\n\nMore: docs/runbook.md, \"${each.value.title}\"."
   }
 }
