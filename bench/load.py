@@ -43,14 +43,17 @@ if TYPE_CHECKING:
 
     from bench.pipeline import Services
 
-#: Wishes that wait at a time: the quota of this machine lets in 1000.
-IN_FLIGHT: Final = 400
+#: Wishes that wait at a time, and whose they are: each wish reads all active ones of its owner.
+IN_FLIGHT: Final = 200
+PEOPLE: Final = 100
 SUBMITTERS: Final = 4
 LOOK_S: Final = 2.0
 #: Without a job more for so long, it is over.
 SILENCE_S: Final = 180.0
 #: The Firestore emulator holds every document.
 HEAP_MIB: Final = 1024
+#: Of all samples, so many are written down.
+KEPT_SAMPLES: Final = 200
 #: The emulators are Google's: what they keep in memory is no matter of this.
 THEIRS: Final = ("Firestore emulator", "Pub/Sub emulator")
 #: Growth from the second fifth of the jobs to the last that is none: allocators keep what they had at their peak.
@@ -136,22 +139,23 @@ def growth(samples: Sequence[Sample], name: str, *, jobs: int) -> Growth | None:
     return None if early is None or late is None else Growth(early_mib=early, late_mib=late)
 
 
-def submit(services: Services, memory: Memory, jobs: int) -> None:
-    """Wish for so many videos, no two alike, a few hundred at a time."""
+def submit(services: Services, memory: Memory, jobs: int, *, time_limit_s: float) -> int:
+    """Wish for so many videos, no two alike, a few hundred at a time; how many were wished for in time."""
     session = requests.Session()
-    session.headers.update(local_headers())
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=SUBMITTERS))
 
     def one(seed: int) -> None:
-        session.post(f"{services.stack.api_url}/jobs", json=WISH | {"seed": seed}, timeout=60).raise_for_status()
+        url, person = f"{services.stack.api_url}/jobs", local_headers(f"person-{seed % PEOPLE}")
+        session.post(url, json=WISH | {"seed": seed}, headers=person, timeout=120).raise_for_status()
 
-    wished = 0
+    wished, give_up_at = 0, time.monotonic() + time_limit_s
     with ThreadPoolExecutor(SUBMITTERS) as pool:
-        while wished < jobs:
+        while wished < jobs and time.monotonic() < give_up_at:
             room = min(jobs - wished, IN_FLIGHT - (wished - memory.completed))
             list(pool.map(one, range(wished, wished + max(0, room))))
             wished += max(0, room)
             time.sleep(LOOK_S / 4)
+    return wished
 
 
 def wait(memory: Memory, jobs: int, console: Console) -> None:
@@ -198,9 +202,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measure(*, jobs: int, workers: int, console: Console) -> dict[str, Any]:
-    """All the numbers."""
-    found: dict[str, Any] = {"jobs": jobs, "workers": workers, "machine": machine()}
+def measure(*, jobs: int, workers: int, time_limit_s: float, console: Console) -> dict[str, Any]:
+    """All the numbers, of as many jobs as could be wished for in time."""
+    found: dict[str, Any] = {"workers": workers, "machine": machine()}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         options = StackOptions(
             run_dir=Path(folder),
@@ -215,13 +219,14 @@ def measure(*, jobs: int, workers: int, console: Console) -> dict[str, Any]:
             events, begun = Events(), time.monotonic()
             memory = Memory(stack, services)
             console.print(f"{jobs} jobs, {workers} workers ...")
-            submit(services, memory, jobs)
+            jobs = submit(services, memory, jobs, time_limit_s=time_limit_s)
             wait(memory, jobs, console)
             found["seconds"] = round(time.monotonic() - begun, 1)
             memory.stop()
             time.sleep(3)  # the last events
             events.stop()
             found["losses"] = losses(services, events, jobs=jobs)
+    found["jobs"] = jobs
     found["jobs_a_second"] = round(memory.completed / found["seconds"], 2)
     names = sorted({name for sample in memory.samples for name in sample.mib})
     grown = {name: growth(memory.samples, name, jobs=jobs) for name in names}
@@ -230,7 +235,7 @@ def measure(*, jobs: int, workers: int, console: Console) -> dict[str, Any]:
         for name, each in grown.items()
         if each
     }
-    found["samples"] = [asdict(each) for each in memory.samples]
+    found["samples"] = [asdict(each) for each in memory.samples[:: 1 + len(memory.samples) // KEPT_SAMPLES]]
     return found
 
 
@@ -267,12 +272,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=5000, help="wishes, no two alike (default: 5000)")
     parser.add_argument("--workers", type=int, default=4, help="workers (default: 4)")
+    parser.add_argument("--minutes", type=float, default=60, help="wish for no more after so long (default: 60)")
     parser.add_argument("--numbers", type=Path, help="write a JSON of all numbers there")
     parser.add_argument("--picture", type=Path, help="draw a PNG of every process's memory there")
     arguments = parser.parse_args()
     console = Console()
     try:
-        found = measure(jobs=arguments.jobs, workers=arguments.workers, console=console)
+        found = measure(
+            jobs=arguments.jobs,
+            workers=arguments.workers,
+            time_limit_s=arguments.minutes * 60,
+            console=console,
+        )
     except LocalStackError as exc:
         sys.exit(f"Error: {exc}")
     console.print(table(found))
