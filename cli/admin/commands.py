@@ -31,6 +31,8 @@ F = TypeVar("F", bound="Callable[..., None]")
 
 #: Between two looks of `top`: in the cloud each costs some fifty reads of Firestore.
 LOOK_S: Final = 2.0
+#: Where nobody has a screen, lines are as long as they are.
+WIDE_CHARS: Final = 160
 #: Between two looks of `drain --wait`.
 DRAIN_LOOK_S: Final = 1.0
 AGREED = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -89,6 +91,13 @@ def _reason(_context: click.Context, _parameter: click.Parameter, value: str) ->
     return words
 
 
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE_CHARS)
+    return console
+
+
 JOB = click.argument("job_id", metavar="JOB", callback=_job_id)
 
 
@@ -109,22 +118,22 @@ def top(site: Site, every: float, *, once: bool, as_json: bool) -> None:
     from rich.live import Live  # noqa: PLC0415
 
     from cli.admin.overview import look_around  # noqa: PLC0415
-    from cli.admin.overview_view import view  # noqa: PLC0415
+    from cli.admin.overview_view import sights, view  # noqa: PLC0415
 
     def look() -> Overview:
         return look_around(where=site.place.name, store=site.store, crew=site.crew, now=site.now())
 
-    console = Console(highlight=False)
+    console = _console()
     if as_json:
         click.echo(look().model_dump_json())
     elif once or not console.is_terminal:
         console.print(view(look()))
     else:
         try:
-            with Live(view(look()), console=console, screen=True, auto_refresh=False) as live:
-                while True:
+            with Live(console=console, screen=True, auto_refresh=False) as live:
+                for sight in sights(look):
+                    live.update(sight, refresh=True)
                     time.sleep(every)
-                    live.update(view(look()), refresh=True)
         except KeyboardInterrupt:
             return
 
@@ -153,7 +162,7 @@ def inspect(site: Site, job_id: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(found.model_dump_json())
     else:
-        Console(highlight=False, soft_wrap=True).print(view(found))
+        _console().print(view(found))
 
 
 @click.command()

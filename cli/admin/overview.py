@@ -82,7 +82,7 @@ class Overview(Document):
     """Jobs that became final within the last hour."""
     workers: tuple[WorkerLine, ...]
     jobs: tuple[JobLine, ...]
-    """Those in progress, then those that nothing has happened to for longest, then those that failed last."""
+    """Those that failed last, those in progress, then those that nothing has happened to for longest."""
 
 
 def look_around(*, where: str, store: JobStore, crew: CrewStore, now: datetime) -> Overview:
@@ -98,7 +98,7 @@ def look_around(*, where: str, store: JobStore, crew: CrewStore, now: datetime) 
         each for each in store.jobs_left_waiting(since=now, limit=2 * MOST_LINES) if each.value.status is Status.QUEUED
     ]
     failed = store.latest_jobs(Status.FAILED, limit=MOST_LINES // 3)
-    shown = [*in_progress, *left[:MOST_LINES], *failed]
+    shown = [*failed, *in_progress, *left[:MOST_LINES]]
     return Overview(
         where=where,
         at=now,

@@ -9,12 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.admin.overview import Doing
+from shared.errors import Retryable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import RenderableType
 
     from cli.admin.overview import Overview
 
+#: Of an id that we have made.
+ID_CHARS = 32
 _COLOURS = {Doing.WORKING: "green", Doing.WAITING: "", Doing.LOST: "red"}
 _MINUTE_S, _HOUR_S = 60, 3600
 
@@ -22,6 +27,16 @@ _MINUTE_S, _HOUR_S = 60, 3600
 def view(seen: Overview) -> RenderableType:
     """Three lines of numbers, the workers, the jobs."""
     return Group(*_head(seen), Text(), _workers(seen), Text(), _jobs(seen))
+
+
+def sights(look: Callable[[], Overview]) -> Iterator[RenderableType]:
+    """One look after the other, without end; what does not answer for a moment is looked at again."""
+    while True:
+        try:
+            seen = view(look())
+        except Retryable as exc:
+            seen = Text(f"No answer: {exc}", style="red")
+        yield seen
 
 
 def age(seconds: float) -> str:
@@ -69,11 +84,15 @@ def _workers(seen: Overview) -> RenderableType:
 def _jobs(seen: Overview) -> RenderableType:
     if not seen.jobs:
         return Text("No job waits, and none has failed.")
-    table = Table("JOB", "STATUS", "%", "AGE", "EYES", "PRIORITY", "RENDER", "OWNER", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("JOB", no_wrap=True, min_width=ID_CHARS)  # a part of an id is of no use
+    table.add_column("STATUS", no_wrap=True, min_width=len("in_progress"))
+    for name in ("%", "AGE", "EYES", "PRIORITY", "RENDER", "OWNER"):
+        table.add_column(name, no_wrap=True)
     for each in seen.jobs:
         why = f" {each.code.value}" if each.code else ""
         table.add_row(
-            Text(each.job_id, no_wrap=True),
+            Text(each.job_id),
             Text(f"{each.status.value}{why}", style="red" if each.code else ""),
             str(each.progress),
             age(each.age_s),

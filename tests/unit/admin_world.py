@@ -18,6 +18,7 @@ from shared.settling import settle
 from shared.testing import Clock, MeddledJobStore, a_job, a_render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 BROKEN = JobError(code=ErrorCode.RENDER_FAILED, message="The decoder broke.")
@@ -33,12 +34,20 @@ class StillSite(Site):
         return self.clock.now()
 
 
+class AdminJobStore(MeddledJobStore):
+    """In memory; what only operators ask may be meddled with, too."""
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        self.meddling.happens("leased_renders")
+        return super().leased_renders(limit=limit)
+
+
 class World:
     """What a site has, and hands to reach into it."""
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.store = MeddledJobStore(now=self.clock.now)
+        self.store = AdminJobStore(now=self.clock.now)
         self.artifacts = InMemoryArtifactStore()
         self.publisher = InMemoryPublisher()
         self.crew = InMemoryCrewStore()

@@ -11,13 +11,16 @@ from rich.console import Console
 
 from cli.admin import moves
 from cli.admin.overview import Doing, Overview, look_around
-from cli.admin.overview_view import age, view
+from cli.admin.overview_view import age, sights, view
 from shared.crew import GONE_AFTER
 from shared.documents import Status
+from shared.errors import Retryable
 from shared.requests import Priority
 from tests.unit.admin_world import LEASE_S, World
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from shared.documents import Job
     from shared.job_store import Stored
 
@@ -37,8 +40,12 @@ def key_of(job: Stored[Job]) -> str:
 
 
 def drawn(seen: Overview) -> str:
+    return on_screen(view(seen))
+
+
+def on_screen(sight: RenderableType) -> str:
     out = io.StringIO()
-    Console(width=200, file=out).print(view(seen))
+    Console(width=200, file=out).print(sight)
     return out.getvalue()
 
 
@@ -120,6 +127,20 @@ def test_the_table_says_what_was_seen_and_no_words_of_a_prompt(world: World) -> 
     for words in ("DRAINED", "a new model", "worker-a", "working", "job-0001", "curious-cat", "1 interactive"):
         assert words in text
     assert "secret" not in text
+
+
+def test_watching_goes_on_when_a_look_gets_no_answer(world: World) -> None:
+    def no_answer() -> None:
+        raise Retryable("firestore does not answer: ServiceUnavailable")
+
+    world.wish()
+    world.store.meddling.before("leased_renders", no_answer)
+    seen = sights(lambda: look(world))
+
+    first, second = (on_screen(next(seen)) for _ in range(2))
+
+    assert first == "No answer: firestore does not answer: ServiceUnavailable\n"
+    assert "job-0001" in second
 
 
 def test_an_empty_service_is_no_error(world: World) -> None:
