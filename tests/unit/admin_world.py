@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cli.admin.site import Place, Site
 from shared.artifact_store.memory import InMemoryArtifactStore
@@ -57,7 +57,7 @@ class World:
         )
         StillSite.clock = self.clock
 
-    def wish(self, job_id: str = "job-0001", *, seed: int = 1, owner: str = "ada", **wishes: str) -> Stored[Job]:
+    def wish(self, job_id: str = "job-0001", *, seed: int = 1, owner: str = "ada", **wishes: Any) -> Stored[Job]:
         """A job that waits for a render whose message was sent."""
         now = self.clock.now()
         render = a_render(now=now, seed=seed, owner=owner, **wishes)
