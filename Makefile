@@ -19,7 +19,7 @@ export STATE_BUCKET
 export IMAGE
 .DEFAULT_GOAL := help
 NO_PACKAGES := { echo "Packages could not be installed: stopped, or no way to a Python package index? Run it again."; exit 1; }
-.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate cards page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench bench-submit bench-starts bench-pipeline bench-batch bench-optics bench-render bench-autoscaling bench-estimates chaos pocket pocket-evaluation pocket-card clean
+.PHONY: help setup setup-light demo up test test-fast test-long check fix docs plate cards page test-page bundle check-cloud plan deploy weights destroy picture image-trial pin sbom audit bench bench-submit bench-starts bench-pipeline bench-batch bench-optics bench-render bench-autoscaling bench-estimates bench-load chaos pocket pocket-evaluation pocket-card clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ bench-autoscaling: $(LIGHT) ## Simulate how workers are started, by KEDA's trigg
 
 bench-estimates: $(LIGHT) ## Replay recorded traces: for how many wishes the interval of the estimate holds (a minute or two)
 	@$(BIN)/python -m bench.estimates $(ARGS)
+
+bench-load: $(HEAVY) ## Send 5 000 jobs through 4 workers that render at once: nothing is lost, and no process grows (some ten minutes)
+	@$(BIN)/python -m bench.load --numbers docs/load.json --picture docs/pictures/load.png $(ARGS)
 
 chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice
 	@$(BIN)/python -m bench.chaos $(ARGS)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.run_folder import TELEMETRY_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Of the models that lie in the repository.
@@ -44,40 +46,60 @@ def _is_running(pid: int) -> bool:
     return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What a running system says of itself."""
+
+    api_url: str
+    #: For Google's clients; empty when it runs embedded, where nobody else can look.
+    env: Mapping[str, str]
+    #: Where its logs are; None: it does not say.
+    run_dir: Path | None
+
+
 @contextmanager
-def announced(api_url: str, *, telemetry: Path | None = None) -> Iterator[None]:
-    """While inside, other terminals find the running system without being told, and the folder of its spans."""
+def announced(api_url: str, *, env: Mapping[str, str] | None = None, run_dir: Path | None = None) -> Iterator[None]:
+    """While inside, other terminals find the running system without being told, its logs and its spans."""
     _RUNS_DIR.mkdir(exist_ok=True)
-    address = _RUNS_DIR / f"api-url-{time.time_ns()}-{os.getpid()}"
-    address.write_text(f"{api_url}\n{telemetry or ''}", encoding="utf-8")
+    said = {"api_url": api_url, "env": dict(env or {}), "run_dir": str(run_dir) if run_dir else None}
+    address = _RUNS_DIR / f"system-{time.time_ns()}-{os.getpid()}"
+    address.write_text(json.dumps(said), encoding="utf-8")
     try:
         yield
     finally:
         address.unlink(missing_ok=True)
 
 
+def announcement() -> Announcement | None:
+    """The system that was started last of those that run on this machine, if there is one."""
+    return next(_announcements(), None)
+
+
 def announced_url() -> str | None:
-    """Address of the system that was started last of those that run on this machine, if there is one."""
-    return next((url for url, _ in _announcements()), None)
+    """Address of the API of that system."""
+    found = announcement()
+    return found.api_url if found else None
 
 
 def telemetry_of(api_url: str) -> Path | None:
     """Where the system at that address keeps its spans; None where it does not run on this machine, or keeps none."""
-    return next((Path(folder) for url, folder in _announcements() if url == api_url and folder), None)
+    found = (each.run_dir for each in _announcements() if each.api_url == api_url)
+    return next((run_dir / TELEMETRY_FOLDER for run_dir in found if run_dir), None)
 
 
 def telemetry_folders() -> list[Path]:
     """Of the systems that run here, and of the last runs; the newest first."""
-    running = [Path(folder) for _, folder in _announcements() if folder]
+    running = [each.run_dir / TELEMETRY_FOLDER for each in _announcements() if each.run_dir]
     ended = sorted(_RUNS_DIR.glob(f"run-*/{TELEMETRY_FOLDER}"), reverse=True)
     return list(dict.fromkeys([*running, *ended]))
 
 
-def _announcements() -> Iterator[tuple[str, str]]:
-    """Address and folder of each system that runs here, the newest first."""
-    for address in sorted(_RUNS_DIR.glob("api-url-*"), reverse=True):
-        if _is_running(int(address.name.rsplit("-", 1)[1])):
-            url, _, folder = address.read_text(encoding="utf-8").partition("\n")
-            yield url, folder
-        else:
+def _announcements() -> Iterator[Announcement]:
+    """What the systems say that run here, the newest first."""
+    for address in sorted(_RUNS_DIR.glob("system-*"), reverse=True):
+        if not _is_running(int(address.name.rsplit("-", 1)[1])):
             address.unlink(missing_ok=True)  # of one that was killed
+            continue
+        said = json.loads(address.read_text(encoding="utf-8"))
+        run_dir = Path(said["run_dir"]) if said["run_dir"] else None
+        yield Announcement(api_url=said["api_url"], env=said["env"], run_dir=run_dir)

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.admin.commands import COMMANDS
 from cli.api_client import ApiClient, ApiError
 from cli.here import MODELS_DIR, announced, announced_url
 from cli.known import known
@@ -27,7 +28,6 @@ from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
 from cli.trace import trace
 from local.errors import EmulatorMissingError, LocalStackError
-from local.run_folder import TELEMETRY_FOLDER
 from local.tokens import local_token
 from shared.catalogue import BrokenCatalogueError
 from shared.catalogues import read_catalogues
@@ -155,7 +155,7 @@ def up(port: int, workers: int, *, embedded: bool, no_page: bool) -> None:
             console.print(
                 f"\nIn another terminal:  {COMMAND} submit curious-cat\nCtrl-C stops everything.", soft_wrap=True
             )
-            with announced(system.api_url, telemetry=system.run_dir / TELEMETRY_FOLDER):
+            with announced(system.api_url, env=system.env, run_dir=system.run_dir):
                 _wait_for_ctrl_c(system.fault)
             console.print("Stopping …")
     except EmulatorMissingError as exc:
@@ -390,6 +390,9 @@ def _list(entries: list[dict[str, Any]], *columns: str) -> None:
         table.add_row(*(str(entry[column]) for column in columns))
     console.print(table)
 
+
+for _command in COMMANDS:
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

@@ -27,15 +27,21 @@ MAX_SILENT_PULLS = 6
 
 
 def consume(
-    *, workshop: Workshop, patience_s: float, warm_s: float, monotonic: Callable[[], float] = time.monotonic
+    *,
+    workshop: Workshop,
+    patience_s: float,
+    warm_s: float,
+    monotonic: Callable[[], float] = time.monotonic,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Work until the queue is empty and stays so, or until somebody interrupts.
+    """Work until the queue is empty and stays so, until it is not wanted any more, or until somebody interrupts.
 
     Args:
         workshop: what to work with.
         monotonic: the worker's own clock.
         patience_s: how long to wait for the first message.
         warm_s: how long to wait for the next one, with the model loaded.
+        is_wanted: whether to take the next message; asked before each.
 
     Returns:
         How many messages were handled.
@@ -48,7 +54,7 @@ def consume(
     """
     handled = silent = 0
     leave_at = monotonic() + patience_s
-    while not _interrupted(workshop, wait_s=0):
+    while not _interrupted(workshop, wait_s=0) and is_wanted():
         try:
             message = workshop.source.pull(timeout_s=max(0.01, min(PULL_S, leave_at - monotonic())))
             silent = 0

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from google.cloud import firestore, storage
 
+from gpu_job.attendance import Attendance
 from gpu_job.cold_start import ColdStart, process_age_s
 from gpu_job.consumer import consume
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
@@ -34,6 +35,7 @@ from gpu_job.worker_settings import WorkerSettings
 from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.budget import Budget, Spending
+from shared.crew_store.firestore import FirestoreCrewStore
 from shared.errors import Retryable
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -85,12 +87,21 @@ def _run(
     except IdentityError as exc:
         log.critical("worker is unfit", extra={"action": "sign", "reason": str(exc)}, exc_info=True)
         return 1
-    store = FirestoreJobStore(firestore.Client(project=project), timeout_s=STORE_TIMEOUT_S)
+    database = firestore.Client(project=project)
+    store = FirestoreJobStore(database, timeout_s=STORE_TIMEOUT_S)
     budget = Budget(settings, spending=Spending(store, now=_now, monotonic=time.monotonic), now=_now)
+    holder = f"{settings.hostname}-{secrets.token_hex(4)}"
+    attendance = Attendance(
+        crew=FirestoreCrewStore(database, timeout_s=STORE_TIMEOUT_S),
+        holder=holder,
+        models=settings.served_models,
+        now=_now,
+        monotonic=time.monotonic,
+    )
     with tempfile.TemporaryDirectory(prefix="life-as-not-me-", ignore_cleanup_errors=True) as folder:
         workshop = Workshop(
             claimant=Claimant(
-                holder=f"{settings.hostname}-{secrets.token_hex(4)}",
+                holder=holder,
                 lease_s=settings.lease_s,
                 store=store,
                 artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
@@ -113,7 +124,12 @@ def _run(
             log.info("worker is ready", extra={"action": "ready", "models": settings.served_models})
             if settings.ready_file:
                 settings.ready_file.touch()
-            consume(workshop=workshop, patience_s=settings.patience_s, warm_s=settings.warm_s)
+            consume(
+                workshop=workshop,
+                patience_s=settings.patience_s,
+                warm_s=settings.warm_s,
+                is_wanted=attendance.is_wanted,
+            )
         except PreemptedError:
             log.info("worker goes, its render was given back", extra={"action": "preempt"})
         except UnfitError as exc:
@@ -122,6 +138,8 @@ def _run(
         except (HungError, Retryable):
             log.exception("worker gives up", extra={"action": "consume"})
             return 1
+        finally:
+            attendance.leave()
     return 0
 
 

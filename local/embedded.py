@@ -41,6 +41,7 @@ from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.memory import InMemoryBatchStore
 from shared.batch_waking import wake_lost_batches
 from shared.budget import Budget, Spending
+from shared.crew_store.memory import InMemoryCrewStore
 from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
@@ -181,7 +182,7 @@ def serve_embedded(
             publisher=publisher,
             artifacts=artifacts,
             desk=desk,
-            queue=Queue(store, budget=budget, monotonic=time.monotonic),
+            queue=Queue(store, crew=InMemoryCrewStore(), budget=budget, monotonic=time.monotonic),
             outlook=Outlook(store, fleet=settings.fleet, budget=budget, now=_now, monotonic=time.monotonic),
             callers=Callers(
                 settings=settings,

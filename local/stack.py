@@ -172,6 +172,11 @@ class LocalStack:
         return next(each for each in self._services if each.name == name)
 
     @property
+    def services(self) -> list[ChildProcess]:
+        """Every process but the workers."""
+        return list(self._services)
+
+    @property
     def workers(self) -> list[ChildProcess]:
         """The workers that run now."""
         return self._workers.running if self._workers else []

@@ -100,6 +100,6 @@ resource "google_monitoring_alert_policy" "alerts" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = each.value.todo
+    content   = "${each.value.todo}\n\nMore: docs/runbook.md, \"${each.value.title}\"."
   }
 }

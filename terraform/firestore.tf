@@ -24,7 +24,7 @@ resource "google_firestore_backup_schedule" "daily" {
 
 # Documents go a day or so after their time. No query asks for that time, and an index on it would be a hot spot.
 resource "google_firestore_field" "expires_at" {
-  for_each = toset(["batches", "jobs", "renders", "slots", "themes"])
+  for_each = toset(["batches", "jobs", "renders", "slots", "themes", "workers"])
 
   database   = google_firestore_database.default.name
   collection = each.key
@@ -45,6 +45,7 @@ locals {
     renders_by_age        = { collection = "renders", fields = ["state", "priority", "check_at", "created_at"] }
     renders_by_next_check = { collection = "renders", fields = ["priority", "check_at"] }
     # A field with a minus: the newest first.
+    latest_jobs      = { collection = "jobs", fields = ["status", "-updated_at"] }
     jobs_of_an_owner = { collection = "jobs", fields = ["owner", "-created_at"] }
     public_films     = { collection = "renders", fields = ["state", "spec.scope", "-finished_at"] }
     latest_finished  = { collection = "renders", fields = ["state", "-finished_at"] }

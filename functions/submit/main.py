@@ -37,6 +37,7 @@ from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
 from shared.budget import Budget, Spending
 from shared.catalogues import read_catalogues
+from shared.crew_store.firestore import FirestoreCrewStore
 from shared.job_store.firestore import FirestoreJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -94,7 +95,7 @@ def api() -> Api:
         publisher=desk.publisher,
         artifacts=desk.artifacts,
         desk=desk,
-        queue=Queue(desk.store, budget=budget, monotonic=desk.monotonic),
+        queue=Queue(desk.store, crew=FirestoreCrewStore(database), budget=budget, monotonic=desk.monotonic),
         outlook=Outlook(desk.store, fleet=settings.fleet, budget=budget, now=desk.now, monotonic=desk.monotonic),
         callers=Callers(
             settings=settings,

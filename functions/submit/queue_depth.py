@@ -1,6 +1,7 @@
-"""How much there is to do, for the autoscaler. Enters: the job store. Leaves: renders to do by priority.
+"""How much there is to do, for the autoscaler. Enters: job store and orders. Leaves: renders to do by priority.
 
-Counted by the database at the moment of asking, so a wish is seen as soon as it is answered; kept for a second.
+Counted by the database at the moment of asking, so a wish is seen as soon as it is answered; kept for a second. While
+workers are drained there is nothing to do: a worker that was started would leave at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shared.budget import Budget
+    from shared.crew_store import CrewStore
     from shared.job_store import JobStore
 
 KEPT_S: Final = 1.0
@@ -22,13 +24,16 @@ KEPT_S: Final = 1.0
 class Queue:
     """Thread-safe, by `Kept`."""
 
-    def __init__(self, store: JobStore, *, budget: Budget, monotonic: Callable[[], float]) -> None:
+    def __init__(self, store: JobStore, *, crew: CrewStore, budget: Budget, monotonic: Callable[[], float]) -> None:
         self._store = store
+        self._crew = crew
         self._budget = budget
         self._kept: Kept[Mapping[str, int]] = Kept(KEPT_S, monotonic=monotonic)
 
     def depth(self, *, bulk_at_most: int | None = None) -> Mapping[str, int]:
-        """Renders that wait or are being made, by priority. Of bulk none while the budget has it wait.
+        """Renders that wait or are being made, by priority; none while workers are drained.
+
+        Of bulk none while the budget has it wait.
 
         Args:
             bulk_at_most: where counting of bulk ends. Below the number of workers that there may be, it leaves room
@@ -40,6 +45,9 @@ class Queue:
         return self._kept.answer(bulk_at_most, lambda: self._counted(bulk_at_most))
 
     def _counted(self, bulk_at_most: int | None) -> Mapping[str, int]:
+        orders = self._crew.orders()
+        if orders and orders.value.is_draining:
+            return {each.value: 0 for each in Priority}
         interactive = self._store.renders_to_do(Priority.INTERACTIVE)
         is_paused = self._budget.bulk_paused_until() is not None
         bulk = 0 if is_paused else self._store.renders_to_do(Priority.BULK, at_most=bulk_at_most)

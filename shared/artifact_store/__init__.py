@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from shared.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -58,6 +58,9 @@ class ArtifactStore(Protocol):
 
     def read(self, name: str) -> bytes:
         """The object's content. Raises `Retryable` when it is gone."""
+
+    def folder(self, name: str) -> Sequence[Artifact]:
+        """Every object whose name starts so, by name."""
 
     def keep_folder(self, folder: str) -> None:
         """Have every object whose name starts so kept as if it were made now, by its ``customTime``."""

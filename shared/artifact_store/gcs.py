@@ -17,7 +17,7 @@ from shared.artifact_store import Artifact, ArtifactExists, SignedUrl
 from shared.errors import Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from google.cloud import storage
@@ -68,6 +68,11 @@ class GcsArtifactStore:
     def read(self, name: str) -> bytes:
         """See `ArtifactStore.read`."""
         return bytes(_answered(lambda: self._bucket.blob(name).download_as_bytes(timeout=TIMEOUT_S, retry=RETRY)))
+
+    def folder(self, name: str) -> Sequence[Artifact]:
+        """See `ArtifactStore.folder`."""
+        listed = {"prefix": name, "timeout": TIMEOUT_S, "retry": RETRY}
+        return _answered(lambda: [_artifact(each) for each in self._client.list_blobs(self._bucket, **listed)])
 
     def keep_folder(self, folder: str) -> None:
         """See `ArtifactStore.keep_folder`."""

@@ -13,7 +13,7 @@ from shared.artifact_store import Artifact, ArtifactExists, SignedUrl
 from shared.errors import Retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class InMemoryArtifactStore:
@@ -58,6 +58,11 @@ class InMemoryArtifactStore:
         if found is None:
             raise Retryable(f"{name} is gone")
         return found[1]
+
+    def folder(self, name: str) -> Sequence[Artifact]:
+        """See `ArtifactStore.folder`."""
+        with self._lock:
+            return [artifact for each, (artifact, _) in sorted(self._objects.items()) if each.startswith(name)]
 
     def keep_folder(self, folder: str) -> None:
         """See `ArtifactStore.keep_folder`."""

@@ -196,9 +196,6 @@ class JobStore(Protocol):
     def latest_finished(self, *, limit: int) -> Sequence[Stored[Render]]:
         """Completed renders of everybody, the newest first. What can't be read is left out."""
 
-    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
-        """Renders that somebody has a lease of, living or ended. What can't be read is left out."""
-
     def longest_waiting(self, *, limit: int) -> Sequence[Stored[Render]]:
         """Renders that are to do and that nobody has a lease of, the oldest first. What can't be read is left out."""
 
@@ -217,6 +214,15 @@ class JobStore(Protocol):
         Raises:
             Conflict: a created document exists, or a replaced or deleted one changed or is gone; nothing was written.
         """
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """Renders that a worker has or had when it died, in the order of their keys. What can't be read is left out."""
+
+    def latest_jobs(self, status: Status, *, limit: int) -> Sequence[Stored[Job]]:
+        """Jobs of that status, the latest change first. What can't be read is left out."""
+
+    def count_jobs(self, status: Status, *, since: datetime, at_most: int) -> int:
+        """How many jobs of that status have changed since then. Counting ends at ``at_most``."""
 
     def renders_ahead(self, render: Render) -> int:
         """How many renders of the same priority are to do and were wished for before this one."""

@@ -4,9 +4,9 @@ Compare-and-set is the document's update time as a precondition of a batched wri
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
 for composite indexes; the cloud does: renders (priority, state, check_at), (priority, state, check_at, created_at),
 (priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at);
-newest first: jobs (owner, created_at), renders (state, spec.scope, finished_at), (state, finished_at); oldest first:
-renders (state, created_at, check_at); sums: renders (state, finished_at), jobs (batch_id), (owner, finished_at), each
-with the two fields of a cost.
+newest first: jobs (owner, created_at), (status, updated_at), renders (state, spec.scope, finished_at), (state,
+finished_at); oldest first: renders (state, created_at, check_at); sums: renders (state, finished_at), jobs (batch_id),
+(owner, finished_at), each with the two fields of a cost.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ class FirestoreJobStore:
 
     def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.leased_renders`."""
-        return self._readable(Render, self._where(RENDERS, ("state", "==", State.LEASED.value)), limit=limit)
+        query = self._where(RENDERS, ("state", "==", State.LEASED.value))
+        return self._readable(Render, query.order_by("__name__"), limit=limit)
 
     def longest_waiting(self, *, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.longest_waiting`."""
@@ -168,6 +169,16 @@ class FirestoreJobStore:
     def cost_of_owner(self, owner: str, *, since: datetime) -> Sum:
         """See `JobStore.cost_of_owner`."""
         return self._sum(self._where(JOBS, ("owner", "==", owner), ("finished_at", ">=", since)))
+
+    def latest_jobs(self, status: Status, *, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.latest_jobs`."""
+        query = self._where(JOBS, ("status", "==", status.value)).order_by("updated_at", direction=DESCENDING)
+        return self._readable(Job, query, limit=limit)
+
+    def count_jobs(self, status: Status, *, since: datetime, at_most: int) -> int:
+        """See `JobStore.count_jobs`."""
+        query = self._where(JOBS, ("status", "==", status.value), ("updated_at", ">=", since))
+        return self._count(query.limit(at_most))
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""

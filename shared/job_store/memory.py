@@ -96,10 +96,6 @@ class InMemoryJobStore:
         """See `JobStore.latest_finished`."""
         return self._completed(lambda _: True)[:limit]
 
-    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
-        """See `JobStore.leased_renders`."""
-        return self._all(Render, lambda render: render.state is State.LEASED)[:limit]
-
     def longest_waiting(self, *, limit: int) -> Sequence[Stored[Render]]:
         """See `JobStore.longest_waiting`."""
         waiting = self._all(Render, lambda render: _is_to_do(render) and render.state is State.IDLE)
@@ -120,6 +116,20 @@ class InMemoryJobStore:
             Job, lambda job: job.owner == owner and job.finished_at is not None and job.finished_at >= since
         )
         return _sum(each.value for each in done)
+
+    def leased_renders(self, *, limit: int) -> Sequence[Stored[Render]]:
+        """See `JobStore.leased_renders`."""
+        leased = self._all(Render, lambda render: render.state is State.LEASED)
+        return sorted(leased, key=lambda each: each.value.render_key)[:limit]
+
+    def latest_jobs(self, status: Status, *, limit: int) -> Sequence[Stored[Job]]:
+        """See `JobStore.latest_jobs`."""
+        found = self._all(Job, lambda job: job.status is status)
+        return sorted(found, key=lambda each: each.value.updated_at, reverse=True)[:limit]
+
+    def count_jobs(self, status: Status, *, since: datetime, at_most: int) -> int:
+        """See `JobStore.count_jobs`."""
+        return len(self._all(Job, lambda job: job.status is status and job.updated_at >= since)[:at_most])
 
     def renders_ahead(self, render: Render) -> int:
         """See `JobStore.renders_ahead`."""

@@ -87,7 +87,7 @@ run "small" {
   }
 
   assert {
-    condition     = alltrue([for each in google_firestore_field.expires_at : length(each.ttl_config) == 1]) && length(google_firestore_field.expires_at) == 5
+    condition     = alltrue([for each in google_firestore_field.expires_at : length(each.ttl_config) == 1]) && length(google_firestore_field.expires_at) == 6
     error_message = "Expired documents go."
   }
 

@@ -88,7 +88,10 @@ def test_where_the_video_cannot_be_saved_nothing_is_wished_for(stack: LocalStack
     assert "there is no folder nowhere" in done.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("up",), ("submit",), ("watch",), ("perspectives",), ("themes",)])
+@pytest.mark.parametrize(
+    "command",
+    [(), *((name,) for name in ("demo", "up", "submit", "watch", "perspectives", "themes", "top", "inspect"))],
+)
 def test_every_command_explains_itself(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
 

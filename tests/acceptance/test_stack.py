@@ -57,6 +57,6 @@ def test_of_two_running_systems_the_one_that_is_left_is_still_found(
         with here.announced("http://second"):
             assert here.announced_url() == "http://second"
         assert here.announced_url() == "http://first"
-    (tmp_path / "api-url-1-999999999").write_text("http://killed")
+    (tmp_path / "system-1-999999999").write_text("{}")
 
     assert here.announced_url() is None

@@ -17,6 +17,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from google.cloud.firestore_v1.query import Query
 
 from shared.batch_store.firestore import FirestoreBatchStore
+from shared.documents import Status
 from shared.job_store import Place
 from shared.job_store.firestore import FirestoreJobStore
 from shared.requests import Priority
@@ -42,6 +43,7 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "render_key": "0" * 40,
     "render_keys": ["0" * 40],
     "since": A_TIME,
+    "status": Status.FAILED,
     "token": "t" * 43,
     "until": A_TIME,
 }

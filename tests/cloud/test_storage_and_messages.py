@@ -12,6 +12,8 @@ from gpu_job.worker_settings import WorkerSettings
 from local.topology import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, PUSH_ACK_DEADLINE_S
 from shared.batch_store.firestore import BATCHES
 from shared.batches import BATCH_JOB_DEADLINE, Batch
+from shared.crew import Presence
+from shared.crew_store.firestore import WORKERS
 from shared.documents import Job, Render, Slot
 from shared.job_store.firestore import JOBS, RENDERS, SLOTS
 from shared.jobs import KEPT_LONGER_EVERY, RETENTION
@@ -94,6 +96,7 @@ def test_documents_that_say_when_they_expire_do() -> None:
         BATCHES: Batch,
         SLOTS: Slot,
         THEMES: OwnThemes,
+        WORKERS: Presence,
     }
     expiring = {name for name, model in documents.items() if "expires_at" in model.model_fields}
     field = CODE.resource("google_firestore_field.expires_at").body

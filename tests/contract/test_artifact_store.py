@@ -67,6 +67,16 @@ def test_a_created_artifact_is_found_and_read(store: ArtifactStore) -> None:
     assert store.read(NAME) == CLIP
 
 
+def test_a_folder_is_every_object_below_it_as_each_is_found_by_its_name(store: ArtifactStore) -> None:
+    names = ["renders/1f/attempts/1-a/poster.jpg", NAME]
+    for name in reversed(names):
+        create(store, name=name)
+    create(store, name="renders/1e/video.mp4")
+
+    assert store.folder("renders/1f/") == [store.get(name) for name in names]
+    assert store.folder("renders/2f/") == []
+
+
 def test_a_file_is_stored_like_its_bytes(store: ArtifactStore, tmp_path: Path) -> None:
     (tmp_path / "clip.bin").write_bytes(CLIP)
     created = create(store, tmp_path / "clip.bin")

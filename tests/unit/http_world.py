@@ -26,6 +26,7 @@ from local.tokens import local_token
 from shared.artifact_store import SignedUrl
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.budget import Budget, Spending
+from shared.crew_store.memory import InMemoryCrewStore
 from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
 from shared.job_store import Replace, Stored
@@ -106,6 +107,7 @@ class World:
         self.publisher = FlakyPublisher()
         self.artifacts = RecordingArtifactStore(self.clock)
         self.own_themes = InMemoryThemeStore()
+        self.crew = InMemoryCrewStore()
         settings = read_settings(SubmitSettings, {**ENVIRON, **environ})
         spending = Spending(self.store, now=self.clock.now, monotonic=self.clock.monotonic)
         budget = Budget(settings, spending=spending, now=self.clock.now)
@@ -130,7 +132,7 @@ class World:
             publisher=self.publisher,
             artifacts=self.artifacts,
             desk=self.desk,
-            queue=Queue(self.store, budget=budget, monotonic=self.clock.monotonic),
+            queue=Queue(self.store, crew=self.crew, budget=budget, monotonic=self.clock.monotonic),
             outlook=Outlook(
                 self.store,
                 fleet=settings.fleet,

@@ -63,12 +63,20 @@ def world(tmp_path: Path) -> World:
     return world
 
 
-def work(world: World, *, workshop: Workshop | None = None, patience_s: float = 10, warm_s: float = 0) -> int:
+def work(
+    world: World,
+    *,
+    workshop: Workshop | None = None,
+    patience_s: float = 10,
+    warm_s: float = 0,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> int:
     return consume(
         workshop=workshop or world.workshop(),
         patience_s=patience_s,
         warm_s=warm_s,
         monotonic=world.clock.monotonic,
+        is_wanted=is_wanted,
     )
 
 
@@ -278,4 +286,25 @@ def test_a_worker_that_can_render_nothing_leaves_the_messages_to_others(world: W
 
     assert (world.render.state, world.render.attempts) == (State.IDLE, 0)
     assert world.source.acknowledged == []
+    assert world.next_message()
+
+
+def test_a_worker_that_is_not_wanted_finishes_its_render_and_takes_no_other(world: World) -> None:
+    world.wish("job-aaaa")
+    world.send_message()
+    world.send_message()
+
+    assert work(world, is_wanted=iter([True, False]).__next__) == 1
+
+    assert world.render.state is State.COMPLETED
+    assert len(world.source.acknowledged) == 1
+    assert world.next_message()
+
+
+def test_a_worker_that_is_not_wanted_from_the_beginning_pulls_nothing(world: World) -> None:
+    world.wish("job-aaaa")
+    world.send_message()
+
+    assert work(world, workshop=workshop_without_renderer(world), is_wanted=lambda: False) == 0
+
     assert world.next_message()

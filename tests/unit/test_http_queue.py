@@ -4,10 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from http_api import QUEUE_ALONE, ROUTES
-from queue_depth import Queue
+from queue_depth import KEPT_S, Queue
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from shared.crew import Orders
+from shared.crew_store.memory import InMemoryCrewStore
 from shared.errors import ErrorCode
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
@@ -86,6 +88,17 @@ def test_a_wish_that_was_canceled_before_it_began_keeps_no_worker_busy(world: Wo
     assert queue(world) == {"renders": 0, "interactive": 0, "bulk": 0}
 
 
+def test_while_workers_are_drained_there_is_nothing_to_start_one_for(world: World) -> None:
+    world.post(WISH)
+    drained = world.crew.create_orders(Orders(is_draining=True, reason="a new model", changed_at=world.clock.now()))
+    assert queue(world) == {"renders": 0, "interactive": 0, "bulk": 0}
+
+    world.crew.replace_orders(drained, Orders(is_draining=False, reason="", changed_at=world.clock.now()))
+    world.clock.pass_s(KEPT_S)
+
+    assert queue(world) == {"renders": 1, "interactive": 1, "bulk": 0}
+
+
 class CountingJobStore(InMemoryJobStore):
     """Counts how often it is counted in."""
 
@@ -98,7 +111,7 @@ class CountingJobStore(InMemoryJobStore):
 
 def test_many_who_ask_at_once_cost_one_count_of_each_priority() -> None:
     store, clock = CountingJobStore(), Clock()
-    depth = Queue(store, budget=a_budget(store, clock), monotonic=clock.monotonic)
+    depth = Queue(store, crew=InMemoryCrewStore(), budget=a_budget(store, clock), monotonic=clock.monotonic)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: depth.depth(), range(40)))
