@@ -56,7 +56,7 @@ BATCH_VIEW: dict[str, Any] = {
     },
     "cost": {
         "additionalProperties": False,
-        "description": "What its jobs have cost; in the answer to ``GET /batches/{id}``. No amount: nothing has a price.",
+        "description": "What its jobs have cost; in the answer to ``GET /batches/{id}``. Amount null: no price.",
         "properties": {
             "gpu_s": {"type": "number", "minimum": 0},
             "amount": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}]},
