@@ -54,6 +54,22 @@ BATCH_VIEW: dict[str, Any] = {
         "required": [status.value for status in Status],
         "type": "object",
     },
+    "cost": {
+        "additionalProperties": False,
+        "description": "What its jobs have cost; in the answer to ``GET /batches/{id}``. Amount null: no price.",
+        "properties": {
+            "gpu_s": {"type": "number", "minimum": 0},
+            "amount": {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}]},
+            "currency": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
+        "required": ["gpu_s", "amount", "currency"],
+        "type": "object",
+    },
+    "paused_until": {
+        "description": "When bulk goes on that has to wait for another day's budget; only then.",
+        "format": "date-time",
+        "type": "string",
+    },
 }
 
 

@@ -195,7 +195,7 @@ def shown() -> dict[str, tuple[list[Shown], list[Shown]]]:
     found = {}
     for name in WISHES:
         trace = read_trace(FOLDER / f"{name}.csv")
-        replay, every = Replay(trace), max(1, len(trace) // 60)
+        replay, every = Replay(trace), max(1, len(trace) // 36)
         found[name] = (
             list(replay.first_looks(fleet=FLEET, every=every)),
             list(replay.later_looks(fleet=FLEET, every=every)),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.errors import Retryable
 from shared.job_store import Replace, StoreNotReadyError
 from shared.jobs import follow
-from tests.unit.http_world import ADA, WISH, World
+from tests.unit.http_world import WISH, World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.documents import Render
+    from shared.job_store import Stored
 
 
 @pytest.fixture
@@ -74,9 +80,14 @@ def test_many_who_ask_have_the_finished_renders_read_once_a_minute(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish_some(world)
-    asked = []
+    asked: list[int] = []
     read = world.store.latest_finished
-    monkeypatch.setattr(world.store, "latest_finished", lambda *, limit: asked.append(limit) or read(limit=limit))
+
+    def counted(*, limit: int) -> Sequence[Stored[Render]]:
+        asked.append(limit)
+        return read(limit=limit)
+
+    monkeypatch.setattr(world.store, "latest_finished", counted)
     job = world.post().body
     for _ in range(5):
         shown(world, job)
@@ -153,4 +164,3 @@ def test_a_batch_shows_what_its_jobs_have_cost(world: World) -> None:
         world.store.commit(Replace(stored=stored, value=moved))
     world.finish(job["render_key"])
     assert world.get(f"/batches/{batch['batch_id']}").body["cost"] == {"gpu_s": 4.5, "amount": None, "currency": None}
-    assert stored.value.owner == ADA
