@@ -23,7 +23,7 @@ export const WORDS = "What happens in front of its eyes";
 export const AWAY = /Failed to load resource|net::ERR_FAILED|@firebase\/firestore|cleardot\.gif/;
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-export const config = await (await fetch(`${PAGE}/config.json`)).json();
+export const config = await (await fetched(`${PAGE}/config.json`)).json();
 const answers = createInterface({ input: process.stdin });
 
 /** Have whoever runs the system do something to it. */
@@ -36,9 +36,20 @@ export async function ask(wish) {
 /** A call of the API as the same person. */
 export async function api(method, path, body) {
   const headers = { Authorization: `Bearer ${config.local_token}`, ...(body && { "Content-Type": "application/json" }) };
-  const answer = await fetch(config.api + path, { method, headers, body: body && JSON.stringify(body) });
+  const answer = await fetched(config.api + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
   return answer.status === 204 ? null : answer.json();
+}
+
+/** Node gives up a connection after ten seconds, which a busy machine may need. */
+async function fetched(url, init) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      if (tries === 6) throw error;
+    }
+  }
 }
 
 /** A film of that wish; its job. */

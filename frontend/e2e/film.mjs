@@ -10,8 +10,8 @@ await story(async (page) => {
   const progress = [];
   await page.exposeFunction("moved", (percent) => progress.push(Number(percent)));
   await page.evaluate(() => {
-    const look = () => window.moved(document.querySelector("[data-testid=progress]")?.getAttribute("aria-valuenow") ?? -1);
-    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuenow"] });
+    const watching = new MutationObserver(() => window.moved(document.querySelector("[data-testid=progress]")?.getAttribute("aria-valuenow") ?? -1));
+    watching.observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuenow"] });
   });
   await reaches(page, "queued", "in_progress");
   const first = await jobId(page);

@@ -14,12 +14,14 @@ const { job_id: unwanted } = await api("POST", "/jobs", { perspective: "busy-bee
 await api("POST", `/jobs/${unwanted}:cancel`);
 
 const jobs = `${config.api}/jobs`;
-const job = (name, id, state) => async (page) => {
+const job = (id, state) => async (page) => {
   await page.goto(`${PAGE}/job/${id}`);
   await reaches(page, state);
-  if (name) await page.waitForFunction((id) => document.querySelector(`[data-testid=${id}]`)?.readyState >= 2, name);
 };
-const see = job("human-film", film, "completed");
+const see = async (page) => {
+  await job(film, "completed")(page);
+  await page.waitForFunction(() => document.querySelector("[data-testid=human-film]")?.readyState >= 2);
+};
 
 const STATES = {
   choose: async (page) => {
@@ -40,10 +42,10 @@ const STATES = {
   },
   "own-theme": async (page) => {
     await page.goto(PAGE);
-    await page.getByRole("button", { name: "Save these words as your own theme" }).click();
+    await page.getByRole("button", { name: "Save a theme of your own" }).click();
     await page.getByRole("dialog").waitFor();
   },
-  wait: job(null, waiting.job_id, "queued"),
+  wait: job(waiting.job_id, "queued"),
   see,
   details: async (page) => {
     await see(page);
@@ -55,8 +57,8 @@ const STATES = {
     await stage(page).getByRole("button", { name: "Step inside" }).click();
     await page.waitForFunction(() => document.querySelector("[role=dialog] video")?.readyState >= 2);
   },
-  failed: job(null, failed.job_id, "failed"),
-  canceled: job(null, unwanted, "canceled"),
+  failed: job(failed.job_id, "failed"),
+  canceled: job(unwanted, "canceled"),
   films: async (page) => {
     await page.goto(`${PAGE}/films`);
     await page.getByRole("main").getByRole("listitem").nth(2).waitFor();
@@ -91,7 +93,7 @@ const STATES = {
     await page.route(`http://${config.firestore_emulator}/**`, (route) => route.abort());
     const json = { ...waiting, status: "in_progress", stage: "rendering", progress: 42, started_at: waiting.created_at };
     await page.route(`${jobs}/${waiting.job_id}`, (route) => route.fulfill({ json, headers: { "Access-Control-Allow-Origin": PAGE } }));
-    await job(null, waiting.job_id, "in_progress")(page);
+    await job(waiting.job_id, "in_progress")(page);
     await page.locator("[data-feed=polling]").waitFor();
   },
   "no-config": async (page) => {

@@ -36,6 +36,10 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
   useEffect(() => {
     document.documentElement.style.setProperty("--hue", String(hueOf(drafted?.kind, draft.perspective)));
   }, [drafted, draft.perspective]);
+  const isLaidOut = perspectives.value !== undefined;
+  useEffect(() => {
+    if (jobId && isLaidOut) toStage(); // who opens a film sees the film
+  }, [jobId, isLaidOut]);
   useEffect(() => {
     if (job) remember(job);
     if (job === null && jobId) forget(jobId);
@@ -115,10 +119,11 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
   );
 }
 
-/** On a phone the stage is below what one has just pressed. */
+/** On a phone the stage is below all that one chooses by. */
 function toStage(): void {
   const stage = document.getElementById("stage");
-  if (stage && stage.getBoundingClientRect().top > innerHeight / 2) stage.scrollIntoView({ behavior: "smooth", block: "start" });
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+  if (stage && stage.getBoundingClientRect().top > innerHeight / 2) stage.scrollIntoView({ behavior, block: "start" });
 }
 
 /** Until then, or until there is a network again. */
