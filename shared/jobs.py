@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from shared.bills import cost_for
 from shared.documents import Cost, Job, JobError, Render, Stage, State, Status, Usage, Video
 from shared.errors import ErrorCode, LifeAsNotMeError
 from shared.requests import Priority
@@ -337,22 +338,6 @@ def revive_render(render: Render, *, priority: Priority, now: datetime) -> Rende
         check_at=now + SOON,
         expires_at=now + RETENTION,
     )
-
-
-def shared_among(render: Render, *, jobs: int) -> Render:
-    """So many jobs waited when it was completed; each has cost its share. Only the first count counts."""
-    if render.state is not State.COMPLETED or render.shared_by is not None:
-        return render
-    return render.model_copy(update={"shared_by": jobs})
-
-
-def cost_for(job: Job, render: Render) -> Cost | None:
-    """The share of a job that follows its completed render: nothing for who came when it was there."""
-    if render.cost is None:
-        return None
-    if not render.shared_by or (render.finished_at and job.created_at > render.finished_at):
-        return render.cost.part(0)
-    return render.cost.part(1 / render.shared_by)
 
 
 def follow(job: Job, render: Render, *, now: datetime) -> Job:

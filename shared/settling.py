@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from shared.artifact_paths import render_folder, video_path
+from shared.bills import shared_among
 from shared.commits import find_commit
 from shared.documents import JobError, State
 from shared.errors import Conflict, Permanent
@@ -24,7 +25,6 @@ from shared.jobs import (
     follow,
     revive_render,
     settled,
-    shared_among,
     touch,
 )
 from shared.outbox import publish_event

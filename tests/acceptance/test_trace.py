@@ -60,7 +60,7 @@ def measured(stack: LocalStack) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_one_trace_leads_from_the_wish_to_the_first_sight_of_its_video(stack: LocalStack, tmp_path: Path) -> None:
-    with announced(stack.api_url, telemetry=stack.telemetry):
+    with announced(stack.api_url, run_dir=stack.telemetry.parent):
         run("submit", "drifting-balloon", "--seed", "5", "--prompt", PROMPT, "-o", "film.mp4", cwd=tmp_path)
         [wish] = [each for each in spans_in(stack.telemetry) if each.name == SpanName.WISH]
         job_id = wish.attributes["job_id"]
@@ -111,7 +111,7 @@ def test_one_trace_leads_from_the_wish_to_the_first_sight_of_its_video(stack: Lo
 
 
 def test_each_process_writes_its_measures(stack: LocalStack, tmp_path: Path) -> None:
-    with announced(stack.api_url, telemetry=stack.telemetry):
+    with announced(stack.api_url, run_dir=stack.telemetry.parent):
         run("submit", "drifting-balloon", "--seed", "6", "-o", "film.mp4", cwd=tmp_path)
     requests.post(stack.reconcile_url, timeout=60)
 

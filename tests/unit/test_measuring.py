@@ -1,0 +1,110 @@
+"""What is measured, by which names and labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from burying import bury_request
+from queue_age import measure_queue_age
+
+from gpu_job.cold_start import ColdStart, process_age_s
+from gpu_job.heartbeat import LIMIT_S, HungError, Moved, _expect_movement
+from shared.documents import Stage, Usage
+from shared.measures import (
+    DEAD_LETTERS,
+    GPU,
+    MEASURES,
+    QUEUE_AGE,
+    RENDER,
+    STALLS,
+    START,
+)
+from shared.messages import RenderRequested, encode
+from tests.unit.notify_world import World as NotifyWorld
+from tests.unit.recorded import recorded
+from tests.unit.render_job_world import handle
+from tests.unit.worker_world import GreyRenderer, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def of(**labels: str) -> frozenset[tuple[str, str]]:
+    return frozenset(labels.items())
+
+
+def test_a_render_is_measured_by_model_gpu_and_stage(world: World) -> None:
+    world.wish("job-aaaa")
+    with recorded() as found:
+        handle(world)
+
+    about = {"model": world.render.spec.model, "gpu": "grey matter"}
+    stages = {dict(each)["stage"] for each in found.measured(RENDER)}
+    assert stages == {"load", "render", "see", "encode", "sign", "whole"}
+    assert set(found.measured(GPU)) == {of(**about)}
+    assert of(phase="first_render") in found.measured(START)
+
+
+def test_the_phases_of_a_cold_start_are_told_once_and_none_has_seconds_of_another() -> None:
+    renderer, cold = GreyRenderer(), ColdStart(process_s=2.0)
+    usage = Usage(load_s=3, render_s=4, encode_s=1, whole_s=9, device="a GPU")
+    with recorded() as found:
+        cold.imported(lambda: renderer)
+        cold.rendered(usage)
+        cold.rendered(usage)
+
+    told = {dict(each)["phase"]: seconds for each, seconds in found.measured(START).items()}
+    assert (told["process"], told["load"], told["first_render"]) == (2, 3, 6)
+    assert set(told) == {"process", "import", "load", "first_render"}
+
+
+def test_a_process_knows_its_age() -> None:
+    age_s = process_age_s()
+    assert age_s is None or age_s > 0
+
+
+def test_a_render_that_does_not_move_is_a_stall_of_its_stage() -> None:
+    moved = Moved(stage=Stage.RENDERING, done=1, total=4)
+    with recorded() as found, pytest.raises(HungError):
+        _expect_movement(moved, still_s=LIMIT_S[Stage.RENDERING] + 1)
+
+    assert found.measured(STALLS) == {of(stage="rendering"): 1}
+
+
+def test_a_dead_letter_is_counted_by_what_was_done() -> None:
+    world = NotifyWorld()
+    world.wish("job-aaaa")
+    with recorded() as found:
+        bury_request(b"{", repairer=world.repairer)
+        bury_request(encode(RenderRequested(render_key=world.key)), repairer=world.repairer)
+
+    assert found.measured(DEAD_LETTERS) == {of(done="unreadable"): 1, of(done="published again"): 1}
+
+
+def test_the_age_of_the_queue_is_that_of_the_oldest_wish_that_nobody_took() -> None:
+    world = NotifyWorld()
+    world.wish("job-aaaa")
+    world.clock.pass_s(90)
+    world.wish("job-bbbb")
+    with recorded() as found:
+        measure_queue_age(store=world.store, now=world.clock.now)
+
+    assert found.measured(QUEUE_AGE) == {of(priority="interactive"): 90, of(priority="bulk"): 0}
+
+
+def test_labels_that_a_measure_does_not_have_are_refused() -> None:
+    with pytest.raises(AssertionError, match="has the labels"):
+        QUEUE_AGE.take(1, owner="ada")
+
+
+def test_every_name_says_its_unit_and_no_label_is_an_id() -> None:
+    for each in MEASURES:
+        assert each.name.startswith("lifeasnotme_")
+        assert each.name.removesuffix("_total").endswith("_seconds") == (each.unit == "s")
+        assert not each.labels & {"job_id", "render_key", "owner"}
