@@ -72,7 +72,7 @@ class InMemoryJobStore:
 
     def count_jobs_waiting_for(self, render_key: str) -> int:
         """See `JobStore.count_jobs_waiting_for`."""
-        return len(self.waiting_jobs(render_key))
+        return len(self._all(Job, lambda job: job.render_key == render_key and job.status in WAITING))
 
     def waiting_jobs_of_batch(self, batch_id: str, *, limit: int) -> Sequence[Stored[Job]]:
         """See `JobStore.waiting_jobs_of_batch`."""

@@ -13,6 +13,7 @@ def world() -> World:
 
 
 ADDRESSES = {
+    "/usage": {"GET"},
     "/jobs": {"GET", "POST"},
     "/jobs/some-job": {"GET", "DELETE"},
     "/jobs/some-job:cancel": {"POST", "GET", "DELETE"},  # the last two as if the whole were an id

@@ -33,6 +33,7 @@ ADDRESSES = {
     "show_batch": ("GET", "/batches/some-batch"),
     "cancel_batch": ("POST", "/batches/some-batch:cancel"),
     "list_jobs": ("GET", "/jobs"),
+    "show_usage": ("GET", "/usage"),
     "save_theme": ("POST", "/themes"),
     "delete_theme": ("DELETE", "/themes/own-0000000000000000"),
 }
