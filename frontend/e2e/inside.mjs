@@ -30,8 +30,9 @@ await story(
       // Who turns round sees that the film stays where it was.
       await page.evaluate(() => window.headset.quaternion.set(0, 1, 0, 0));
       await page.waitForFunction(() => [...window.seen.eyes.values()].every(({ offBy }) => offBy > 24));
+      await page.evaluate(() => window.headset.quaternion.set(0, 0, 0, 1)); // where one looks at the end, the next session begins
+      await page.waitForFunction(() => [...window.seen.eyes.values()].every(({ offBy }) => offBy < 24));
       await page.evaluate(() => window.headset.activeSession.end());
-      await page.evaluate(() => window.headset.quaternion.set(0, 0, 0, 1)); // the next session begins where one looks
       await page.locator("[data-mode=page]").waitFor();
     }
     // Without a headset one turns by keys, away from the film, and back by dragging.
