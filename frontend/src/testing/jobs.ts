@@ -40,7 +40,6 @@ export function aJob(changed: Partial<JobView> = {}): JobView {
     expires_at: "2026-12-26T12:00:00Z",
     fingerprint: "",
     batch_id: null,
-    share_token: null,
     event_pending: false,
     traceparent: null,
     ...changed,

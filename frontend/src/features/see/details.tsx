@@ -4,13 +4,14 @@ import { ProblemAlert } from "@/components/problem-alert";
 import type { JobView } from "@/shared/api";
 import type { Usage } from "@/shared/contract";
 import { inWords } from "@/shared/duration";
-import { useText } from "@/shared/i18n/language";
+import { useLanguage } from "@/shared/i18n/language";
 import { usePage } from "@/shared/page";
 import { useFetched } from "@/shared/use-fetched";
+import { costInWords } from "./cost";
 
 /** Seed, model, cost, provenance. The receipt is fetched when somebody looks. */
 export function Details({ job }: { job: JobView }) {
-  const text = useText();
+  const { text, language } = useLanguage();
   const [isOpen, setIsOpen] = useState(false);
   const { request, video } = job;
   return (
@@ -25,6 +26,7 @@ export function Details({ job }: { job: JobView }) {
         {request?.seed != null && <Entry name={text.see.seed} value={String(request.seed)} />}
         {video && <Entry name={text.see.size} value={`${video.width} × ${video.height}`} />}
         {video && <Entry name={text.see.length} value={text.say.secondsOf(Number(video.duration_s.toFixed(2)))} />}
+        {job.cost && <Entry name={text.see.cost} value={costInWords(job.cost, language, text)} />}
         {isOpen && <Work jobId={job.job_id} />}
       </dl>
       <p className="mt-2 text-sm">{text.see.madeBy}</p>
@@ -42,7 +44,7 @@ function Entry({ name, value }: { name: string; value: string }) {
 }
 
 function Work({ jobId }: { jobId: string }) {
-  const text = useText();
+  const { text } = useLanguage();
   const { api } = usePage();
   const receipt = useFetched(
     useCallback(async () => {

@@ -110,6 +110,8 @@ export const de: Text = {
     length: "Länge",
     device: "Gemacht auf",
     work: "Arbeit der Maschine",
+    cost: "Dein Anteil der Kosten",
+    unpriced: (seconds: string) => `${seconds} s einer Maschine ohne Preis`,
     madeBy: "Von KI gemacht, und die Datei sagt es (IPTC trainedAlgorithmicMedia).",
     receipt: "Beleg: alles, um ihn noch einmal zu machen",
     gone: "Dieser Film wird nicht mehr aufbewahrt.",

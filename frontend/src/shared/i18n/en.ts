@@ -109,6 +109,8 @@ export const en = {
     length: "Length",
     device: "Made on",
     work: "Work of the machine",
+    cost: "Your share of the cost",
+    unpriced: (seconds: string) => `${seconds} s of a machine that has no price`,
     madeBy: "Made by AI, and the file says so (IPTC trainedAlgorithmicMedia).",
     receipt: "Receipt: all it takes to make it again",
     gone: "This film is not kept any more.",
