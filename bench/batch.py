@@ -153,6 +153,7 @@ def measure(*, rows: int, renders: int, console: Console) -> list[Finding]:
             models_dir=Path(folder),
             max_workers=0,
             reconcile_every_s=3600,
+            has_telemetry=False,
             firestore_heap_mib=HEAP_MIB,
         )
         with LocalStack(options, binaries=find_emulators(download=True)) as stack:

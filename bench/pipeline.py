@@ -283,6 +283,7 @@ def measure(*, jobs: int, burst: int, workers: int, console: Console) -> list[Fi
                 worker_module="local.instant_worker",
                 worker_env={"WARM_S": "20", "PATIENCE_S": "20"},
                 reconcile_every_s=3600,
+                has_telemetry=False,
             )
             with LocalStack(options, binaries=binaries) as stack:
                 services = connect(stack)

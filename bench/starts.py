@@ -77,7 +77,9 @@ def imports(*, rounds: int) -> list[Finding]:
 def idle_worker(*, rounds: int) -> list[Finding]:
     """From the start of a real worker's process until it is gone, with an empty queue on the emulators."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        options = StackOptions(run_dir=Path(folder), models_dir=Path(folder), max_workers=0, reconcile_every_s=3600)
+        options = StackOptions(
+            run_dir=Path(folder), models_dir=Path(folder), max_workers=0, reconcile_every_s=3600, has_telemetry=False
+        )
         with LocalStack(options, binaries=find_emulators(download=True)) as stack:
             env = {**os.environ, **stack.env, "MODELS_DIR": folder, "PATIENCE_S": "0"}
             env |= {"SIGNING_IDENTITY": str(stack.signing_identity)}

@@ -71,7 +71,9 @@ def measure(*, wishes: int, console: Console) -> list[Finding]:
     session = requests.Session()
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=CLIENTS))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        options = StackOptions(run_dir=Path(folder), models_dir=Path(folder), max_workers=0, reconcile_every_s=3600)
+        options = StackOptions(
+            run_dir=Path(folder), models_dir=Path(folder), max_workers=0, reconcile_every_s=3600, has_telemetry=False
+        )
         with LocalStack(options, binaries=find_emulators(download=True)) as stack:
             port = free_port(HOST)
             with bare_function(stack, port=port) as bare:

@@ -97,6 +97,8 @@ class StackOptions:
     max_workers: int = 1
     #: Run with ``python -m``; another one renders without a model.
     worker_module: str = "gpu_job.main"
+    #: Keep spans and metrics, in files. They are written at once, which a benchmark would measure; a cloud sends later.
+    has_telemetry: bool = True
     #: How often what should have happened and did not is repaired.
     reconcile_every_s: float = 60.0
     #: For more documents than some ten thousand.
@@ -258,7 +260,7 @@ class LocalStack:
             "STORAGE_EMULATOR_HOST": self._urls["storage"],
             "ARTIFACT_BUCKET": BUCKET,
             "BATCH_BUCKETS": MANIFEST_BUCKET,
-            "TELEMETRY": f"file:{self.telemetry}",
+            "TELEMETRY": f"file:{self.telemetry}" if options.has_telemetry else "none",
             **LOCAL_LIMITS,
             **firestore.env,
             **pubsub.env,
