@@ -20,8 +20,9 @@ from gpu_job.renderer import NotServedError, UnfitError
 from shared.documents import JobError
 from shared.errors import ErrorCode, Permanent, Rejected, Retryable
 from shared.jobs import MAX_ATTEMPTS, MAX_RETRIES, Ending
-from shared.measures import GPU, RENDER, SpanName
+from shared.measures import COST, GPU, RENDER, SpanName
 from shared.messages import RENDER_REQUESTS_DEAD, RenderRequested, decode
+from shared.prices import cost_of
 from shared.safety import NoOutputCheck
 from shared.telemetry import context
 from shared.tracing import span
@@ -171,7 +172,10 @@ def _measure(usage: Usage, model: str, *, workshop: Workshop) -> None:
     of = {"model": model, "gpu": usage.device}
     for stage in ("load", "render", "see", "encode", "sign", "whole"):
         RENDER.take(getattr(usage, f"{stage}_s"), **of, stage=stage)
-    GPU.take(usage.load_s + usage.render_s, **of)
+    GPU.take(usage.gpu_s, **of)
+    cost = cost_of(usage)
+    if cost.amount is not None and cost.currency is not None:
+        COST.take(cost.amount, **of, currency=cost.currency)
     workshop.cold_start.rendered(usage)
 
 

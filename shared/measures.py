@@ -77,6 +77,13 @@ GPU: Final = Measure(
     summary="Seconds of loading and drawing that a GPU is paid for",
     labels=frozenset({"model", "gpu"}),
 )
+COST: Final = Measure(
+    name="lifeasnotme_cost_total",
+    kind=Kind.COUNTER,
+    unit="1",
+    summary="Money for those seconds, by the catalogue's price of the GPU; nothing where it has none",
+    labels=frozenset({"model", "gpu", "currency"}),
+)
 START: Final = Measure(
     name="lifeasnotme_worker_start_seconds",
     kind=Kind.HISTOGRAM,
@@ -106,7 +113,7 @@ DEAD_LETTERS: Final = Measure(
     summary="Render requests that were delivered too often or could not be read, by what was done about them",
     labels=frozenset({"done"}),
 )
-MEASURES: Final = (QUEUE_AGE, WAIT, RENDER, GPU, START, STALLS, FAILURES, DEAD_LETTERS)
+MEASURES: Final = (QUEUE_AGE, WAIT, RENDER, GPU, COST, START, STALLS, FAILURES, DEAD_LETTERS)
 
 
 class Phase(Enum):

@@ -29,6 +29,9 @@ locals {
     { title = "GPU seconds that are paid for, an hour", unit = "s", queries = {
       "by model and GPU" = "sum by (model, gpu) (increase(${local.measures.GPU}[1h]))"
     } },
+    { title = "What renders cost, an hour", unit = "1", queries = {
+      "by model and currency" = "sum by (model, currency) (increase(${local.measures.COST}[1h]))"
+    } },
     { title = "Jobs that failed, an hour", unit = "1", queries = {
       "by code" = "sum by (code) (increase(${local.measures.FAILURES}[1h]))"
     } },

@@ -28,6 +28,7 @@ locals {
     WAIT         = "lifeasnotme_wait_seconds"
     RENDER       = "lifeasnotme_render_seconds"
     GPU          = "lifeasnotme_gpu_seconds_total"
+    COST         = "lifeasnotme_cost_total"
     START        = "lifeasnotme_worker_start_seconds"
     STALLS       = "lifeasnotme_progress_stalls_total"
     FAILURES     = "lifeasnotme_failures_total"

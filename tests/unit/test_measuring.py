@@ -12,6 +12,7 @@ from gpu_job.cold_start import ColdStart, process_age_s
 from gpu_job.heartbeat import LIMIT_S, HungError, Moved, _expect_movement
 from shared.documents import Stage, Usage
 from shared.measures import (
+    COST,
     DEAD_LETTERS,
     GPU,
     MEASURES,
@@ -21,6 +22,7 @@ from shared.measures import (
     START,
 )
 from shared.messages import RenderRequested, encode
+from shared.prices import prices
 from tests.unit.notify_world import World as NotifyWorld
 from tests.unit.recorded import recorded
 from tests.unit.render_job_world import handle
@@ -49,6 +51,20 @@ def test_a_render_is_measured_by_model_gpu_and_stage(world: World) -> None:
     assert stages == {"load", "render", "see", "encode", "sign", "whole"}
     assert set(found.measured(GPU)) == {of(**about)}
     assert of(phase="first_render") in found.measured(START)
+    assert found.measured(COST) == {}, "a device without a price"
+
+
+def test_money_is_counted_for_a_gpu_that_has_a_price(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    price = next(iter(prices().values()))
+    monkeypatch.setattr(GreyRenderer, "device_name", price.devices[0])
+    world.wish("job-aaaa")
+    with recorded() as found:
+        handle(world)
+
+    [gpu_s] = found.measured(GPU).values()
+    [(about, amount)] = found.measured(COST).items()
+    assert dict(about) == {"model": world.render.spec.model, "gpu": price.devices[0], "currency": price.currency}
+    assert amount == pytest.approx(float(gpu_s) * price.amount_an_hour / 3600, abs=1e-6)
 
 
 def test_the_phases_of_a_cold_start_are_told_once_and_none_has_seconds_of_another() -> None:
