@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from gpu_job.cold_start import ColdStart
 from gpu_job.heartbeat import HungError, PreemptedError, attend
 from gpu_job.lease import Held, LeaseLostError, NobodyWaitsError, NoLease
-from gpu_job.making import make_video
 from gpu_job.message_source import MAX_DELAY_S
 from gpu_job.renderer import NotServedError, UnfitError
 from shared.documents import JobError
@@ -109,6 +108,8 @@ class _TryLater(Exception):  # noqa: N818 - a decision, not an error
 
 def _work(lease: Lease, message: Message, *, workshop: Workshop) -> bool:
     """Make the video under the lease. True: it is committed. False: look at the render again."""
+    from gpu_job.making import make_video  # noqa: PLC0415 - a worker that finds no work needs no FFmpeg and no NumPy
+
     log.info("render claimed", extra={"action": "claim", "attempt": lease.attempt, "attempts": lease.render.attempts})
     claimant = workshop.claimant
     render = lease.render
