@@ -7,6 +7,7 @@ LocalStackError
 ├── DataFolderInUseError      another storage emulator has the folder
 ├── ImageBuildError           the worker's image can't be built here: a program is missing, or failed
 ├── PageLeftOutError          the page can't be built here; the rest of the system does without
+│   └── PageBrokenError       … since it has a fault
 ├── SigningKeyError           the file holds no key that signs
 └── ProcessFailedError        a program did not start, ended early or was never ready; with the last lines of its log
 """
@@ -26,6 +27,10 @@ class DownloadError(EmulatorMissingError):
 
 class PageLeftOutError(LocalStackError):
     """There is no page, for a reason that one line says."""
+
+
+class PageBrokenError(PageLeftOutError):
+    """All is there that builds it, and it does not build: a fault of the page, so tests must not do without."""
 
 
 class PortTakenError(LocalStackError):

@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from local.bundles import ROOT
-from local.errors import PageLeftOutError
+from local.errors import PageBrokenError, PageLeftOutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def built_page(*, log_path: Path, say: Callable[[str], None], frontend: Path = F
         frontend: where the sources are.
 
     Raises:
-        PageLeftOutError: it can't be built; the system does without.
+        PageLeftOutError: it can't be built; the system does without. `PageBrokenError`: it has a fault.
     """
     dist = frontend / "dist"
     if _is_fresh(frontend, dist / "index.html"):
@@ -48,7 +48,10 @@ def built_page(*, log_path: Path, say: Callable[[str], None], frontend: Path = F
         say("installing the page's packages (a minute) ...")
         install_packages(frontend, log_path=log_path)
     say("building the page ...")
-    _run([npm, "run", "build"], cwd=frontend, log=log_path, limit_s=BUILD_S)
+    try:
+        _run([npm, "run", "build"], cwd=frontend, log=log_path, limit_s=BUILD_S)
+    except PageLeftOutError as exc:
+        raise PageBrokenError(str(exc)) from exc
     return dist
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from cli.here import MODELS_DIR
 from local.emulator_finder import find_emulators
-from local.errors import PageLeftOutError
+from local.errors import PageBrokenError, PageLeftOutError
 from local.page import PageConfig, serve_page
 from local.page_build import FRONTEND, TOOLS, built_page, install_packages
 from local.processes import HOST, free_port
@@ -72,6 +72,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("page")
     try:
         dist = built_page(log_path=folder / "page.log", say=lambda _what: None)
+    except PageBrokenError:
+        raise
     except PageLeftOutError as exc:
         pytest.skip(f"the page is left out: {exc}")
     if not (FRONTEND / "node_modules" / "playwright-core").is_dir():

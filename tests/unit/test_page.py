@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from local.errors import PageLeftOutError
+from local.errors import PageBrokenError, PageLeftOutError
 from local.page import PageConfig, local_policy, page_app, serve_page
 from local.page_build import built_page, node_version
 
@@ -208,6 +208,14 @@ def test_a_build_that_fails_says_where_its_reasons_are(
     with pytest.raises(PageLeftOutError, match=r"`npm ci .*` failed; see .*page\.log"):
         built_page(log_path=log, say=lambda _what: None, frontend=frontend)
     assert "no network" in log.read_text("utf-8")
+
+
+def test_a_page_that_has_a_fault_is_not_taken_for_one_that_can_not_be_built_here(
+    frontend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(tmp_path / "bin", monkeypatch, node="echo v22.1.0", npm='test "$1" = ci && mkdir -p node_modules')
+    with pytest.raises(PageBrokenError, match="`npm run build` failed"):
+        built_page(log_path=tmp_path / "page.log", say=lambda _what: None, frontend=frontend)
 
 
 def test_versions_of_node_are_compared_as_numbers() -> None:
