@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic_core import PydanticCustomError
 
 from shared.documents import JOB_ID_PATTERN, RENDER_KEY_PATTERN, Document, Job, JobError, Status, Video
 from shared.errors import ErrorCode, Rejected, faults_of
@@ -45,13 +47,22 @@ class RenderRequested(Document):
     traceparent: str | None = None
 
 
+def _finite(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """JSON has no other numbers; Python's readers of it take them all the same."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as exc:
+        raise PydanticCustomError("finite_number", "must have finite numbers alone") from exc
+    return value
+
+
 class JobRequested(Document):
     """Another system's wish. The request is validated by the same use case as ``POST /jobs``."""
 
     schema_version: Literal[1] = 1
     job_id: Annotated[str, Field(pattern=JOB_ID_PATTERN)] | None = None
     """Made from the message's id when absent. A job that exists already outranks the message."""
-    request: dict[str, JsonValue]
+    request: Annotated[dict[str, JsonValue], AfterValidator(_finite)]
     """As the body of ``POST /jobs``."""
     traceparent: str | None = None
 

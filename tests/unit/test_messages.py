@@ -140,6 +140,14 @@ def test_a_job_id_that_no_document_can_have_is_refused(job_id: str) -> None:
     assert [fault.field for fault in rejected.faults] == ["job_id"]
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        decode(JobRequested, f'{{"schema_version": 1, "request": {{"seed": [{{"deep": {number}}}]}}}}'.encode())
+
+    assert [(each.field, each.code) for each in refused.value.faults] == [("request", "finite_number")]
+
+
 def test_all_faults_of_a_message_are_told_at_once_and_never_what_it_held() -> None:
     rejected = rejection(JobRequested, b'{"schema_version": 7, "job_id": "secret", "request": "secret", "more": 1}')
     assert {fault.field for fault in rejected.faults} == {"schema_version", "job_id", "request", "more"}
