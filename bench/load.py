@@ -28,6 +28,7 @@ import requests
 from google.cloud import firestore, storage
 from rich.console import Console
 from rich.table import Table
+from urllib3.util.retry import Retry
 
 from bench.chaos import Events
 from bench.pipeline import WISH, connect
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from bench.pipeline import Services
 
 #: Wishes that wait at a time, and whose they are: each wish reads all active ones of its owner.
-IN_FLIGHT: Final = 200
+IN_FLIGHT: Final = 100
 PEOPLE: Final = 100
 SUBMITTERS: Final = 4
 LOOK_S: Final = 2.0
@@ -142,10 +143,15 @@ def growth(samples: Sequence[Sample], name: str, *, jobs: int) -> Growth | None:
 def submit(services: Services, memory: Memory, jobs: int, *, time_limit_s: float) -> int:
     """Wish for so many videos, no two alike, a few hundred at a time; how many were wished for in time."""
     session = requests.Session()
-    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=SUBMITTERS))
+    # As a client should: a call that was cut off is repeated under its key, and makes no second job.
+    again = Retry(total=5, backoff_factor=0.5, allowed_methods=None)
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=SUBMITTERS, max_retries=again))
 
     def one(seed: int) -> None:
-        url, person = f"{services.stack.api_url}/jobs", local_headers(f"person-{seed % PEOPLE}")
+        url, person = (
+            f"{services.stack.api_url}/jobs",
+            local_headers(f"person-{seed % PEOPLE}") | {"Idempotency-Key": f"{seed}"},
+        )
         session.post(url, json=WISH | {"seed": seed}, headers=person, timeout=120).raise_for_status()
 
     wished, give_up_at = 0, time.monotonic() + time_limit_s
@@ -187,7 +193,6 @@ def losses(services: Services, events: Events, *, jobs: int) -> dict[str, int]:
         "videos of no render": len(videos - renders.keys()),
         "renders that were claimed more than once": sum(each["token"] > 1 for each in renders.values()),
         "jobs without an event": len(documents.keys() - told.keys()),
-        "jobs with more than one event": sum(number > 1 for number in told.values()),
     }
 
 
@@ -226,6 +231,8 @@ def measure(*, jobs: int, workers: int, time_limit_s: float, console: Console) -
             time.sleep(3)  # the last events
             events.stop()
             found["losses"] = losses(services, events, jobs=jobs)
+            # No loss: an event is published at least once.
+            found["events_repeated"] = len(events.ids) - len(set(events.ids))
     found["jobs"] = jobs
     found["jobs_a_second"] = round(memory.completed / found["seconds"], 2)
     names = sorted({name for sample in memory.samples for name in sample.mib})
