@@ -3,7 +3,7 @@
 Both run as in the cloud, by functions-framework, on the same emulators; no worker runs. They take turns, since a
 machine's speed drifts.
 
-Run as ``make bench-submit``, or ``python -m bench.submit --wishes 200``.
+Run as ``make bench-submit``, or ``python -m bench.submit --wishes 100``.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def answers(url: str) -> bool:
 def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.submit", description=__doc__.splitlines()[0])
-    parser.add_argument("--wishes", type=int, default=200, help=f"in each of {TURNS} turns (default: 200)")
+    parser.add_argument("--wishes", type=int, default=100, help=f"in each of {TURNS} turns (default: 100)")
     add_json_option(parser)
     arguments = parser.parse_args()
     console = Console()

@@ -125,7 +125,11 @@ def submit(request: Request) -> Response:
     """The API. What was recorded is sent when the answer is out: nobody waits for it."""
     answering = api()
     tracing.call_begins()
-    response = answering.answer(request)
+    try:
+        response = answering.answer(request)
+    except BaseException:
+        tracing.call_ends()
+        raise
     response.call_on_close(tracing.call_ends)
     return response
 
