@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -42,6 +43,8 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "optics": ("bench.optics",),
     "autoscaling": ("bench.autoscaling", "--pictures", "docs/pictures"),
 }
+#: Of a line beside the plot.
+LABEL_CHARS: Final = 52
 HEAD: Final = """# Measured
 
 What `make bench` found, and wrote here itself. The floor is the least that would do, in the same run; a ratio of 1 is
@@ -129,19 +132,23 @@ def draw(sections: Mapping[str, Section], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second, and nothing else here needs it
 
     bars = [each for section in sections.values() for each in section.findings if each.ratio is not None]
-    figure = Figure(figsize=(10, 0.6 + 0.32 * len(bars)), layout="constrained")
+    figure = Figure(figsize=(10, 1 + 0.42 * len(bars)), layout="constrained")
     axes = figure.subplots()
-    ratios = [each.ratio or 0.0 for each in bars]
+    axes.set_xscale("log")
     colours = {None: "#0072B2", True: "#009E73", False: "#D55E00"}
-    axes.barh([each.what for each in bars], ratios, color=[colours[each.reached] for each in bars])
-    for number, (each, ratio) in enumerate(zip(bars, ratios, strict=True)):
-        axes.annotate(f" {ratio:.2f}", (ratio, number), va="center", fontsize=9)
+    for number, each in enumerate(bars):
+        ratio = each.ratio or 0.0
+        axes.barh(number, ratio - 1, left=1, color=colours[each.reached])
+        axes.annotate(f" {ratio:.2f} ", (ratio, number), va="center", ha="left" if ratio > 1 else "right", fontsize=9)
         if each.goal_ratio:
             axes.plot([each.goal_ratio] * 2, [number - 0.45, number + 0.45], color="black", linewidth=2)
-    axes.axvline(1, color="#888888", linewidth=1)
+    axes.set_yticks(range(len(bars)), [fill(each.what.split(";")[0], LABEL_CHARS) for each in bars], fontsize=9)
+    ticks = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+    axes.set_xticks(ticks, [f"{each:g}" for each in ticks])
+    axes.set_xlim(ticks[0], ticks[-1])
+    axes.minorticks_off()
     axes.invert_yaxis()
-    axes.set(xlabel="times the floor of the same run; a black mark is the goal, green reaches it, orange does not")
-    axes.margins(x=0.1)
+    axes.set(xlabel="times the floor; green reaches its goal (black mark), orange does not")
     figure.savefig(path, dpi=110)
 
 
