@@ -21,8 +21,9 @@ from pydantic import AwareDatetime, Field
 
 from shared.documents import JOB_ID_PATTERN, Document, JobError
 from shared.errors import Fault
-from shared.jobs import RETENTION, ForbiddenTransitionError
+from shared.jobs import RETENTION
 from shared.requests import Priority
+from shared.transitions import ForbiddenTransitionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

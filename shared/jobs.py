@@ -1,11 +1,6 @@
-"""Jobs and renders: the one transition table, and the pure functions that move them.
+"""Jobs and renders: the pure functions that move them, by the table of `shared.transitions`.
 
 Nothing here reads a clock or a store: every function takes a document and returns the next one.
-
-    job     queued ──claim──▶ in_progress ──complete | fail | cancel──▶ completed | failed | canceled   (final)
-            queued ◀─release── in_progress        queued ──complete | fail | cancel──▶ …
-    render  idle ──claim──▶ leased ──complete──▶ completed ──revive──▶ idle    (revive: its object is gone)
-            idle ◀─release── leased ──fail──▶ failed ──revive──▶ idle          (revive: somebody wishes for it again)
 """
 
 from __future__ import annotations
@@ -16,8 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.bills import cost_for
 from shared.documents import Cost, Job, JobError, Render, Stage, State, Status, Usage, Video
-from shared.errors import ErrorCode, LifeAsNotMeError
+from shared.errors import ErrorCode
 from shared.requests import Priority
+from shared.transitions import Move, moved
 
 if TYPE_CHECKING:
     from shared.requests import RenderSpec, Request
@@ -52,18 +48,6 @@ MAX_ATTEMPTS: Final = 3
 MAX_RETRIES: Final = 20
 
 
-class Move(StrEnum):
-    """The causes of a transition."""
-
-    CLAIM = "claim"
-    RENEW = "renew"
-    RELEASE = "release"
-    COMPLETE = "complete"
-    FAIL = "fail"
-    CANCEL = "cancel"
-    REVIVE = "revive"
-
-
 class Ending(StrEnum):
     """Why a lease is given back."""
 
@@ -73,42 +57,6 @@ class Ending(StrEnum):
     """The world was wrong: costs no attempt, but the next one waits longer, and there are `MAX_RETRIES`."""
     BROKEN = "broken"
     """The work itself went wrong: costs an attempt."""
-
-
-#: The one table: what is not in it is forbidden. In two halves, since a status and a state of one name are equal keys.
-JOB_TRANSITIONS: Final[dict[tuple[Status, Move], Status]] = {
-    (Status.QUEUED, Move.CLAIM): Status.IN_PROGRESS,
-    (Status.QUEUED, Move.COMPLETE): Status.COMPLETED,
-    (Status.QUEUED, Move.FAIL): Status.FAILED,
-    (Status.QUEUED, Move.CANCEL): Status.CANCELED,
-    (Status.IN_PROGRESS, Move.CLAIM): Status.IN_PROGRESS,
-    (Status.IN_PROGRESS, Move.RELEASE): Status.QUEUED,
-    (Status.IN_PROGRESS, Move.COMPLETE): Status.COMPLETED,
-    (Status.IN_PROGRESS, Move.FAIL): Status.FAILED,
-    (Status.IN_PROGRESS, Move.CANCEL): Status.CANCELED,
-}
-RENDER_TRANSITIONS: Final[dict[tuple[State, Move], State]] = {
-    (State.IDLE, Move.CLAIM): State.LEASED,
-    (State.IDLE, Move.COMPLETE): State.COMPLETED,
-    (State.IDLE, Move.FAIL): State.FAILED,
-    (State.LEASED, Move.CLAIM): State.LEASED,
-    (State.LEASED, Move.RENEW): State.LEASED,
-    (State.LEASED, Move.RELEASE): State.IDLE,
-    (State.LEASED, Move.COMPLETE): State.COMPLETED,
-    (State.LEASED, Move.FAIL): State.FAILED,
-    (State.FAILED, Move.COMPLETE): State.COMPLETED,
-    (State.FAILED, Move.REVIVE): State.IDLE,
-    (State.COMPLETED, Move.REVIVE): State.IDLE,
-}
-
-
-class ForbiddenTransitionError(LifeAsNotMeError):
-    """The table has no such arrow: a fault in the caller, which must look at the state first."""
-
-
-def can(document: Job | Render, move: Move) -> bool:
-    """Whether the table has the arrow."""
-    return _to(document, move) is not None
 
 
 def new_job(
@@ -238,7 +186,7 @@ def claim_render(render: Render, *, holder: str, lease_s: float, now: datetime) 
     Who has it still, by the document, did not hear an answer or lost it while the store was away. That is no fault of
     the work, and costs no attempt: a process that dies never claims again.
     """
-    return _move(
+    return moved(
         render,
         Move.CLAIM,
         token=render.token + 1,
@@ -263,7 +211,7 @@ def renew_render(
     render: Render, *, stage: Stage, progress: int, now: datetime, preview_path: str | None = None
 ) -> Render:
     """Keep the lease and say how far it is; an earlier attempt's preview stays until there is another."""
-    return _move(
+    return moved(
         render,
         Move.RENEW,
         renewed_at=SERVER_TIME,
@@ -276,7 +224,7 @@ def renew_render(
 
 def release_render(render: Render, *, now: datetime, ending: Ending) -> Render:
     """Give the lease back so that another worker can go on."""
-    return _move(
+    return moved(
         render,
         Move.RELEASE,
         attempts=render.attempts if ending is Ending.BROKEN else max(0, render.attempts - 1),
@@ -291,7 +239,7 @@ def complete_render(
     render: Render, *, video: Video, usage: Usage | None, now: datetime, cost: Cost | None = None
 ) -> Render:
     """The object exists: that is the commit, whoever made it and under whatever token."""
-    return _move(
+    return moved(
         render,
         Move.COMPLETE,
         video=video,
@@ -308,7 +256,7 @@ def complete_render(
 
 def fail_render(render: Render, *, error: JobError, now: datetime) -> Render:
     """It can't be made."""
-    return _move(render, Move.FAIL, error=error, stage=None, finished_at=now, updated_at=now, check_at=now + SOON)
+    return moved(render, Move.FAIL, error=error, stage=None, finished_at=now, updated_at=now, check_at=now + SOON)
 
 
 def give_up(render: Render, *, now: datetime) -> Render:
@@ -319,7 +267,7 @@ def give_up(render: Render, *, now: datetime) -> Render:
 
 def revive_render(render: Render, *, priority: Priority, now: datetime) -> Render:
     """Somebody wishes again for what failed, or for what was completed and is gone."""
-    return _move(
+    return moved(
         render,
         Move.REVIVE,
         priority=priority,
@@ -349,7 +297,7 @@ def follow(job: Job, render: Render, *, now: datetime) -> Job:
         return job
     match render.state:
         case State.LEASED:
-            return _move(
+            return moved(
                 job,
                 Move.CLAIM,
                 stage=render.stage,
@@ -361,42 +309,27 @@ def follow(job: Job, render: Render, *, now: datetime) -> Job:
         case State.COMPLETED:
             done: dict[str, object] = {"video": render.video, "preview_path": render.preview_path, "progress": 100}
             done |= {"stage": None, "started_at": job.started_at or now, "cost": cost_for(job, render)}
-            return _move(job, Move.COMPLETE, **done, event_pending=True, finished_at=now, updated_at=now)
+            return moved(job, Move.COMPLETE, **done, event_pending=True, finished_at=now, updated_at=now)
         case State.FAILED:
-            return _move(
+            return moved(
                 job, Move.FAIL, error=render.error, stage=None, event_pending=True, finished_at=now, updated_at=now
             )
         case State.IDLE if job.status is Status.IN_PROGRESS:
-            return _move(job, Move.RELEASE, stage=None, progress=0, updated_at=now)
+            return moved(job, Move.RELEASE, stage=None, progress=0, updated_at=now)
         case _:
             return job
 
 
 def cancel_job(job: Job, *, now: datetime) -> Job:
     """Its owner does not want it any more."""
-    return _move(job, Move.CANCEL, stage=None, event_pending=True, finished_at=now, updated_at=now)
+    return moved(job, Move.CANCEL, stage=None, event_pending=True, finished_at=now, updated_at=now)
 
 
 def fail_job(job: Job, *, error: JobError, now: datetime) -> Job:
     """It ends without its render: its time is up, or the render is gone."""
-    return _move(job, Move.FAIL, error=error, stage=None, event_pending=True, finished_at=now, updated_at=now)
+    return moved(job, Move.FAIL, error=error, stage=None, event_pending=True, finished_at=now, updated_at=now)
 
 
 def event_published(job: Job) -> Job:
     """Its event is out."""
     return job.model_copy(update={"event_pending": False})
-
-
-def _to(document: Job | Render, move: Move) -> Status | State | None:
-    if isinstance(document, Job):
-        return JOB_TRANSITIONS.get((document.status, move))
-    return RENDER_TRANSITIONS.get((document.state, move))
-
-
-def _move(document: D, move: Move, **changes: object) -> D:
-    field = "status" if isinstance(document, Job) else "state"
-    to = _to(document, move)
-    if to is None:
-        msg = f"{type(document).__name__.lower()} is {getattr(document, field)}: no {move} from there"
-        raise ForbiddenTransitionError(msg)
-    return document.model_copy(update={field: to, **changes})

@@ -16,19 +16,10 @@ from shared.commits import find_commit
 from shared.documents import JobError, State
 from shared.errors import Conflict, Permanent
 from shared.job_store import Contest, JobStore, Replace, Stored
-from shared.jobs import (
-    Move,
-    can,
-    complete_render,
-    event_published,
-    fail_render,
-    follow,
-    revive_render,
-    settled,
-    touch,
-)
+from shared.jobs import complete_render, event_published, fail_render, follow, revive_render, settled, touch
 from shared.outbox import publish_event
 from shared.prices import cost_of
+from shared.transitions import Move, can
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

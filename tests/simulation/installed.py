@@ -17,7 +17,7 @@ from gpu_job.encoder import Encoded
 from gpu_job.heartbeat import HungError, PreemptedError
 from gpu_job.message_source import memory
 from gpu_job.tail import Film
-from shared import jobs
+from shared import transitions
 from shared.documents import Stage
 from shared.errors import Retryable
 
@@ -46,7 +46,7 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             me = scheduler.current
             scheduler.spawn(f"{me.name} {self._name}", self._run, process=me.process)
 
-    class ForbiddenTransition(jobs.ForbiddenTransitionError):
+    class ForbiddenTransition(transitions.ForbiddenTransitionError):
         """No case for production code, which catches it in some places: it must look at the state first."""
 
         def __init__(self, message: str) -> None:
@@ -86,7 +86,7 @@ def installed(scheduler: Scheduler) -> Iterator[None]:
             (making, "poster", lambda _: b"jpg"),
             (making, "software", dict),
             (memory, "time", time),
-            (jobs, "ForbiddenTransitionError", ForbiddenTransition),
+            (transitions, "ForbiddenTransitionError", ForbiddenTransition),
             (render_job, "attend", partial(heartbeat.attend, monotonic=scheduler.monotonic)),
         ]
         for module, name, value in replaced:

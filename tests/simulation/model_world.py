@@ -17,8 +17,6 @@ from shared.documents import WAITING, JobError, Stage, State, Status
 from shared.errors import ErrorCode, LifeAsNotMeError
 from shared.jobs import (
     Ending,
-    Move,
-    can,
     claim_render,
     complete_render,
     fail_render,
@@ -32,6 +30,7 @@ from shared.jobs import (
 )
 from shared.requests import Priority
 from shared.testing import Clock, a_commit, a_job, a_render, put_video
+from shared.transitions import Move, can
 
 NOW = Clock().now()
 RENDER = a_render(now=NOW)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from shared.artifact_paths import render_key_of, video_path
 from shared.documents import FINAL, WAITING, Job, Render, State, Status
 from shared.errors import ErrorCode
-from shared.jobs import JOB_TRANSITIONS, KEPT_LONGER_EVERY, MAX_ATTEMPTS, RENDER_TRANSITIONS, Move
+from shared.jobs import KEPT_LONGER_EVERY, MAX_ATTEMPTS
 from shared.requests import PUBLIC, Priority
+from shared.transitions import JOB_TRANSITIONS, RENDER_TRANSITIONS, Move
 from tests.simulation.batch_referee import BatchReferee
 from tests.simulation.scheduler import NEVER, START
 

@@ -28,8 +28,8 @@ from shared.batches import (
 )
 from shared.documents import JobError
 from shared.errors import ErrorCode
-from shared.jobs import ForbiddenTransitionError
 from shared.requests import Priority
+from shared.transitions import ForbiddenTransitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

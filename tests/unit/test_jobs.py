@@ -7,17 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from shared.documents import FINAL, WAITING, Job, Render, Stage, State, Status
-from shared.jobs import (
-    JOB_DEADLINE,
-    RETENTION,
-    ForbiddenTransitionError,
-    cancel_job,
-    event_published,
-    fail_job,
-    follow,
-    rejected_job,
-)
+from shared.jobs import JOB_DEADLINE, RETENTION, cancel_job, event_published, fail_job, follow, rejected_job
 from shared.testing import TRACEPARENT
+from shared.transitions import ForbiddenTransitionError
 from tests.unit.jobs_world import CREATED, ERROR, NOW, completed_render, job_in, render_in
 
 # --- documents ---

@@ -5,21 +5,9 @@ from itertools import product
 import pytest
 
 from shared.documents import FINAL, WAITING, Render, Stage, State, Status
-from shared.jobs import (
-    JOB_TRANSITIONS,
-    RENDER_TRANSITIONS,
-    Ending,
-    ForbiddenTransitionError,
-    Move,
-    can,
-    claim_render,
-    complete_render,
-    fail_render,
-    release_render,
-    renew_render,
-    revive_render,
-)
+from shared.jobs import Ending, claim_render, complete_render, fail_render, release_render, renew_render, revive_render
 from shared.requests import Priority
+from shared.transitions import JOB_TRANSITIONS, RENDER_TRANSITIONS, ForbiddenTransitionError, Move, can
 from tests.unit.jobs_world import ERROR, NOW, completed_render, job_in, render_in
 
 EVERYWHERE: list[Status | State] = [*Status, *State]
