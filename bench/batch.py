@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
-from google.cloud import firestore, storage
+from google.cloud import firestore
 from rich.console import Console
 
 from bench.findings import Finding, add_json_option, report
@@ -32,6 +32,7 @@ from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
 from local.stack import MANIFEST_BUCKET, LocalStack, StackOptions
 from local.tokens import PROJECT, local_headers
+from shared.google_storage import storage_client
 from shared.job_store import Create, Replace
 from shared.job_store.firestore import FirestoreJobStore
 from shared.jobs import publish
@@ -95,7 +96,7 @@ def write_manifest(rows: int, *, renders: int) -> str:
     """Upload so many wishes for so many different videos; the manifest's address."""
     seeds = (number % renders for number in range(rows))
     text = "".join(json.dumps({"perspective": "curious-cat", "seed": seed}) + "\n" for seed in seeds)
-    client = storage.Client(project=PROJECT)
+    client = storage_client(PROJECT)
     client.bucket(MANIFEST_BUCKET).blob("bench.jsonl").upload_from_string(text)
     return f"gs://{MANIFEST_BUCKET}/bench.jsonl"
 

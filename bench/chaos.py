@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from google.api_core.exceptions import GoogleAPICallError
-from google.cloud import pubsub_v1, storage
+from google.cloud import pubsub_v1
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +34,7 @@ from local.errors import LocalStackError
 from local.stack import BUCKET, LocalStack, StackOptions
 from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import render_key_of
+from shared.google_storage import storage_client
 from shared.messages import JOB_EVENTS
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def run(*, jobs: int, rows: int, workers: int, seed: int, console: Console) -> b
             faults.stop()
             time.sleep(3)  # the last events
             events.stop()
-            blobs = storage.Client(project=PROJECT).list_blobs(BUCKET)
+            blobs = storage_client(PROJECT).list_blobs(BUCKET)
             evidence = Evidence(
                 wished=jobs + rows,
                 jobs=documents | {each.id: each.to_dict() for each in services.database.collection("jobs").stream()},

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
-from google.cloud import firestore, storage
+from google.cloud import firestore
 from rich.console import Console
 from rich.table import Table
 from urllib3.util.retry import Retry
@@ -38,6 +38,7 @@ from local.stack import BUCKET, LocalStack, StackOptions
 from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import render_key_of
 from shared.documents import Status
+from shared.google_storage import storage_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,7 +183,7 @@ def losses(services: Services, events: Events, *, jobs: int) -> dict[str, int]:
     """What went wrong, by what it is; each is to be 0."""
     documents = {each.id: each.to_dict() for each in services.database.collection("jobs").stream()}
     renders = {each.id: each.to_dict() for each in services.database.collection("renders").stream()}
-    blobs = storage.Client(project=PROJECT).list_blobs(BUCKET)
+    blobs = storage_client(PROJECT).list_blobs(BUCKET)
     videos = {key for blob in blobs if (key := render_key_of(blob.name))}
     completed = [each for each in documents.values() if each["status"] == Status.COMPLETED]
     told = Counter(events.ids)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
-from google.cloud import firestore, storage
+from google.cloud import firestore
 from rich.console import Console
 
 from bench.findings import Finding, add_json_option, report
@@ -38,6 +38,7 @@ from shared.artifact_paths import human_view_path, poster_path, receipt_path, vi
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.documents import Render, Status
 from shared.documents import Stage as WorkStage
+from shared.google_storage import storage_client
 from shared.job_store import Create, Replace
 from shared.job_store.firestore import FirestoreJobStore
 from shared.jobs import claim_render, follow, renew_render, touch
@@ -82,7 +83,7 @@ def connect(stack: LocalStack) -> Services:
         stack=stack,
         database=database,
         store=FirestoreJobStore(database),
-        artifacts=GcsArtifactStore(storage.Client(project=PROJECT), bucket=BUCKET),
+        artifacts=GcsArtifactStore(storage_client(PROJECT), bucket=BUCKET),
         publisher=PubSubPublisher(project=PROJECT),
     )
 

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from google.cloud import firestore, storage
+from google.cloud import firestore
 
 from gpu_job.attendance import Attendance
 from gpu_job.cold_start import ColdStart, process_age_s
@@ -37,6 +37,7 @@ from shared.artifact_store.gcs import GcsArtifactStore
 from shared.budget import Budget, Spending
 from shared.crew_store.firestore import FirestoreCrewStore
 from shared.errors import Retryable
+from shared.google_storage import storage_client
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
 from shared.settings import SettingsError, read_settings
@@ -104,7 +105,7 @@ def _run(
                 holder=holder,
                 lease_s=settings.lease_s,
                 store=store,
-                artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings.artifact_bucket),
+                artifacts=GcsArtifactStore(storage_client(project), bucket=settings.artifact_bucket),
                 publisher=PubSubPublisher(project=project),
                 now=_now,
             ),

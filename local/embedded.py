@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport import requests as google_transport
-from google.cloud import storage
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from gpu_job.consumer import consume
@@ -42,6 +41,7 @@ from shared.batch_store.memory import InMemoryBatchStore
 from shared.batch_waking import wake_lost_batches
 from shared.budget import Budget, Spending
 from shared.crew_store.memory import InMemoryCrewStore
+from shared.google_storage import storage_client
 from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
@@ -145,8 +145,8 @@ def serve_embedded(
         )
         running.enter_context(_environment(GOOGLE_APPLICATION_CREDENTIALS=str(key)))
         store, publisher = InMemoryJobStore(), InMemoryPublisher()
-        client = storage.Client(
-            project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": storage_url}
+        client = storage_client(
+            PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": storage_url}
         )
         artifacts = GcsArtifactStore(client, bucket=BUCKET)
         settings = SubmitSettings(

@@ -96,10 +96,11 @@ def find_place(*, project: str | None, bucket: str | None, environ: Mapping[str,
 
 def connect(place: Place) -> Site:
     """Clients on a system. They find emulators by the environment of this process."""
-    from google.cloud import firestore, storage  # noqa: PLC0415 - a second, which --help needs not
+    from google.cloud import firestore  # noqa: PLC0415 - a second, which --help needs not
 
     from shared.artifact_store.gcs import GcsArtifactStore  # noqa: PLC0415
     from shared.crew_store.firestore import FirestoreCrewStore  # noqa: PLC0415
+    from shared.google_storage import storage_client  # noqa: PLC0415
     from shared.job_store.firestore import FirestoreJobStore  # noqa: PLC0415
     from shared.publisher.pubsub import PubSubPublisher  # noqa: PLC0415
 
@@ -108,7 +109,7 @@ def connect(place: Place) -> Site:
     return Site(
         place=place,
         store=FirestoreJobStore(database),
-        artifacts=GcsArtifactStore(storage.Client(project=place.project), bucket=place.bucket),
+        artifacts=GcsArtifactStore(storage_client(place.project), bucket=place.bucket),
         publisher=PubSubPublisher(project=place.project),
         crew=FirestoreCrewStore(database),
     )

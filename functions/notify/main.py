@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import functions_framework
 from burying import bury_request
 from flask import Response
-from google.cloud import firestore, storage
+from google.cloud import firestore
 from notifier import object_finalized
 from notify_settings import NotifySettings
 from queue_age import measure_queue_age
@@ -28,6 +28,7 @@ from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
 from shared.batch_waking import wake_lost_batches
+from shared.google_storage import storage_client
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
 from shared.pushes import read_push
@@ -52,7 +53,7 @@ def repairer() -> Repairer:
     return Repairer(
         store=FirestoreJobStore(firestore.Client(project=project)),
         publisher=PubSubPublisher(project=project),
-        artifacts=GcsArtifactStore(storage.Client(project=project), bucket=settings().artifact_bucket),
+        artifacts=GcsArtifactStore(storage_client(project), bucket=settings().artifact_bucket),
         now=lambda: datetime.now(UTC),
     )
 

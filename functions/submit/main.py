@@ -25,7 +25,7 @@ from etas import Outlook
 from expand_batch import take_chunk
 from gallery import Gallery
 from google.auth.transport import requests as google_transport
-from google.cloud import firestore, storage
+from google.cloud import firestore
 from http_api import QUEUE_ALONE, Api
 from intake import take_in
 from pace import Pace
@@ -38,6 +38,7 @@ from shared.batch_store.firestore import FirestoreBatchStore
 from shared.budget import Budget, Spending
 from shared.catalogues import read_catalogues
 from shared.crew_store.firestore import FirestoreCrewStore
+from shared.google_storage import storage_client
 from shared.job_store.firestore import FirestoreJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -64,7 +65,7 @@ def api() -> Api:
     configure(service="submit", level=settings.log_level, project=project)
     tracing.start(settings.telemetry, service="submit", project=project)
     read_catalogues()
-    database, objects = firestore.Client(project=project), storage.Client(project=project)
+    database, objects = firestore.Client(project=project), storage_client(project)
     store = FirestoreJobStore(database)
     budget = Budget(
         settings,

@@ -99,7 +99,7 @@ class Observer:
         return events
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The system with the real worker and the pocket model."""
     options = StackOptions(

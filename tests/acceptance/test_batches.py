@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 
 from local.stack import BUCKET, MANIFEST_BUCKET
 from local.tokens import PROJECT, local_headers
+from shared.google_storage import storage_client
 from shared.messages import BATCH_CHUNKS, SCHEDULE, BatchChunk, encode
 from shared.perspectives import perspectives
 from tests.acceptance.conftest import Observer, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from google.cloud import storage
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.emulators, pytest.mark.render]
 
@@ -34,9 +36,7 @@ def post_batch(observer: Observer, body: object, **headers: str) -> requests.Res
 
 def bucket_client(observer: Observer) -> storage.Client:
     endpoint = observer.stack.env["STORAGE_EMULATOR_HOST"]
-    return storage.Client(
-        project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
-    )
+    return storage_client(PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint})
 
 
 def upload(observer: Observer, name: str, rows: Sequence[object]) -> str:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from local.emulators import RunningEmulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def binaries() -> EmulatorBinaries:
     """Where they are not, it ends here with a line that says how to get them; ``-m "not emulators"`` needs none."""
     return find_emulators(download=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def emulators(
     binaries: EmulatorBinaries, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningEmulator, RunningEmulator]]:
@@ -85,13 +85,13 @@ def site(project_with_topics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             site.stop_workers()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service account that signs."""
     return make_signing_key(tmp_path_factory.mktemp("key") / "key.json")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def storage_url(tmp_path_factory: pytest.TempPathFactory, key_file: Path) -> Iterator[str]:
     """One storage emulator without events for many tests, each with a bucket of its own."""
     with serve_storage(data_dir=tmp_path_factory.mktemp("data"), signing_key_file=key_file) as running:

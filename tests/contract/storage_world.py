@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Self
 import requests
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 
 from local.storage_emulator import serve_storage
+from shared.google_storage import storage_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from google.cloud import storage
 
 DEADLINE_S = 10.0
 CHUNK_BYTES = 256 * 1024
@@ -79,7 +81,7 @@ class Receiver:
 
 def client_of(url: str) -> storage.Client:
     """The real client, pointed at the emulator."""
-    return storage.Client(project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
+    return storage_client("local", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
 
 
 @contextmanager

@@ -2,20 +2,23 @@
 
 import concurrent.futures
 import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 
 from local.storage_emulator import serve_storage
 from shared.artifact_store import Artifact, ArtifactExists, ArtifactStore
 from shared.artifact_store.gcs import CHUNK_BYTES, GcsArtifactStore
 from shared.artifact_store.memory import InMemoryArtifactStore
 from shared.errors import Conflict, Retryable
+from shared.google_storage import storage_client
 
 CLIP = bytes(range(256)) * 4
 NAME = "renders/1f/video.mp4"
@@ -36,7 +39,7 @@ def emulator_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 @pytest.fixture
 def gcs(emulator_url: str) -> GcsArtifactStore:  # noqa: ARG001 - the client finds it in the environment
     """The adapter, with the client that production code makes."""
-    return GcsArtifactStore(storage.Client(project="local"), bucket="artifacts")
+    return GcsArtifactStore(storage_client("local"), bucket="artifacts")
 
 
 @pytest.fixture(params=["memory", "gcs"])
@@ -211,19 +214,46 @@ def test_a_link_opens_no_other_artifact(gcs: GcsArtifactStore) -> None:
 )
 @pytest.mark.usefixtures("emulator_url")
 def test_a_bucket_that_is_not_there_is_retryable(use: Callable[[ArtifactStore], object]) -> None:
-    nowhere = GcsArtifactStore(storage.Client(project="local"), bucket="nowhere")
+    nowhere = GcsArtifactStore(storage_client("local"), bucket="nowhere")
     with pytest.raises(Retryable):
         use(nowhere)
 
 
 def test_a_store_that_refuses_is_retryable(emulator_url: str) -> None:
-    wrong = storage.Client(
-        project="local",
+    wrong = storage_client(
+        "local",
         credentials=AnonymousCredentials(),
         client_options={"api_endpoint": f"{emulator_url}/nothing/here"},
     )
     with pytest.raises(Retryable):
         create(GcsArtifactStore(wrong, bucket="artifacts"))
+
+
+def test_the_client_asks_for_nothing_that_it_was_not_told_to() -> None:
+    """By itself it asks for the bucket too, in a thread of its own, and again after what is not there."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    before = set(threading.enumerate())
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        place = {"api_endpoint": f"http://127.0.0.1:{server.server_port}"}
+        client = storage_client("local", credentials=AnonymousCredentials(), client_options=place)
+        assert GcsArtifactStore(client, bucket="artifacts").get(NAME) is None
+        client.close()
+        for thread in {*threading.enumerate()} - before - {serving}:
+            thread.join()
+        server.shutdown()
+        serving.join()
+    assert [path.partition("?")[0] for path in asked] == [f"/storage/v1/b/artifacts/o/{quote(NAME, safe='')}"]
 
 
 def test_a_deleted_artifact_is_gone_and_its_name_is_free(store: ArtifactStore) -> None:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 
 from local.processes import free_port
 from local.storage_emulator import serve_storage
 from shared.batches import Manifest
 from shared.errors import ErrorCode, Permanent, Retryable
+from shared.google_storage import storage_client
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.manifest_store.memory import InMemoryManifestStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from google.cloud import storage
 
     from shared.manifest_store import ManifestStore
 
@@ -40,7 +42,7 @@ class World:
 def gcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[GcsManifestStore, storage.Client]]:
     with serve_storage(data_dir=tmp_path, buckets=["ours", "theirs"]) as running:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", running)
-        client = storage.Client(project="local", credentials=AnonymousCredentials())
+        client = storage_client("local", credentials=AnonymousCredentials())
         yield GcsManifestStore(client, bucket="ours"), client
 
 
@@ -137,7 +139,7 @@ def test_the_bucket_deletes_rows_in_the_end_if_nobody_else_does(gcs: tuple[GcsMa
 def test_a_store_that_does_not_answer_is_retryable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.manifest_store.gcs.RETRY", None)
     url = f"http://127.0.0.1:{free_port()}"
-    client = storage.Client(project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
+    client = storage_client("local", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
     store = GcsManifestStore(client, bucket="ours")
     manifest = Manifest(bucket="theirs", name=NAME, generation=1, size_bytes=10)
     for call in (

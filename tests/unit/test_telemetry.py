@@ -24,7 +24,7 @@ log = logging.getLogger("tests.telemetry")
 
 
 @pytest.fixture(autouse=True)
-def _root_logger_as_it_was() -> Iterator[None]:
+def _root_logger_as_it_was(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:  # noqa: ARG001 - closes after it
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
