@@ -1,5 +1,6 @@
 """The event that the storage emulator sends of every new object, through refusals and crashes."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,21 @@ def test_a_refused_event_comes_again_and_holds_up_no_other(tmp_path: Path) -> No
     assert (names.count("refused"), names.count("taken")) == (4, 1)
     assert names[-1] == "refused"
     assert len({headers["ce-id"] for headers, resource in receiver.events if resource["name"] == "refused"}) == 1
+
+
+def test_an_event_that_takes_long_holds_up_no_other(tmp_path: Path) -> None:
+    others_were_taken = threading.Event()
+
+    def answer(resource: dict[str, Any]) -> int:
+        return 204 if resource["name"] != "slow" or others_were_taken.wait(DEADLINE_S) else 500
+
+    with Receiver(answer=answer) as receiver, serving(tmp_path, notify_url=receiver.url) as bucket:
+        upload(bucket, "slow", CLIP)
+        upload(bucket, "other", CLIP)
+        receiver.wait_for(1)
+        others_were_taken.set()
+        receiver.wait_for(2, spool=tmp_path / "events")
+    assert receiver.names() == ["other", "slow"]
 
 
 def test_events_wait_for_a_receiver_that_is_down(tmp_path: Path) -> None:
