@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install -qq
-TOOLS := build/tools
+# Another name with other versions: the folder is made once.
+TOOLS := build/tools-2
 LOCKS := functions/submit/requirements.txt functions/notify/requirements.txt gpu_job/requirements.txt gpu_job/requirements-cuda.txt
 LIGHT := $(VENV)/.light
 HEAVY := $(VENV)/.heavy
@@ -40,7 +41,7 @@ test-fast: $(LIGHT) ## Run the tests that need neither torch nor emulators, in s
 	$(BIN)/pytest tests/unit -m "not emulators and not render and not acceptance" $(ARGS)
 
 test-long: $(LIGHT) ## Draw 100 000 inputs for the decoders and 10 000 requests for the API, side by side: a quarter of an hour on two cores that do nothing else
-	@API_CASES=10000 $(BIN)/pytest tests/fuzz/test_api.py $(ARGS) & api=$$!; \
+	@API_CASES=10000 $(BIN)/pytest tests/fuzz/test_api.py $(ARGS) & api=$$!; trap 'kill $$api' INT TERM; \
 	DECODER_CASES=100000 $(BIN)/pytest tests/fuzz/test_decoders.py $(ARGS); decoders=$$?; wait $$api && exit $$decoders
 
 check: $(HEAVY) ## Lint, formatting and types; writes nothing

@@ -1,22 +1,25 @@
 """A Cloud Function that does of ``POST /jobs`` the calls to Google's services alone: no check, no key, no second try.
 
 Reads the slots of a caller and the render, writes job, render and slot in one batch, publishes, and marks the render as
-published. `bench.submit` compares with it.
+published. What it writes are copies of the documents of a wish that the real function took, so that they cost the
+database as much. `bench.submit` compares with it.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import functions_framework
 from flask import Request, Response
 from google.cloud import firestore, pubsub_v1
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-#: As many fields and bytes as the real documents have.
-FILLING = {f"field_{number}": "twenty-four characters.." for number in range(25)}
+#: Names of the environment: the paths of the documents that are copied.
+SAMPLES = {name: f"BARE_{name.upper()}" for name in ("job", "render", "slot")}
 
 
 @cache
@@ -28,21 +31,27 @@ def clients() -> tuple[firestore.Client, pubsub_v1.PublisherClient]:
     )
 
 
+@cache
+def samples() -> dict[str, dict[str, Any]]:
+    """The documents that are copied, at the first call."""
+    database, _ = clients()
+    return {name: database.document(os.environ[variable]).get().to_dict() for name, variable in SAMPLES.items()}
+
+
 @functions_framework.http
 def bare(request: Request) -> Response:
     """202, with the id of the job."""
-    database, publisher = clients()
-    wish = request.get_json()
+    (database, publisher), copies = clients(), samples()
+    request.get_json()
     job_id, key, owner = secrets.token_hex(16), secrets.token_hex(20), secrets.token_hex(16)
-    document = FILLING | {"wish": wish, "created_at": datetime.now(UTC)}
     slots = database.collection(f"bare-owners/{owner}/slots")
     list(slots.where(filter=FieldFilter("number", "<", 1000)).order_by("number").stream())
     render = database.document("bare-renders", key)
     render.get()
     batch = database.batch()
-    batch.create(database.document("bare-jobs", job_id), document)
-    batch.create(render, document)
-    batch.create(slots.document("1"), {"number": 1, "job_id": job_id})
+    batch.create(database.document("bare-jobs", job_id), copies["job"] | {"job_id": job_id, "render_key": key})
+    batch.create(render, copies["render"] | {"render_key": key})
+    batch.create(slots.document("1"), copies["slot"] | {"owner": owner, "job_id": job_id})
     [_, placed, _] = batch.commit()
     topic = publisher.topic_path(database.project, "render-requests")
     publisher.publish(topic, f'{{"render_key": "{key}"}}'.encode(), traceparent="00-0-0-00").result()

@@ -18,16 +18,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
+from google.cloud import firestore
 from rich.console import Console
 
+from bench.bare_submit import SAMPLES
 from bench.findings import Finding, add_json_option, report
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
 from local.processes import HOST, ChildProcess, free_port
 from local.stack import LocalStack, StackOptions
-from local.tokens import local_headers
+from local.tokens import PROJECT, local_headers
+from shared.slots import owner_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WISH = {"perspective": "curious-cat", "size": "256x256", "theme": "autumn-mist"}
 #: As many at a time as functions-framework has threads here for one function.
@@ -54,7 +61,19 @@ def wishes_s(url: str, numbers: range, *, session: requests.Session) -> tuple[fl
     return time.monotonic() - begun, each_s
 
 
-def bare_function(stack: LocalStack, *, port: int) -> ChildProcess:
+def wish_to_copy(stack: LocalStack, *, session: requests.Session) -> dict[str, str]:
+    """Where the documents of one wish are, as the bare function's environment says it."""
+    answer = session.post(f"{stack.api_url}/jobs", json=WISH, headers=local_headers("to-copy"), timeout=60)
+    answer.raise_for_status()
+    os.environ.update(stack.env)
+    database = firestore.Client(project=PROJECT)
+    job = database.document("jobs", answer.json()["job_id"]).get()
+    [slot] = database.collection("owners", owner_key(job.get("owner")), "slots").stream()
+    places = {"job": f"jobs/{job.id}", "render": f"renders/{job.get('render_key')}", "slot": slot.reference.path}
+    return {SAMPLES[name]: path for name, path in places.items()}
+
+
+def bare_function(stack: LocalStack, samples: Mapping[str, str], *, port: int) -> ChildProcess:
     """The function of `bench.bare_submit`, as the stack runs its own."""
     source = str(Path(__file__).with_name("bare_submit.py"))
     argv = [sys.executable, "-m", "functions_framework", "--target", "bare", "--source", source]
@@ -62,7 +81,7 @@ def bare_function(stack: LocalStack, *, port: int) -> ChildProcess:
         name="bare",
         argv=[*argv, "--host", HOST, "--port", str(port)],
         log_path=stack.logs / "bare.log",
-        env={**os.environ, **stack.env},
+        env={**os.environ, **stack.env, **samples},
     )
 
 
@@ -76,7 +95,7 @@ def measure(*, wishes: int, console: Console) -> list[Finding]:
         )
         with LocalStack(options, binaries=find_emulators(download=True)) as stack:
             port = free_port(HOST)
-            with bare_function(stack, port=port) as bare:
+            with bare_function(stack, wish_to_copy(stack, session=session), port=port) as bare:
                 bare_url = f"http://{HOST}:{port}"
                 bare.wait_ready(partial(answers, bare_url), timeout_s=READY_S)
                 urls = {"ours": f"{stack.api_url}/jobs", "bare": bare_url}

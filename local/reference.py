@@ -126,7 +126,7 @@ def _table(room: str, schema: type[Settings]) -> str:
     lines = [f"## `{room}`\n", "| variable | default | what it decides |", "|---|---|---|"]
     for name, field in schema.model_fields.items():
         default = "**required**" if field.is_required() else _shown(field.default)
-        lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
+        lines.append(f"| `{name.upper()}` | {default} | {' '.join((field.description or '').split())} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from google.cloud.firestore_v1.query import Query
 
 from shared.batch_store.firestore import FirestoreBatchStore
+from shared.crew_store.firestore import FirestoreCrewStore
 from shared.documents import Status
 from shared.job_store import Place
 from shared.job_store.firestore import FirestoreJobStore
@@ -48,7 +49,10 @@ ARGUMENTS: Final[dict[str, Any]] = {
     "until": A_TIME,
 }
 #: They write, or read one document: no query.
-WITHOUT_QUERY: Final = {"batch", "commit", "create", "job", "jobs", "render", "renders", "replace"}
+WITHOUT_QUERY: Final = {
+    *("batch", "commit", "create", "job", "jobs", "render", "renders", "replace"),
+    *("report", "leave", "orders", "create_orders", "replace_orders"),
+}
 EQUALITIES: Final = {"EQUAL", "IN", "ARRAY_CONTAINS", "ARRAY_CONTAINS_ANY"}
 
 
@@ -80,6 +84,13 @@ def index_of(query: Query, sums: tuple[str, ...] = ()) -> Index | None:
     if set(then) <= {("__name__", "ASCENDING")} or (not equal and len(then) == 1):
         return None
     return Index(collection=asked.from_[0].collection_id, equal=equal, then=then)
+
+
+def paths_of(query: Query) -> set[str]:
+    """Fields that a query compares or sorts by."""
+    asked = query._to_protobuf()
+    parts = asked.where.composite_filter.filters or ([asked.where] if asked.where else [])
+    return {each.field_filter.field.field_path for each in parts} | {each.field.field_path for each in asked.order_by}
 
 
 @pytest.fixture
@@ -119,7 +130,8 @@ def a_client() -> firestore.Client:
 
 
 def needed(asked: list[Asked]) -> set[Index]:
-    for store in (FirestoreJobStore(a_client()), FirestoreBatchStore(a_client())):
+    stores = (FirestoreJobStore, FirestoreBatchStore, FirestoreCrewStore)
+    for store in (each(a_client()) for each in stores):
         before = len(asked)
         names = ask_everything(store)
         assert 0 < len(names) <= len(asked) - before, "a method that asks nothing is not looked at"
@@ -142,6 +154,22 @@ def test_every_query_has_its_index_and_no_index_is_there_for_nothing(asked: list
     assert [index for index in needs if not any(serves(*each, index) for each in declared)] == []
     assert [each for each in declared if not any(serves(*each, index) for index in needs)] == []
     assert len(declared) == len(needs) > 0
+
+
+def test_no_query_asks_for_what_has_no_index_of_its_own(asked: list[Asked]) -> None:
+    """A query that no composite index serves is served by those of its single fields."""
+    needed(asked)
+    exempt = set(CODE.resource("google_firestore_field.without_index").body["for_each"].items())
+    alone = {
+        (query._to_protobuf().from_[0].collection_id, path.partition(".")[0])
+        for query, sums in asked
+        if index_of(query, sums) is None
+        for path in paths_of(query)
+    }
+
+    assert exempt == {("renders", "spec"), ("jobs", "request")}
+    assert alone
+    assert not alone & exempt
 
 
 def test_a_query_that_is_new_is_seen_to_need_an_index(asked: list[Asked]) -> None:

@@ -245,14 +245,16 @@ def test_the_client_asks_for_nothing_that_it_was_not_told_to() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
-        place = {"api_endpoint": f"http://127.0.0.1:{server.server_port}"}
-        client = storage_client("local", credentials=AnonymousCredentials(), client_options=place)
-        assert GcsArtifactStore(client, bucket="artifacts").get(NAME) is None
-        client.close()
-        for thread in {*threading.enumerate()} - before - {serving}:
-            thread.join()
-        server.shutdown()
-        serving.join()
+        try:
+            place = {"api_endpoint": f"http://127.0.0.1:{server.server_port}"}
+            client = storage_client("local", credentials=AnonymousCredentials(), client_options=place)
+            assert GcsArtifactStore(client, bucket="artifacts").get(NAME) is None
+            client.close()
+            for thread in {*threading.enumerate()} - before - {serving}:
+                thread.join(TIMEOUT_S)
+        finally:
+            server.shutdown()
+            serving.join()
     assert [path.partition("?")[0] for path in asked] == [f"/storage/v1/b/artifacts/o/{quote(NAME, safe='')}"]
 
 

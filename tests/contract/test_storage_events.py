@@ -62,10 +62,13 @@ def test_who_hears_of_an_object_can_read_it(tmp_path: Path) -> None:
 
 
 def test_a_refused_event_comes_again_and_holds_up_no_other(tmp_path: Path) -> None:
-    answers = iter([500, 302, 404, 204])
+    refusals, other_was_taken = iter([500, 302, 404]), threading.Event()
 
     def answer(resource: dict[str, Any]) -> int:
-        return next(answers) if resource["name"] == "refused" else 204
+        if resource["name"] != "refused":
+            other_was_taken.set()
+            return 204
+        return next(refusals, 204 if other_was_taken.wait(DEADLINE_S) else 500)
 
     with (
         Receiver(answer=answer) as receiver,

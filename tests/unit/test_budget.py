@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from shared.budget import KEPT_S, BudgetSettings
 from shared.documents import Cost, State
 from shared.errors import ErrorCode
-from shared.job_store import Create, StoreNotReadyError, Sum
+from shared.job_store import Create, Replace, StoreNotReadyError, Sum
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
 from shared.testing import Clock, a_render
@@ -167,6 +167,13 @@ def test_a_batch_says_that_it_waits() -> None:
     world = spending_world(60, **LIMITS)
     batch = world.post({"requests": [{**WISH, "seed": 5}]}, to="/batches").body
     assert "paused_until" not in world.get(f"/batches/{batch['batch_id']}").body, "none of its jobs waits yet"
+    stored = world.store.job(world.post(BULK).body["job_id"])
+    assert stored
+    world.store.commit(Replace(stored=stored, value=stored.value.model_copy(update={"batch_id": batch["batch_id"]})))
+    assert (
+        world.get(f"/batches/{batch['batch_id']}").body["paused_until"]
+        == world.get(f"/jobs/{stored.value.job_id}").body["paused_until"]
+    )
 
 
 def test_interactive_wishes_are_refused_honestly_when_all_is_spent() -> None:
