@@ -102,7 +102,7 @@ picture: $(LIGHT) ## Draw anew the architecture from its text: docs/pictures/arc
 image-trial: $(HEAVY) ## Build the worker's image for a CPU without an engine, and have it make a video (root; buildah, mmdebstrap)
 	@$(BIN)/python -W ignore -m local.image_trial
 
-bench: $(HEAVY) ## Run every benchmark and write docs/measured.md with its plot (half an hour; ARGS="--only submit starts")
+bench: $(HEAVY) ## Run every benchmark and write docs/measured.md with its plot (three quarters of an hour; ARGS="--only submit starts")
 	@$(BIN)/python -m bench.page $(ARGS)
 
 bench-submit: $(HEAVY) ## Measure POST /jobs beside a bare function that makes the same calls
@@ -129,7 +129,7 @@ bench-autoscaling: $(LIGHT) ## Simulate how workers are started, by KEDA's trigg
 bench-estimates: $(LIGHT) ## Replay recorded traces: for how many wishes the interval of the estimate holds (a minute or two)
 	@$(BIN)/python -m bench.estimates $(ARGS)
 
-bench-load: $(HEAVY) ## Send 5 000 jobs through 4 workers that render at once: nothing is lost, and no process grows (some ten minutes)
+bench-load: $(HEAVY) ## Send 5 000 jobs through 4 workers that render at once: nothing is lost, and no process grows (half an hour)
 	@$(BIN)/python -m bench.load --numbers docs/load.json --picture docs/pictures/load.png $(ARGS)
 
 chaos: $(HEAVY) ## Kill workers and lose messages at random; shows that no job is lost and none is rendered twice

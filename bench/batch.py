@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -24,26 +23,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
-from google.cloud import firestore
 from rich.console import Console
 
 from bench.findings import Finding, add_json_option, report
-from local.emulator_finder import find_emulators
+from bench.instant_stack import instant_stack
 from local.errors import LocalStackError
-from local.stack import MANIFEST_BUCKET, LocalStack, StackOptions
+from local.stack import MANIFEST_BUCKET
 from local.tokens import PROJECT, local_headers
 from shared.google_storage import storage_client
 from shared.job_store import Create, Replace
-from shared.job_store.firestore import FirestoreJobStore
 from shared.jobs import publish
 from shared.messages import RENDER_REQUESTS_BULK, RenderRequested, attributes_of, encode
-from shared.publisher.pubsub import PubSubPublisher
 from shared.requests import Priority
 from shared.testing import a_job, a_render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.instant_stack import Services
     from local.processes import ChildProcess
 
 LOOK_S = 0.2
@@ -101,13 +98,14 @@ def write_manifest(rows: int, *, renders: int) -> str:
     return f"gs://{MANIFEST_BUCKET}/bench.jsonl"
 
 
-def place_batch(stack: LocalStack, manifest: str, *, rows: int) -> tuple[float, float]:
+def place_batch(services: Services, manifest: str, *, rows: int) -> tuple[float, float]:
     """Seconds from the call to the 202, and to the last row placed."""
     begun = time.monotonic()
-    answer = requests.post(f"{stack.api_url}/batches", json={"manifest": manifest}, headers=local_headers(), timeout=60)
+    url = f"{services.stack.api_url}/batches"
+    answer = requests.post(url, json={"manifest": manifest}, headers=local_headers(), timeout=60)
     answer.raise_for_status()
     accepted_s = time.monotonic() - begun
-    document = firestore.Client(project=PROJECT).document("batches", answer.json()["batch_id"])
+    document = services.database.document("batches", answer.json()["batch_id"])
     while (batch := document.get().to_dict())["state"] in {"accepted", "placing"}:
         if time.monotonic() - begun > DEADLINE_S:
             raise LocalStackError(f"not placed within {DEADLINE_S:.0f} s: {batch['placed']} of {rows}")
@@ -117,10 +115,9 @@ def place_batch(stack: LocalStack, manifest: str, *, rows: int) -> tuple[float, 
     return accepted_s, time.monotonic() - begun
 
 
-def floor(rows: int, *, renders: int, name: str) -> float:
+def floor(services: Services, rows: int, *, renders: int, name: str) -> float:
     """Seconds of the same commits and messages, one group after the other, with nothing in between."""
-    store, publisher = FirestoreJobStore(firestore.Client(project=PROJECT)), PubSubPublisher(project=PROJECT)
-    now = datetime.now(UTC)
+    store, now = services.store, datetime.now(UTC)
     spec = a_render(now=now, changes={"priority": Priority.BULK})
     job = a_job(spec, now=now)
     message = RenderRequested(render_key=spec.render_key)
@@ -137,36 +134,25 @@ def floor(rows: int, *, renders: int, name: str) -> float:
         written = store.commit(*(Create(value=each) for each in jobs), *(Create(value=each) for each in fresh))
         if not fresh:
             continue
-        publisher.publish_all(topic, [(data, attributes) for _ in fresh])
+        services.publisher.publish_all(topic, [(data, attributes) for _ in fresh])
         marks = [publish(render, now=now) for render in fresh]
         placed = written[len(jobs) :]
         store.commit(*(Replace(stored=stored, value=mark) for stored, mark in zip(placed, marks, strict=True)))
-    took_s = time.monotonic() - begun
-    publisher.close()
-    return took_s
+    return time.monotonic() - begun
 
 
 def measure(*, rows: int, renders: int, console: Console) -> list[Finding]:
     """The batch and its floor, on one stack without workers."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        options = StackOptions(
-            run_dir=Path(folder),
-            models_dir=Path(folder),
-            max_workers=0,
-            reconcile_every_s=3600,
-            has_telemetry=False,
-            firestore_heap_mib=HEAP_MIB,
-        )
-        with LocalStack(options, binaries=find_emulators(download=True)) as stack:
-            os.environ.update(stack.env)
-            manifest = write_manifest(rows, renders=renders)
-            floor(WARM_UP_ROWS, renders=WARM_UP_ROWS, name="warm-up")
-            idle_mib = memory_mib(stack.service("expand"))
-            console.print(f"{rows} wishes for {renders} videos by a manifest ...")
-            with watched(stack.service("expand")) as peak:
-                accepted_s, placed_s = place_batch(stack, manifest, rows=rows)
-            console.print("the floor ...")
-            floor_s = floor(rows, renders=renders, name="floor")
+    with instant_stack(workers=0, reconcile_every_s=3600, has_telemetry=False, firestore_heap_mib=HEAP_MIB) as services:
+        expand = services.stack.service("expand")
+        manifest = write_manifest(rows, renders=renders)
+        floor(services, WARM_UP_ROWS, renders=WARM_UP_ROWS, name="warm-up")
+        idle_mib = memory_mib(expand)
+        console.print(f"{rows} wishes for {renders} videos by a manifest ...")
+        with watched(expand) as peak:
+            accepted_s, placed_s = place_batch(services, manifest, rows=rows)
+        console.print("the floor ...")
+        floor_s = floor(services, rows, renders=renders, name="floor")
     return [
         Finding(what="POST to 202", measured=accepted_s * 1000, unit="ms"),
         Finding(what=f"until all {rows} are queued", measured=placed_s, unit="s", floor=floor_s),

@@ -13,12 +13,10 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -28,17 +26,19 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.chaos_evidence import Evidence, at_work, read_log
-from bench.pipeline import connect
-from local.emulator_finder import find_emulators
+from bench.instant_stack import instant_stack
 from local.errors import LocalStackError
-from local.stack import BUCKET, LocalStack, StackOptions
+from local.stack import BUCKET
 from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import render_key_of
 from shared.google_storage import storage_client
 from shared.messages import JOB_EVENTS
 
 if TYPE_CHECKING:
-    from bench.pipeline import Services
+    from pathlib import Path
+
+    from bench.instant_stack import Services
+    from local.stack import LocalStack
 
 WISH: Final = {"perspective": "curious-cat", "size": "256x256"}
 #: Of the test pattern's four steps: a render takes about a second.
@@ -174,45 +174,37 @@ def forget(stack: LocalStack, events: Events) -> tuple[datetime, datetime]:
 
 def run(*, jobs: int, rows: int, workers: int, seed: int, console: Console) -> bool:
     """The whole experiment; whether everything held."""
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        options = StackOptions(
-            run_dir=Path(folder),
-            models_dir=Path(folder),
-            max_workers=workers,
-            worker_module="local.instant_worker",
-            worker_env={"STEP_S": str(STEP_S), "LEASE_S": str(LEASE_S), "WARM_S": "20", "RETRY_BACKOFF_S": "1"},
-            reconcile_every_s=5,
+    worker_env = {"STEP_S": str(STEP_S), "LEASE_S": str(LEASE_S), "WARM_S": "20", "RETRY_BACKOFF_S": "1"}
+    with instant_stack(workers=workers, worker_env=worker_env, reconcile_every_s=5) as services:
+        stack = services.stack
+        events = Events()
+        begun = time.monotonic()
+        faults = Faults(stack, seed=seed)
+        console.print(f"{jobs} wishes, a batch of {rows}, {workers} workers, a blow every few seconds ...")
+        wish_in_bulk(services, rows, jobs=jobs, seed=seed)
+        wish(services, jobs, seed=seed)
+        console.print("The message queue forgets everything, and is there again ...")
+        away = forget(stack, events)
+        # What an operator does after an incident that lost messages.
+        for _ in range(0, jobs + rows, RECONCILED_AT_ONCE):
+            requests.post(f"{stack.reconcile_url}?hours_ahead=6", timeout=60).raise_for_status()
+        documents = wait_until_final(services, jobs + rows, console)
+        took_s = time.monotonic() - begun
+        faults.stop()
+        time.sleep(3)  # the last events
+        events.stop()
+        blobs = storage_client(PROJECT).list_blobs(BUCKET)
+        evidence = Evidence(
+            wished=jobs + rows,
+            jobs=documents | {each.id: each.to_dict() for each in services.database.collection("jobs").stream()},
+            renders={each.id: each.to_dict() for each in services.database.collection("renders").stream()},
+            videos={key: blob.generation for blob in blobs if (key := render_key_of(blob.name))},
+            told=events.ids,
+            lines=[line for log in stack.logs.glob("*.log") for line in read_log(log)],
+            killed=killed(faults),
+            away=away,
         )
-        with LocalStack(options, binaries=find_emulators(download=True)) as stack:
-            services = connect(stack)
-            events = Events()
-            begun = time.monotonic()
-            faults = Faults(stack, seed=seed)
-            console.print(f"{jobs} wishes, a batch of {rows}, {workers} workers, a blow every few seconds ...")
-            wish_in_bulk(services, rows, jobs=jobs, seed=seed)
-            wish(services, jobs, seed=seed)
-            console.print("The message queue forgets everything, and is there again ...")
-            away = forget(stack, events)
-            # What an operator does after an incident that lost messages.
-            for _ in range(0, jobs + rows, RECONCILED_AT_ONCE):
-                requests.post(f"{stack.reconcile_url}?hours_ahead=6", timeout=60).raise_for_status()
-            documents = wait_until_final(services, jobs + rows, console)
-            took_s = time.monotonic() - begun
-            faults.stop()
-            time.sleep(3)  # the last events
-            events.stop()
-            blobs = storage_client(PROJECT).list_blobs(BUCKET)
-            evidence = Evidence(
-                wished=jobs + rows,
-                jobs=documents | {each.id: each.to_dict() for each in services.database.collection("jobs").stream()},
-                renders={each.id: each.to_dict() for each in services.database.collection("renders").stream()},
-                videos={key: blob.generation for blob in blobs if (key := render_key_of(blob.name))},
-                told=events.ids,
-                lines=[line for log in stack.logs.glob("*.log") for line in read_log(log)],
-                killed=killed(faults),
-                away=away,
-            )
-            wasted_s = lost_s(faults)
+        wasted_s = lost_s(faults)
     show(evidence, faults, took_s=took_s, wasted_s=wasted_s, console=console)
     held = evidence.held()
     for what, is_so in held.items():

@@ -1,12 +1,14 @@
 """Whether estimates hold: of each wish of a trace, what it would have been told, and what came.
 
-Run as ``python -m bench.estimates``; ``--record`` makes the traces anew, by the simulator of bench/fleet.py.
+Run as ``make bench-estimates``, or ``python -m bench.estimates --every 5``; ``--record`` makes the traces anew, by the
+simulator of bench/fleet.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,9 +18,10 @@ from rich.table import Table
 
 from bench import arrivals
 from bench.cluster import Cluster
+from bench.findings import Finding, add_json_option, report
 from bench.fleet import simulate
 from bench.keda import ScaledJob
-from bench.replay import Replay, Tried, read_trace, share_held, write_trace
+from bench.replay import Replay, Shown, Tried, read_trace, share_held, write_trace
 from shared.estimates import Fleet
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ FLEET: Final = Fleet(
 #: Frames of a usual render, and of each third one, which takes twice as long.
 FRAMES: Final = (33, 66)
 EVERY_THIRD: Final = 3
+#: How many intervals of a hundred are to hold, and how far from that it may be.
+MEANT: Final = 80
+FURTHEST: Final = 5
 
 
 def evening(seed: int) -> list[Wish]:
@@ -104,13 +110,37 @@ def simulated(name: str, *, seed: int) -> list[Tried]:
     return trace_of(simulate(wishes, scaling=ScaledJob(), cluster=CLUSTER, seed=seed))
 
 
+def findings(moment: str, shown: Mapping[str, Sequence[Shown]]) -> list[Finding]:
+    """Of what was told at some moment of each wish: the share of intervals that held, by trace and of all.
+
+    Each trace counts the same, however many wishes it has.
+    """
+    shares = {name: 100 * share_held(looks) for name, looks in shown.items()}
+    all_alike = statistics.mean(shares.values())
+    return [
+        *(
+            Finding(what=f"{moment}, {name}: intervals that held", measured=each, unit="%")
+            for name, each in shares.items()
+        ),
+        Finding(what=f"{moment}, all traces: intervals that held", measured=all_alike, unit="%"),
+        Finding(
+            what=f"{moment}, all traces: how far that is from {MEANT} %",
+            measured=abs(all_alike - MEANT),
+            unit="points",
+            goal=FURTHEST,
+        ),
+    ]
+
+
 def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.estimates", description=__doc__.splitlines()[0])
     parser.add_argument("--record", action="store_true", help="simulate the traces anew and write them down")
     parser.add_argument("--seed", type=int, help="simulate others by this seed (default: those that were recorded)")
     parser.add_argument("--every", type=int, default=1, help="look at one in so many wishes (default: all)")
+    add_json_option(parser)
     arguments = parser.parse_args()
+    console, firsts, laters = Console(), dict[str, list[Shown]](), dict[str, list[Shown]]()
     table = Table(title="Intervals of 80 % that held", title_justify="left")
     for column in ("trace", "wishes", "told when wished", "held", "median width", "held while made"):
         table.add_column(column, justify="left" if column == "trace" else "right")
@@ -121,13 +151,15 @@ def main() -> None:
             write_trace(path, simulated(name, seed=SEED))
         trace = read_trace(path) if arguments.seed is None else simulated(name, seed=arguments.seed)
         replay = Replay(trace)
-        first = list(replay.first_looks(fleet=FLEET, every=arguments.every))
-        later = list(replay.later_looks(fleet=FLEET, every=arguments.every))
+        first = firsts[name] = list(replay.first_looks(fleet=FLEET, every=arguments.every))
+        later = laters[name] = list(replay.later_looks(fleet=FLEET, every=arguments.every))
         widths_s = sorted(each.eta.high - each.eta.low for each in first if each.eta)
         told = f"{len(widths_s) / len(first):.1%}"
         width = f"{widths_s[len(widths_s) // 2]} s"
         table.add_row(name, str(len(first)), told, f"{share_held(first):.1%}", width, f"{share_held(later):.1%}")
-    Console().print(table)
+    console.print(table)
+    found = findings("told when wished", firsts) + findings("told while made", laters)
+    report("Estimates: intervals of 80 %, on recorded traces", found, console=console, json_path=arguments.json)
 
 
 if __name__ == "__main__":

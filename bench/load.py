@@ -15,7 +15,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -31,10 +30,10 @@ from rich.table import Table
 from urllib3.util.retry import Retry
 
 from bench.chaos import Events
-from bench.pipeline import WISH, connect
-from local.emulator_finder import find_emulators
+from bench.findings import Finding, add_json_option, report
+from bench.instant_stack import WISH, instant_stack
 from local.errors import LocalStackError
-from local.stack import BUCKET, LocalStack, StackOptions
+from local.stack import BUCKET
 from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import render_key_of
 from shared.documents import Status
@@ -43,8 +42,9 @@ from shared.google_storage import storage_client
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bench.pipeline import Services
+    from bench.instant_stack import Services
 
+TITLE: Final = "Load: many jobs through a few workers that render at once"
 #: Wishes that wait at a time, and whose they are: each wish reads all active ones of its owner.
 IN_FLIGHT: Final = 100
 PEOPLE: Final = 100
@@ -81,16 +81,21 @@ class Growth:
     late_mib: float
 
     @property
+    def allowed_mib(self) -> float:
+        """So much is no growth."""
+        return max(FLAT_MIB, FLAT_SHARE * self.early_mib)
+
+    @property
     def is_flat(self) -> bool:
         """Whether that is no growth."""
-        return self.late_mib - self.early_mib <= max(FLAT_MIB, FLAT_SHARE * self.early_mib)
+        return self.late_mib - self.early_mib <= self.allowed_mib
 
 
 class Memory:
     """A thread that looks at every process of the stack."""
 
-    def __init__(self, stack: LocalStack, services: Services) -> None:
-        self._stack = stack
+    def __init__(self, services: Services) -> None:
+        self._stack = services.stack
         self._completed = _completed(services)
         self.samples: list[Sample] = []
         self._begun = time.monotonic()
@@ -211,29 +216,20 @@ def machine() -> dict[str, Any]:
 def measure(*, jobs: int, workers: int, time_limit_s: float, console: Console) -> dict[str, Any]:
     """All the numbers, of as many jobs as could be wished for in time."""
     found: dict[str, Any] = {"workers": workers, "machine": machine()}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        options = StackOptions(
-            run_dir=Path(folder),
-            models_dir=Path(folder),
-            max_workers=workers,
-            worker_module="local.instant_worker",
-            worker_env={"WARM_S": "600", "PATIENCE_S": "600"},
-            firestore_heap_mib=HEAP_MIB,
-        )
-        with LocalStack(options, binaries=find_emulators(download=True)) as stack:
-            services = connect(stack)
-            events, begun = Events(), time.monotonic()
-            memory = Memory(stack, services)
-            console.print(f"{jobs} jobs, {workers} workers ...")
-            jobs = submit(services, memory, jobs, time_limit_s=time_limit_s)
-            wait(memory, jobs, console)
-            found["seconds"] = round(time.monotonic() - begun, 1)
-            memory.stop()
-            time.sleep(3)  # the last events
-            events.stop()
-            found["losses"] = losses(services, events, jobs=jobs)
-            # No loss: an event is published at least once.
-            found["events_repeated"] = len(events.ids) - len(set(events.ids))
+    worker_env = {"WARM_S": "600", "PATIENCE_S": "600"}
+    with instant_stack(workers=workers, worker_env=worker_env, firestore_heap_mib=HEAP_MIB) as services:
+        events, begun = Events(), time.monotonic()
+        memory = Memory(services)
+        console.print(f"{jobs} jobs, {workers} workers ...")
+        jobs = submit(services, memory, jobs, time_limit_s=time_limit_s)
+        wait(memory, jobs, console)
+        found["seconds"] = round(time.monotonic() - begun, 1)
+        memory.stop()
+        time.sleep(3)  # the last events
+        events.stop()
+        found["losses"] = losses(services, events, jobs=jobs)
+        # No loss: an event is published at least once.
+        found["events_repeated"] = len(events.ids) - len(set(events.ids))
     found["jobs"] = jobs
     found["jobs_a_second"] = round(memory.completed / found["seconds"], 2)
     names = sorted({name for sample in memory.samples for name in sample.mib})
@@ -251,6 +247,31 @@ def held(found: Mapping[str, Any]) -> bool:
     """Whether nothing was lost and nothing of ours grew."""
     grew = [name for name, each in found["memory"].items() if each["is_ours"] and not each["is_flat"]]
     return not grew and not any(found["losses"].values()) and len(found["memory"]) > len(THEIRS)
+
+
+def findings(found: Mapping[str, Any]) -> list[Finding]:
+    """For the page: what was lost, how fast it was, and the process of ours that grew most for what it may."""
+    of = f"of {found['jobs']} jobs through {found['workers']} workers"
+    figures = [
+        Finding(what=f"lost, or made twice, {of}", measured=sum(found["losses"].values()), unit="jobs", goal=0),
+        Finding(what=f"jobs completed, {of}", measured=found["jobs_a_second"], unit="a second"),
+    ]
+    grown = {
+        name: Growth(early_mib=each["early_mib"], late_mib=each["late_mib"])
+        for name, each in found["memory"].items()
+        if each["is_ours"]
+    }
+    if grown:
+        name, most = max(grown.items(), key=lambda each: (each[1].late_mib - each[1].early_mib) / each[1].allowed_mib)
+        figures.append(
+            Finding(
+                what=f"most growth of a process of ours ({name}) from the second fifth to the last {of}",
+                measured=most.late_mib - most.early_mib,
+                unit="MiB",
+                goal=most.allowed_mib,
+            )
+        )
+    return figures
 
 
 def table(found: Mapping[str, Any]) -> Table:
@@ -283,6 +304,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="wish for no more after so long (default: 60)")
     parser.add_argument("--numbers", type=Path, help="write a JSON of all numbers there")
     parser.add_argument("--picture", type=Path, help="draw a PNG of every process's memory there")
+    add_json_option(parser)
     arguments = parser.parse_args()
     console = Console()
     try:
@@ -295,6 +317,7 @@ def main() -> None:
     except LocalStackError as exc:
         sys.exit(f"Error: {exc}")
     console.print(table(found))
+    report(TITLE, findings(found), console=console, json_path=arguments.json)
     if arguments.numbers:
         arguments.numbers.write_text(json.dumps(found) + "\n", encoding="utf-8")
     if arguments.picture:

@@ -1,7 +1,8 @@
 """Every benchmark in one run, and the page of what was found: floors, ratios and goals, the machine, a plot.
 
-Each benchmark is a process of its own, one after the other, so that none disturbs another; one that fails is told on
-the page. Half an hour on two cores; ``--only`` runs some and leaves the rest of the page as it was.
+Each benchmark is a process of its own, one after the other, so that none disturbs another. One that breaks leaves its
+part of the page as it was; one that finds something bad, and says so by its exit status too, has it on the page.
+Three quarters of an hour on two cores; ``--only`` runs some and leaves the rest of the page as it was.
 
 Run as ``make bench``, or ``python -m bench.page --only submit starts``.
 """
@@ -37,11 +38,14 @@ STATE: Final = ROOT / "docs" / "measured.json"
 BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "submit": ("bench.submit",),
     "pipeline": ("bench.pipeline",),
+    # Its 5 000 jobs are half an hour: make bench-load.
+    "load": ("bench.load", "--jobs", "300"),
     "batch": ("bench.batch",),
     "starts": ("bench.starts",),
     "render": ("bench.render", "--levers"),
     "optics": ("bench.optics",),
     "autoscaling": ("bench.autoscaling", "--pictures", "docs/pictures"),
+    "estimates": ("bench.estimates",),
 }
 #: Of a line beside the plot.
 LABEL_CHARS: Final = 52
@@ -67,6 +71,8 @@ class Section:
     #: Programs that wanted a core when it began.
     load: float
     findings: Sequence[Finding]
+    #: What was measured, as git knows it; empty where it is not known.
+    commit: str = ""
 
 
 def machine() -> str:
@@ -85,14 +91,35 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
+def commit_of(root: Path) -> str:
+    """The commit of a working tree, and whether anything but its docs differs; empty where there is no git.
+
+    The docs do not run, and this program writes there itself.
+    """
+    # No repository around that of the tree is asked.
+    env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent)}
+
+    def git(*argv: str) -> str:
+        return subprocess.run(["git", "-C", root, *argv], capture_output=True, text=True, check=True, env=env).stdout
+
+    try:
+        commit, changes = git("rev-parse", "--short", "HEAD").strip(), git("status", "--porcelain", "--", ".", ":!docs")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"{commit} with changes" if changes else commit
+
+
 def run(name: str) -> Section | None:
-    """One benchmark, its tables on the terminal; None where it failed."""
+    """One benchmark, its tables on the terminal; None where it broke."""
+    commit = commit_of(ROOT)
     module, *rest = BENCHMARKS[name]
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         found = Path(folder) / "found.json"
         argv = [sys.executable, "-W", "ignore", "-m", module, *rest, "--json", str(found)]
-        if subprocess.run(argv, cwd=ROOT, check=False).returncode or not found.exists():
+        subprocess.run(argv, cwd=ROOT, check=False)
+        # The last thing that each does is to write it, whatever its exit status then says of goals.
+        if not found.exists():
             return None
         title, findings = read_report(found)
     return Section(
@@ -102,6 +129,7 @@ def run(name: str) -> Section | None:
         machine=machine(),
         load=load,
         findings=findings,
+        commit=commit,
     )
 
 
@@ -120,7 +148,8 @@ def page_of(sections: Mapping[str, Section]) -> str:
     parts = [HEAD]
     for section in sections.values():
         busy = f"{section.load:.1f} programs wanted a core at its start"
-        where = f"`{section.command}`, {section.at}: {section.machine}; {busy}."
+        commit = section.commit and f", commit {section.commit}"
+        where = f"`{section.command}`, {section.at}{commit}: {section.machine}; {busy}."
         rows = ["| what | measured | floor | ratio | goal |", "|---|---|---|---|---|"]
         rows += [f"| {' | '.join(each.cells)} |" for each in section.findings]
         parts.append("\n".join([f"## {section.title}", "", where, "", *rows, ""]))

@@ -11,17 +11,14 @@ Run as ``make bench-pipeline``, or ``python -m bench.pipeline --jobs 50 --burst 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
@@ -29,26 +26,23 @@ from google.cloud import firestore
 from rich.console import Console
 
 from bench.findings import Finding, add_json_option, report
+from bench.instant_stack import WISH, instant_stack
 from gpu_job.message_source.pubsub import PubSubMessageSource
-from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
-from local.stack import BUCKET, LocalStack, StackOptions
+from local.stack import BUCKET
 from local.tokens import PROJECT, local_headers
 from shared.artifact_paths import human_view_path, poster_path, receipt_path, video_path
-from shared.artifact_store.gcs import GcsArtifactStore
 from shared.documents import Render, Status
 from shared.documents import Stage as WorkStage
-from shared.google_storage import storage_client
 from shared.job_store import Create, Replace
-from shared.job_store.firestore import FirestoreJobStore
 from shared.jobs import claim_render, follow, renew_render, touch
 from shared.messages import RENDER_REQUESTS, RenderRequested, encode
-from shared.publisher.pubsub import PubSubPublisher
 from shared.testing import a_job, a_render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bench.instant_stack import Services
     from gpu_job.message_source import Message
     from shared.documents import Job
     from shared.job_store import Kept, Stored
@@ -59,34 +53,8 @@ GOAL_RATIO = 1.3
 DEADLINE_S = 600.0
 #: Who wishes when all wish at once.
 PEOPLE = 100
-#: Of all eyes the one that takes least: not the optics are measured here.
-WISH = {"perspective": "colour-deficient-walker", "size": "256x256"}
 #: About what a clip of 256x256 weighs.
 VIDEO_BYTES = bytes(8_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Services:
-    """Google's clients on a running stack."""
-
-    stack: LocalStack
-    database: firestore.Client
-    store: FirestoreJobStore
-    artifacts: GcsArtifactStore
-    publisher: PubSubPublisher
-
-
-def connect(stack: LocalStack) -> Services:
-    """Clients for the emulators of the stack, which they find by the environment."""
-    os.environ.update(stack.env)
-    database = firestore.Client(project=PROJECT)
-    return Services(
-        stack=stack,
-        database=database,
-        store=FirestoreJobStore(database),
-        artifacts=GcsArtifactStore(storage_client(PROJECT), bucket=BUCKET),
-        publisher=PubSubPublisher(project=PROJECT),
-    )
 
 
 @contextmanager
@@ -277,28 +245,18 @@ def together(services: Services, jobs: int, *, workers: int) -> list[Finding]:
 
 def measure(*, jobs: int, burst: int, workers: int, console: Console) -> list[Finding]:
     """Both measurements, each on a stack of its own, each with its floor."""
-    findings = []
-    binaries = find_emulators(download=True)
-    for limit in (1, workers):
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            options = StackOptions(
-                run_dir=Path(folder),
-                models_dir=Path(folder),
-                max_workers=limit,
-                worker_module="local.instant_worker",
-                worker_env={"WARM_S": "20", "PATIENCE_S": "20"},
-                reconcile_every_s=3600,
-                has_telemetry=False,
-            )
-            with LocalStack(options, binaries=binaries) as stack:
-                services = connect(stack)
-                if limit == 1:
-                    console.print(f"{jobs} jobs, one after the other, one worker ...")
-                    findings += alone(services, jobs)
-                else:
-                    console.print(f"{burst} jobs at once, {workers} workers ...")
-                    findings += together(services, burst, workers=workers)
-    return findings
+    stack_of = partial(
+        instant_stack,
+        worker_env={"WARM_S": "20", "PATIENCE_S": "20"},
+        reconcile_every_s=3600,
+        has_telemetry=False,
+    )
+    with stack_of(workers=1) as services:
+        console.print(f"{jobs} jobs, one after the other, one worker ...")
+        findings = alone(services, jobs)
+    with stack_of(workers=workers) as services:
+        console.print(f"{burst} jobs at once, {workers} workers ...")
+        return findings + together(services, burst, workers=workers)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """How long parts take to start: what a function imports, and a worker that finds nothing to do, until it is gone.
 
-The floor of an import are Google's clients, the framework and pydantic alone, which everything of ours stands on; that
-of a worker is the same process with no queue to ask: its imports.
+The floor of an import are Google's clients, the framework and pydantic alone, which everything of ours stands on, and
+what comes on top is told by package; that of a worker is the same process with no queue to ask: its imports, and an end
+as sudden as a worker's.
 
 Run as ``make bench-starts``, or ``python -m bench.starts --rounds 7``.
 """
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench.findings import Finding, add_json_option, report
+from bench.import_profile import FOUNDATIONS, PRINTED, beyond, told
 from local.bundles import FUNCTIONS, ROOT, make_bundles
 from local.emulator_finder import find_emulators
 from local.errors import LocalStackError
@@ -31,12 +33,8 @@ if TYPE_CHECKING:
 
 #: Seconds of a worker that finds an empty queue, less what it waits for a message (``PATIENCE_S``, here 0).
 GOAL_WORKER_S = 1.5
-FOUNDATIONS = (
-    "import functions_framework, pydantic; from google.cloud import firestore, storage, pubsub_v1; "
-    "from google.auth.transport import requests"
-)
-IMPORTS = "import gpu_job.main"
-COUNT = "; import sys; print(len(sys.modules))"
+#: A worker leaves by ``os._exit`` too; without it the interpreter takes everything apart again, which no worker does.
+IMPORTS = "import os, gpu_job.main; os._exit(0)"
 
 
 def run_s(argv: list[str], *, cwd: Path, env: Mapping[str, str]) -> tuple[float, str]:
@@ -50,26 +48,30 @@ def run_s(argv: list[str], *, cwd: Path, env: Mapping[str, str]) -> tuple[float,
 
 
 def imports(*, rounds: int) -> list[Finding]:
-    """Of each function's bundle, and how many modules that is."""
+    """Of each function's bundle, how many modules that is, and whose are those beyond the floor."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        places = {name: (f"import main{COUNT}", bundle) for name, bundle in make_bundles(Path(folder)).items()}
-        places |= {"floor": (FOUNDATIONS + COUNT, Path(folder))}
+        bundles = make_bundles(Path(folder))
+        places = {name: (f"import main{PRINTED}", bundle) for name, bundle in bundles.items()}
+        places |= {"floor": (FOUNDATIONS + PRINTED, Path(folder))}
         env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         took_s: dict[str, list[float]] = {name: [] for name in places}
-        modules: dict[str, int] = {}
+        modules: dict[str, set[str]] = {}
         for turn in range(rounds + 1):
             for name, (code, cwd) in places.items():
                 seconds, said = run_s(["-c", code], cwd=cwd, env=env)
-                modules[name] = int(said)
+                modules[name] = set(said.split())
                 if turn:  # the first one compiles
                     took_s[name].append(seconds)
-    floor_s = statistics.median(took_s["floor"])
+        extra = {name: beyond(modules["floor"], modules[name], bundle=bundles[name]) for name in FUNCTIONS}
+    floor_s, floor = statistics.median(took_s["floor"]), len(modules["floor"])
     found = []
     for name in FUNCTIONS:
-        seconds = statistics.median(took_s[name])
+        seconds, count = statistics.median(took_s[name]), len(modules[name])
+        more = f"of which beyond the floor: {told(extra[name])}"
         found += [
             Finding(what=f"import of {name}", measured=seconds, unit="s", floor=floor_s),
-            Finding(what=f"modules that {name} imports", measured=modules[name], unit="", floor=modules["floor"]),
+            Finding(what=f"modules that {name} imports", measured=count, unit="modules", floor=floor),
+            Finding(what=more, measured=extra[name].total(), unit="modules"),
         ]
     return found
 

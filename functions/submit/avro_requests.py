@@ -16,7 +16,6 @@ from io import BytesIO
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-import fastavro
 from pydantic import BaseModel
 
 from shared.errors import ErrorCode, Fault, Rejected
@@ -60,6 +59,8 @@ def _without_avro(value: object) -> bytes:
 
 
 def _read_binary(data: bytes) -> object:
+    import fastavro  # noqa: PLC0415 - 33 modules, and the API that has this file too never needs one
+
     stream = BytesIO(data)
     try:
         found: object = fastavro.schemaless_reader(stream, _parsed_schema(), None)
@@ -72,6 +73,8 @@ def _read_binary(data: bytes) -> object:
 
 @cache
 def _parsed_schema() -> Any:  # noqa: ANN401 - fastavro's own form
+    import fastavro  # noqa: PLC0415 - see above
+
     return fastavro.parse_schema(job_requested_schema())
 
 

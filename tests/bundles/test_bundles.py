@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bench.import_profile import FOUNDATIONS, PRINTED, beyond, packages
 from local.bundles import FUNCTIONS, ROOT, make_bundles
 from local.locks import pins
 
@@ -33,6 +34,13 @@ ours = {file for file in files if file.startswith(REPOSITORY)}
 heavy = [name for name in ("torch", "diffusers", "numpy") if name in sys.modules]
 print(json.dumps({"status": answer.status_code, "served": served, "outside": sorted(ours), "heavy": heavy}))
 """
+
+#: Packages that a function imports beside Google's clients and the framework. Every cold start pays for each: before
+#: another one is added here, see whether it can be imported by the few calls that need it.
+PACKAGES = {
+    "submit": {"annotated_types", "google.oauth2", "pydantic", "pythonjsonlogger"},
+    "notify": {"annotated_types", "pydantic", "pythonjsonlogger"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +84,18 @@ def test_a_bundle_runs_by_itself(
     done = run(code, target, signature, cwd=bundles[function])
 
     assert done.stdout.strip() == expected, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_imports_the_packages_that_it_is_known_to_need_and_no_other(
+    bundles: dict[str, Path], function: str
+) -> None:
+    floor, done = (run(f"{code}{PRINTED}", cwd=bundles[function]) for code in (FOUNDATIONS, "import main"))
+    assert (floor.returncode, done.returncode) == (0, 0), floor.stderr[-2000:] + done.stderr[-2000:]
+
+    found = beyond(set(floor.stdout.split()), set(done.stdout.split()), bundle=bundles[function])
+
+    assert packages(found) == PACKAGES[function]
 
 
 def test_the_queue_s_own_entry_point_serves_nothing_else(bundles: dict[str, Path]) -> None:

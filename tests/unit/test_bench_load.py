@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.load import FLAT_MIB, THEIRS, Growth, Sample, growth, held, memory_mib
+from bench.load import FLAT_MIB, THEIRS, Growth, Sample, findings, growth, held, memory_mib
 
 
 def samples(*mib: float, name: str = "worker 1") -> list[Sample]:
@@ -59,3 +59,42 @@ def test_small_growth_of_a_small_process_is_the_allocators() -> None:
 
 def test_memory_is_that_of_a_process_group() -> None:
     assert memory_mib({os.getpgrp(): "me"})["me"] > 10
+
+
+def a_run(*, lost: int = 0, **late_mib: float) -> dict[str, Any]:
+    """Of 40 jobs, through processes that had 100 MiB each before, by their names."""
+    grown = {name: Growth(early_mib=100, late_mib=late) for name, late in late_mib.items()}
+    memory = {
+        name: {"early_mib": 100, "late_mib": each.late_mib, "is_ours": name not in THEIRS, "is_flat": each.is_flat}
+        for name, each in grown.items()
+    }
+    return {
+        "jobs": 40,
+        "workers": 4,
+        "jobs_a_second": 2.5,
+        "losses": {"jobs that are not there": lost},
+        "memory": memory,
+    }
+
+
+def test_the_page_hears_of_how_many_jobs_it_was_what_was_lost_and_who_grew_most() -> None:
+    found = findings(a_run(submit=101, notify=103, **{THEIRS[0]: 900}))
+
+    assert [(each.measured, each.unit, each.reached) for each in found] == [
+        (0, "jobs", True),
+        (2.5, "a second", None),
+        (3, "MiB", True),
+    ]
+    assert all("40 jobs through 4 workers" in each.what for each in found)
+    assert "(notify)" in found[2].what
+
+
+@pytest.mark.parametrize(("changes", "missed"), [({"lost": 1}, 0), ({"submit": 109}, 2)])
+def test_what_was_lost_and_what_grew_misses_its_goal_on_the_page(changes: dict[str, Any], missed: int) -> None:
+    found = findings(a_run(**{"submit": 100, **changes}))
+
+    assert [number for number, each in enumerate(found) if each.reached is False] == [missed]
+
+
+def test_of_a_run_so_short_that_nothing_was_seen_to_grow_no_growth_is_told() -> None:
+    assert [each.unit for each in findings(a_run())] == ["jobs", "a second"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +12,7 @@ from rich.console import Console
 
 from bench import page
 from bench.findings import Finding, read_report, report
+from bench.import_profile import ITS_OWN, PYTHON, SHARED, beyond, packages, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,11 +68,98 @@ def test_a_missed_goal_stands_on_the_page_in_bold_with_its_machine_and_command()
     assert "`python -m bench.x`, now: a machine; 0.5 programs" in text
 
 
+def test_the_commit_that_was_measured_stands_on_the_page_where_it_is_known() -> None:
+    found = {"title": "Door", "command": "x", "at": "now", "machine": "a machine", "load": 0.5, "findings": []}
+
+    known = page.page_of({"submit": page.Section(**found, commit="abc1234 with changes")})
+    unknown = page.page_of({"submit": page.Section(**found)})
+
+    assert "`x`, now, commit abc1234 with changes: a machine;" in known
+    assert "`x`, now: a machine;" in unknown
+
+
+def test_a_commit_has_changes_where_something_that_runs_differs_and_docs_do_not_run(tmp_path: Path) -> None:
+    def git(*argv: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(["git", *who, *argv], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "code.py").write_text("1")
+    git("add", ".")
+    git("commit", "-qm", "One")
+    commit = git("rev-parse", "--short", "HEAD")
+    clean = page.commit_of(tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/measured.md").write_text("more")
+    with_docs = page.commit_of(tmp_path)
+    (tmp_path / "code.py").write_text("2")
+
+    assert (clean, with_docs, page.commit_of(tmp_path)) == (commit, commit, f"{commit} with changes")
+
+
+def test_no_commit_is_told_where_there_is_no_git_or_the_repository_is_one_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "unpacked").mkdir()
+    assert page.commit_of(tmp_path / "unpacked") == ""
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert page.commit_of(tmp_path) == ""
+
+
+@pytest.fixture
+def a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs instead of those of the page, as ``it``."""
+    monkeypatch.setattr(page, "ROOT", tmp_path)
+    monkeypatch.setattr(page, "BENCHMARKS", {"it": ("it",)})
+    return tmp_path / "it.py"
+
+
+def test_a_benchmark_that_found_something_bad_and_ends_with_1_is_on_the_page_all_the_same(a_benchmark: Path) -> None:
+    found = [Finding(what="lost", measured=1, unit="jobs", goal=0)]
+    report("Load", found, console=Console(quiet=True), json_path=a_benchmark.with_name("lost.json"))
+    copy = f"open(sys.argv[-1], 'w').write(open({str(a_benchmark.with_name('lost.json'))!r}).read())"
+    a_benchmark.write_text(f"import sys; {copy}; sys.exit(1)")
+
+    section = page.run("it")
+
+    assert section is not None
+    assert list(section.findings) == found
+    assert "| lost | 1 jobs |  |  | at most 0 jobs: **missed** |" in page.page_of({"it": section})
+
+
+def test_a_benchmark_that_broke_before_it_found_anything_has_no_section(a_benchmark: Path) -> None:
+    a_benchmark.write_text("raise SystemExit(1)")
+
+    assert page.run("it") is None
+
+
+def test_what_is_imported_beyond_the_floor_is_told_by_package(tmp_path: Path) -> None:
+    (tmp_path / "main.py").touch()
+    floor = {"sys", "google", "google.cloud", "google.cloud.storage"}
+    more = {"main", "tomllib", "tomllib._parser", "_sysconfigdata_of_a_machine", "shared", "shared.jobs", "torch.nn"}
+    more |= {"google.cloud.kms", "google.oauth2.id_token"}
+
+    found = beyond(floor, floor | more, bundle=tmp_path)
+
+    assert found == Counter({PYTHON: 3, SHARED: 2, ITS_OWN: 1, "torch": 1, "google.cloud": 1, "google.oauth2": 1})
+    assert packages(found) == {"torch", "google.cloud", "google.oauth2"}
+    assert told(found) == "Python's 3, shared 2, google.cloud 1, google.oauth2 1, its own 1, torch 1"
+
+
 def test_the_page_in_the_repository_is_the_one_that_its_figures_make() -> None:
     sections = page.read_state(page.STATE)
 
     assert set(sections) == set(page.BENCHMARKS)
     assert page.PAGE.read_text(encoding="utf-8") == page.page_of(sections)
+
+
+def test_every_benchmark_of_the_makefile_is_on_the_page() -> None:
+    makefile = (page.ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^bench-(\w+):", makefile, re.MULTILINE)) == set(page.BENCHMARKS)
 
 
 @pytest.mark.parametrize("name", page.BENCHMARKS)
