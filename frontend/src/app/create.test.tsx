@@ -82,7 +82,7 @@ test("a refusal is told beside the form, and what was typed is still there, afte
   await userEvent.click(screen.getByRole("button", { name: "Show me" }));
   const alert = await screen.findByRole("alert");
   expect(alert.textContent).toContain("Three films are on their way.");
-  expect(alert.textContent).toContain("You can wish again in 60 seconds.");
+  expect(alert.textContent).toContain("You can try again in 60 seconds.");
   expect(within(alert).getByRole<HTMLButtonElement>("button", { name: "Try again" }).disabled).toBe(true);
   unmount();
   shown(new House());

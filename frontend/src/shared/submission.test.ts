@@ -69,6 +69,14 @@ test("what is refused is not sent again", async () => {
   expect(door.keys).toHaveLength(1);
 });
 
+test("a house that is full, or has spent its budget, is not asked again", async () => {
+  for (const code of ["overloaded", "budget_spent"] as const) {
+    const door = new Door(new Problem(code, "Later.", { status: 503, retryAfterS: 30 }));
+    await expect(send(WISH, door, new Kept())).rejects.toMatchObject({ code, retryAfterS: 30 });
+    expect(door.keys).toHaveLength(1);
+  }
+});
+
 test("a service that says when it is back is asked then", async () => {
   const door = new Door(new Problem("unavailable", "", { status: 503, retryAfterS: 5 }), aJob());
   await send(WISH, door, new Kept());
