@@ -1,17 +1,20 @@
 import { cleanup, configure, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { useMemo } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { pollingFeed } from "@/feed/polling-feed";
 import { Api, type JobView, type Wish } from "@/shared/api";
 import { identityOf } from "@/shared/identity";
 import { PageProvider } from "@/shared/page";
 import { offline, Problem } from "@/shared/problems";
-import { aJob, aPerspective } from "@/testing/jobs";
+import { aJob, aPerspective, VIDEO } from "@/testing/jobs";
 import { useCatalogues } from "./catalogues";
 import { Create } from "./create";
 
 // A busy machine is slow, not wrong.
 configure({ asyncUtilTimeout: 20_000 });
+
+const nobody = identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null });
 
 /** The API as this page sees it, with one job. */
 class House extends Api {
@@ -21,7 +24,7 @@ class House extends Api {
   shown: JobView = aJob({ queue_position: 2 });
 
   constructor() {
-    super("", identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null }));
+    super("", nobody);
   }
   override perspectives = async () => [aPerspective(), aPerspective({ id: "night-owl", name: "Night owl", kind: "bird" })];
   override themes = async () => ({ themes: [] });
@@ -32,6 +35,7 @@ class House extends Api {
     if (this.refusal) throw this.refusal;
     return this.shown;
   };
+  override link = async (path: string) => ({ url: `https://films.example${path}`, expires_at: "2099-01-01T00:00:00Z" });
   override cancel = async (id: string) => {
     this.canceled.push(id);
     this.shown = aJob({ status: "canceled", updated_at: "2026-11-26T12:00:09Z" });
@@ -43,14 +47,16 @@ function Whole({ jobId }: { jobId?: string | undefined }) {
   return <Create jobId={jobId} catalogues={useCatalogues()} />;
 }
 
-function shown(house: House, jobId?: string) {
-  const page = { api: house, feed: pollingFeed(house), identity: identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null }) };
-  return render(
+function Page({ house, jobId }: { house: House; jobId?: string | undefined }) {
+  const page = useMemo(() => ({ api: house, feed: pollingFeed(house), identity: nobody }), [house]);
+  return (
     <PageProvider value={page}>
       <Whole jobId={jobId} />
-    </PageProvider>,
+    </PageProvider>
   );
 }
+
+const shown = (house: House, jobId?: string) => render(<Page house={house} jobId={jobId} />);
 
 beforeEach(() => {
   sessionStorage.clear();
@@ -122,6 +128,45 @@ test("a film that could not be made says why, and another try has another seed",
   await waitFor(() => expect(house.wished).toHaveLength(1));
   expect(house.wished[0]?.wish.perspective).toBe("curious-cat");
   expect(house.wished[0]?.wish.seed).not.toBe(7);
+});
+
+const aFilm = () => aJob({ status: "completed", progress: 100, video: VIDEO });
+
+test("a film that could not be deleted is still there, and the page says why", async () => {
+  const house = new House();
+  house.shown = aFilm();
+  house.remove = async () => {
+    throw new Problem("unavailable", "Later.", { status: 503 });
+  };
+  shown(house, "job-0001");
+  await userEvent.click(await screen.findByRole("button", { name: "Delete" }));
+  await userEvent.click(screen.getByRole("button", { name: "Delete this film?" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("A service behind this page does not answer.");
+  expect(screen.getByTestId("stage").dataset.state).toBe("completed");
+});
+
+test("another take that was refused is what is tried again, not what stands in the form", async () => {
+  const house = new House();
+  house.shown = aFilm();
+  house.refusal = new Problem("quota_exceeded", "Wait for one of them.", { status: 429 });
+  shown(house, "job-0001");
+  await userEvent.type(words(), "a whale");
+  await userEvent.click(await screen.findByRole("button", { name: "Another take" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Try again" }));
+  await waitFor(() => expect(house.wished).toHaveLength(2));
+  expect(house.wished[1]?.wish).toEqual(house.wished[0]?.wish);
+});
+
+test("who goes to another film has left the one they had stepped into", async () => {
+  const house = new House();
+  house.shown = aFilm();
+  const { rerender } = shown(house, "job-0001");
+  await userEvent.click(await screen.findByRole("button", { name: "Step inside" }));
+  await screen.findByRole("dialog", { name: /Inside/ });
+  house.shown = aJob({ job_id: "job-0002", status: "failed" });
+  rerender(<Page house={house} jobId="job-0002" />);
+  await waitFor(() => expect(screen.getByTestId("stage").dataset.state).toBe("failed"));
+  expect(screen.queryByRole("dialog")).toBeNull();
 });
 
 test("when nobody answers, the stage says so, and what is known stays", async () => {

@@ -24,7 +24,7 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
   const { perspectives, themes, models } = catalogues;
   const [draft, change] = useDraft();
   const [isSending, setIsSending] = useState(false);
-  const [refusal, setRefusal] = useState<Problem>(); // of the wish
+  const [refusal, setRefusal] = useState<{ problem: Problem; again: (() => void) | undefined }>(); // of a wish
   const [trouble, setTrouble] = useState<{ of: string; problem: Problem }>(); // of what was done with a job
   const [answered, setAnswered] = useState<JobView>();
   const watched = useJob(feed, jobId, answered);
@@ -45,7 +45,8 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
     if (job === null && jobId) forget(jobId);
   }, [job, jobId]);
 
-  const wish = async (wished: Wish) => {
+  /** `again` is the other try; none: what the form holds then. */
+  const wish = async (wished: Wish, again?: () => void) => {
     setIsSending(true);
     setRefusal(undefined);
     toStage();
@@ -55,16 +56,17 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
       setAnswered(sent);
       go({ at: "create", jobId: sent.job_id });
     } catch (error) {
-      setRefusal(asProblem(error));
+      setRefusal({ problem: asProblem(error), again });
     } finally {
       setIsSending(false);
     }
   };
+  const wishOnce = (wished: Wish): Promise<void> => wish(wished, () => wishOnce(wished));
   const withJob = async (call: (id: string) => Promise<JobView | null>) => {
     if (!jobId) return;
+    setTrouble(undefined);
     try {
       const changed = await call(jobId);
-      setTrouble(undefined);
       if (changed) setAnswered(changed);
       else {
         forget(jobId);
@@ -94,20 +96,23 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
             themesChanged={themes.again}
             models={models.value ?? []}
             isSending={isSending}
-            problem={refusal}
+            problem={refusal?.problem}
             onSubmit={() => wish(wishOf(draft, { own: themes.value?.own, scenes: drafted?.scenes }))}
+            onRetry={refusal?.again}
           />
         </div>
         <div className="min-w-0 lg:sticky lg:top-4">
           <Stage
+            key={jobId ?? ""}
             job={job}
             isSending={isSending}
             isLooking={jobId !== undefined && watched.value === undefined}
-            problem={trouble && trouble.of === jobId ? trouble.problem : jobId ? watched.problem : undefined}
+            trouble={trouble?.of === jobId ? trouble?.problem : undefined}
+            problem={jobId ? watched.problem : undefined}
             perspective={shown}
             onCancel={() => withJob(api.cancel)}
             onDelete={() => withJob(api.remove)}
-            onAnotherTake={() => job?.request && wish(anotherTake(job.request))}
+            onAnotherTake={() => job?.request && wishOnce(anotherTake(job.request))}
             onRemix={() => {
               if (job?.request) change(draftOf(job.request));
               document.querySelector("textarea")?.focus();

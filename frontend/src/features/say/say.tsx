@@ -21,13 +21,15 @@ interface SayProps {
   readonly isSending: boolean;
   readonly problem: Problem | undefined;
   readonly onSubmit: () => void;
+  /** Tries once more what was refused; undefined: that is what the form holds. */
+  readonly onRetry: (() => void) | undefined;
 }
 
 /** What went wrong may be below what one sees. */
 const show = (node: HTMLElement | null) => node?.scrollIntoView({ block: "nearest" });
 
 /** What happens: words, light and weather, and what most people leave as it is. */
-export function Say({ draft, change, perspective, themes, themesChanged, models, isSending, problem, onSubmit }: SayProps) {
+export function Say({ draft, change, perspective, themes, themesChanged, models, isSending, problem, onSubmit, onRetry }: SayProps) {
   const text = useText();
   const id = useId();
   const left = MAX_PROMPT_CHARS - draft.prompt.length;
@@ -67,7 +69,7 @@ export function Say({ draft, change, perspective, themes, themesChanged, models,
       </div>
       {problem && (
         <div ref={show}>
-          <ProblemAlert problem={problem} heading={text.problem.heading} onRetry={problem.code === "prompt_refused" || problem.code === "invalid_request" ? undefined : onSubmit} />
+          <ProblemAlert problem={problem} heading={text.problem.heading} onRetry={problem.code === "prompt_refused" || problem.code === "invalid_request" ? undefined : (onRetry ?? onSubmit)} />
         </div>
       )}
       <details className="group">
