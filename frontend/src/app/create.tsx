@@ -112,6 +112,7 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
             perspective={shown}
             onCancel={() => withJob(api.cancel)}
             onDelete={() => withJob(api.remove)}
+            onChanged={setAnswered}
             onAnotherTake={() => job?.request && wishOnce(anotherTake(job.request))}
             onRemix={() => {
               if (job?.request) change(draftOf(job.request));

@@ -27,10 +27,11 @@ interface StageProps {
   readonly onAnotherTake: () => void;
   readonly onRemix: () => void;
   readonly onDelete: () => void;
+  readonly onChanged: (job: JobView) => void;
 }
 
 /** What becomes of the wish: nothing yet, on its way, a film, or the reason why not. */
-export function Stage({ job, isSending, isLooking, trouble, problem, perspective, onCancel, onAnotherTake, onRemix, onDelete }: StageProps) {
+export function Stage({ job, isSending, isLooking, trouble, problem, perspective, onCancel, onAnotherTake, onRemix, onDelete, onChanged }: StageProps) {
   const text = useText();
   const [inside, setInside] = useState<string | null>(null);
   const content = () => {
@@ -38,7 +39,7 @@ export function Stage({ job, isSending, isLooking, trouble, problem, perspective
     if (job === null) return <p>{text.problem.missing}</p>;
     if (!job) return <Nothing says={isLooking ? text.loading : text.wait.empty} />;
     if (job.status === "queued" || job.status === "in_progress") return <Wait job={job} perspective={perspective} onCancel={onCancel} />;
-    if (job.video) return <See key={job.job_id} job={{ ...job, video: job.video }} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} onDelete={onDelete} onStepInside={setInside} />;
+    if (job.video) return <See key={job.job_id} job={{ ...job, video: job.video }} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} onDelete={onDelete} onChanged={onChanged} onStepInside={setInside} />;
     return <Ended job={job} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} />;
   };
   const told = trouble ?? (job?.status === "completed" ? undefined : problem); // nothing more is to be heard of a film

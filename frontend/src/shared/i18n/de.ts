@@ -90,7 +90,6 @@ export const de: Text = {
     player: (name) => `Film: wie ${name} es sieht`,
     person: "Du",
     compare: (name) => `Wie viel vom Bild ${name} sieht`,
-    compareHeading: "Vergleich",
     play: "Abspielen",
     pause: "Anhalten",
     download: "Herunterladen",
@@ -98,6 +97,7 @@ export const de: Text = {
     unshare: "Nicht mehr teilen",
     shared: "Wer diesen Link hat, sieht den Film; deine Worte nicht.",
     copied: "Kopiert",
+    notCopied: "Dieser Browser lässt die Seite nicht kopieren; der Link ist für dich markiert.",
     copy: "Link kopieren",
     another: "Noch einer",
     remix: "Worte ändern",
@@ -126,7 +126,6 @@ export const de: Text = {
     first: "Den ersten machen",
     failed: "Deine Filme konnten nicht geholt werden.",
     notListed: "Hier gibt es keine Liste der Filme; gezeigt werden die aus diesem Browser.",
-    open: (name) => `Öffnen: ${name}`,
   },
   gallery: {
     heading: "Sofort da",

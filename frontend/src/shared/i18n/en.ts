@@ -89,7 +89,6 @@ export const en = {
     player: (name: string) => `Film: as ${name} sees it`,
     person: "You",
     compare: (name: string) => `How much of the picture ${name} sees`,
-    compareHeading: "Compare",
     play: "Play",
     pause: "Pause",
     download: "Download",
@@ -97,6 +96,7 @@ export const en = {
     unshare: "Stop sharing",
     shared: "Anyone with this link can see the film; not your words.",
     copied: "Copied",
+    notCopied: "This browser does not let the page copy; the link is marked for you.",
     copy: "Copy link",
     another: "Another take",
     remix: "Change the words",
@@ -125,7 +125,6 @@ export const en = {
     first: "Make the first one",
     failed: "Your films could not be fetched.",
     notListed: "This deployment does not list films; those made in this browser are shown.",
-    open: (name: string) => `Open: ${name}`,
   },
   gallery: {
     heading: "Ready at once",
