@@ -10,7 +10,7 @@ import { hueOf } from "@/shared/colours";
 import { useText } from "@/shared/i18n/language";
 import { usePage } from "@/shared/page";
 import { asProblem, type Problem } from "@/shared/problems";
-import { send } from "@/shared/submission";
+import { send, sendingTo } from "@/shared/submission";
 import type { Catalogues } from "./catalogues";
 import { go } from "@/shared/route";
 import { Stage } from "./stage";
@@ -51,7 +51,7 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
     setRefusal(undefined);
     toStage();
     try {
-      const sent = await send(wished, { submit: api.submit, pause, newKey: () => crypto.randomUUID() }, sessionStorage);
+      const sent = await send(wished, sendingTo(api), sessionStorage);
       remember(sent);
       setAnswered(sent);
       go({ at: "create", jobId: sent.job_id });
@@ -130,12 +130,4 @@ function toStage(): void {
   const stage = document.getElementById("stage");
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
   if (stage && stage.getBoundingClientRect().top > innerHeight / 2) stage.scrollIntoView({ behavior, block: "start" });
-}
-
-/** Until then, or until there is a network again. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-    addEventListener("online", () => resolve(), { once: true });
-  });
 }

@@ -54,6 +54,11 @@ function OneProblem({ problem, heading, onRetry }: ProblemAlertProps) {
       {heading && <p className="font-semibold">{heading}</p>}
       {isQuota && <p>{text.problem.quota}</p>}
       <p lang={isQuota ? "en" : undefined}>{sayProblem(problem, text)}</p>
+      {problem.code === "unauthenticated" && problem.message && (
+        <p lang="en" className="text-sm text-muted-foreground">
+          {problem.message}
+        </p>
+      )}
       {leftS > 0 && <p>{text.problem.again(inWords(leftS, text))}</p>}
       {problem.faults.length > 0 && (
         <ul lang="en" className="list-disc pl-5">

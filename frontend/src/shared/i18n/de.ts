@@ -157,7 +157,7 @@ export const de: Text = {
     invalid: "Etwas an dem Wunsch geht nicht:",
     failed: "Der Film konnte nicht gemacht werden. Ein neuer Versuch kann gelingen.",
     missing: "Diesen Film gibt es nicht, oder nicht mehr.",
-    unauthenticated: "Die Seite konnte nicht sagen, wer du bist. Lade sie bitte neu.",
+    unauthenticated: "Die Seite konnte nicht sagen, wer du bist. Versuch es noch einmal, oder lade sie neu.",
     other: "Etwas ist kaputt. Bitte versuch es später noch einmal.",
     config: "Die Seite weiß nicht, wo sie ist.",
   },

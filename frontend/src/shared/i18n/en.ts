@@ -156,7 +156,7 @@ export const en = {
     invalid: "Something in the wish can’t be granted:",
     failed: "The film could not be made. Another try may work.",
     missing: "There is no such film, or not any more.",
-    unauthenticated: "The page could not say who you are. Reload it, please.",
+    unauthenticated: "The page could not say who you are. Try again, or reload it.",
     other: "Something broke. Please try again later.",
     config: "The page does not know where it is.",
   },
