@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { useMemo } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { pollingFeed } from "@/feed/polling-feed";
+import { rememberedJobs } from "@/features/history/own-list";
 import { Api, type JobView, type Wish } from "@/shared/api";
 import { identityOf } from "@/shared/identity";
 import { PageProvider } from "@/shared/page";
@@ -59,6 +60,7 @@ function Page({ house, jobId }: { house: House; jobId?: string | undefined }) {
 const shown = (house: House, jobId?: string) => render(<Page house={house} jobId={jobId} />);
 
 beforeEach(() => {
+  history.replaceState(null, "", "/");
   sessionStorage.clear();
   localStorage.clear();
   vi.stubGlobal("matchMedia", () => ({ matches: true }));
@@ -78,6 +80,19 @@ test("a wish goes out with the creature and the words, and leads to its own addr
   await userEvent.click(screen.getByRole("button", { name: "Show me" }));
   await waitFor(() => expect(location.pathname).toBe("/job/job-0001"));
   expect(house.wished.map((each) => each.wish)).toEqual([{ perspective: "night-owl", prompt: "a mouse in the hay" }]);
+});
+
+test("who has gone elsewhere while a wish was sent stays there, and has the film among their own", async () => {
+  const house = new House();
+  let answer = (_: JobView) => {};
+  house.submit = () => new Promise((resolve) => void (answer = resolve));
+  const { unmount } = shown(house);
+  await userEvent.click(screen.getByRole("button", { name: "Show me" }));
+  unmount();
+  history.replaceState(null, "", "/gallery");
+  answer(house.shown);
+  await waitFor(() => expect(rememberedJobs()).toHaveLength(1));
+  expect(location.pathname).toBe("/gallery");
 });
 
 test("a refusal is told beside the form, and what was typed is still there, after a reload too", async () => {

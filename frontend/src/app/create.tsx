@@ -49,12 +49,13 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
   const wish = async (wished: Wish, again?: () => void) => {
     setIsSending(true);
     setRefusal(undefined);
+    const from = location.pathname;
     toStage();
     try {
       const sent = await send(wished, sendingTo(api), sessionStorage);
       remember(sent);
       setAnswered(sent);
-      go({ at: "create", jobId: sent.job_id });
+      if (location.pathname === from) go({ at: "create", jobId: sent.job_id }); // who has gone elsewhere stays there
     } catch (error) {
       setRefusal({ problem: asProblem(error), again });
     } finally {
