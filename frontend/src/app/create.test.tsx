@@ -4,7 +4,7 @@ import { useMemo } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { pollingFeed } from "@/feed/polling-feed";
 import { rememberedJobs } from "@/features/history/own-list";
-import { Api, type JobView, type Wish } from "@/shared/api";
+import { Api, type JobView, type Themes, type Wish } from "@/shared/api";
 import { identityOf } from "@/shared/identity";
 import { PageProvider } from "@/shared/page";
 import { offline, Problem } from "@/shared/problems";
@@ -28,7 +28,7 @@ class House extends Api {
     super("", nobody);
   }
   override perspectives = async () => [aPerspective(), aPerspective({ id: "night-owl", name: "Night owl", kind: "bird" })];
-  override themes = async () => ({ themes: [] });
+  override themes = async (): Promise<Themes> => ({ themes: [] });
   override models = async () => [];
   override job = async () => this.shown;
   override submit = async (wish: Wish, key: string) => {
@@ -182,6 +182,35 @@ test("who goes to another film has left the one they had stepped into", async ()
   rerender(<Page house={house} jobId="job-0002" />);
   await waitFor(() => expect(screen.getByTestId("stage").dataset.state).toBe("failed"));
   expect(screen.queryByRole("dialog")).toBeNull();
+});
+
+/** Themes can't be fetched, and one of them was chosen before. */
+async function withoutThemes() {
+  const house = new House();
+  house.themes = async () => {
+    throw new Problem("unauthenticated", "reCAPTCHA error");
+  };
+  sessionStorage.setItem("draft", JSON.stringify({ prompt: "a moth", theme: "own:t1" }));
+  shown(house);
+  expect((await screen.findByRole("alert")).textContent).toContain("Light and weather, or the models, could not be fetched.");
+  const submit = screen.getByRole<HTMLButtonElement>("button", { name: "Show me" });
+  expect(submit.disabled).toBe(true);
+  return { house, submit };
+}
+
+test("a theme of one's own that was chosen is not left out while it is not there; one can do without", async () => {
+  const { submit } = await withoutThemes();
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Light and weather" }), "As it is");
+  expect(submit.disabled).toBe(false);
+});
+
+test("themes that could not be fetched are asked for again", async () => {
+  const { house, submit } = await withoutThemes();
+  house.themes = async () => ({ themes: [], own: [{ id: "t1", name: "Dusk", words: "violet dusk" }] });
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  await waitFor(() => expect(submit.disabled).toBe(false));
+  await userEvent.click(submit);
+  await waitFor(() => expect(house.wished.map((each) => each.wish.prompt)).toEqual(["a moth, violet dusk"]));
 });
 
 test("when nobody answers, the stage says so, and what is known stays", async () => {

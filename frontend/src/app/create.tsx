@@ -15,8 +15,6 @@ import type { Catalogues } from "./catalogues";
 import { go } from "@/shared/route";
 import { Stage } from "./stage";
 
-const NO_THEMES = { themes: [] };
-
 /** Choose, say, wait, see. */
 export function Create({ jobId, catalogues }: { jobId: string | undefined; catalogues: Catalogues }) {
   const text = useText();
@@ -28,6 +26,7 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
   const [trouble, setTrouble] = useState<{ of: string; problem: Problem }>(); // of what was done with a job
   const [answered, setAnswered] = useState<JobView>();
   const watched = useJob(feed, jobId, answered);
+  const lacking = themes.problem ?? models.problem;
   const job = jobId ? watched.value : undefined;
   const all = perspectives.value ?? [];
   const drafted = all.find((each) => each.id === draft.perspective);
@@ -89,11 +88,12 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
           {perspectives.problem && !perspectives.value && <ProblemAlert problem={perspectives.problem} heading={text.choose.failed} onRetry={catalogues.again} />}
           {!perspectives.value && !perspectives.problem && <p role="status">{text.loading}</p>}
           {perspectives.value && <Choose perspectives={all} chosen={draft.perspective} onChoose={(perspective) => change({ perspective })} />}
+          {perspectives.value && lacking && <ProblemAlert problem={lacking} heading={text.say.failed} onRetry={catalogues.again} />}
           <Say
             draft={draft}
             change={change}
             perspective={drafted}
-            themes={themes.value ?? NO_THEMES}
+            themes={themes.value}
             themesChanged={themes.again}
             models={models.value ?? []}
             isSending={isSending}

@@ -41,6 +41,8 @@ export const de: Text = {
     noTheme: "So, wie es ist",
     ownThemes: "Eigene",
     themes: "Katalog",
+    ownAwaited: "Eine eigene, noch nicht da",
+    failed: "Licht und Wetter oder die Modelle konnten nicht geholt werden.",
     saveTheme: "Worte als eigene Stimmung sichern",
     themeName: "Name",
     themeWords: "Licht, Wetter, Farben",

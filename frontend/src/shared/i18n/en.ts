@@ -40,6 +40,8 @@ export const en = {
     noTheme: "As it is",
     ownThemes: "Your own",
     themes: "Catalogue",
+    ownAwaited: "Your own, not here yet",
+    failed: "Light and weather, or the models, could not be fetched.",
     saveTheme: "Save a theme of your own",
     themeName: "Its name",
     themeWords: "Light, weather, colours",
