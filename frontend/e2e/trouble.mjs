@@ -22,7 +22,7 @@ await story(
     await page.unroute(jobs);
     await page.route(jobs, (route) => (route.request().method() === "POST" ? route.fulfill(quotaSpent()) : route.continue()));
     await page.getByRole("button", { name: "Try again" }).click();
-    await alert("quota_exceeded").filter({ hasText: "You can wish again in" }).waitFor();
+    await alert("quota_exceeded").filter({ hasText: "You can try again in" }).waitFor();
     assert.equal(await words.inputValue(), TYPED);
 
     await page.unroute(jobs);

@@ -1,6 +1,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "@/app/app";
+import { Boundary } from "@/app/boundary";
 import { NoConfig } from "@/app/no-config";
 import { applyScheme } from "@/shared/colours";
 import { readConfig } from "@/shared/config";
@@ -12,7 +13,9 @@ const root = createRoot(document.getElementById("root") as HTMLElement);
 const show = (shown: React.ReactNode) =>
   root.render(
     <StrictMode>
-      <LanguageProvider>{shown}</LanguageProvider>
+      <LanguageProvider>
+        <Boundary>{shown}</Boundary>
+      </LanguageProvider>
     </StrictMode>,
   );
 

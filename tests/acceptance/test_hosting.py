@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 #: On a machine that does something else too.
 PATIENCE_S: Final = 120.0
 API: Final = "https://submit-abc-ew.a.run.app"
-#: What the workflow tells the build.
+#: What the workflow tells the build where App Check is off: its two variables are not among these, and what they change
+#: of the policy is tested in ``frontend/src/shared/config.test.ts``.
 BUILT_FOR: Final = {"VITE_API_URL": API, "VITE_PROJECT": "life", "VITE_FIREBASE_API_KEY": "AIza-key"}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 A_DAY: Final = "public, max-age=86400"

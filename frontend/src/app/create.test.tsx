@@ -1,17 +1,21 @@
 import { cleanup, configure, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import { useMemo } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { pollingFeed } from "@/feed/polling-feed";
-import { Api, type JobView, type Wish } from "@/shared/api";
+import { rememberedJobs } from "@/features/history/own-list";
+import { Api, type JobView, type Themes, type Wish } from "@/shared/api";
 import { identityOf } from "@/shared/identity";
 import { PageProvider } from "@/shared/page";
 import { offline, Problem } from "@/shared/problems";
-import { aJob, aPerspective } from "@/testing/jobs";
+import { aJob, aPerspective, VIDEO } from "@/testing/jobs";
 import { useCatalogues } from "./catalogues";
 import { Create } from "./create";
 
 // A busy machine is slow, not wrong.
 configure({ asyncUtilTimeout: 20_000 });
+
+const nobody = identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null });
 
 /** The API as this page sees it, with one job. */
 class House extends Api {
@@ -21,10 +25,10 @@ class House extends Api {
   shown: JobView = aJob({ queue_position: 2 });
 
   constructor() {
-    super("", identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null }));
+    super("", nobody);
   }
   override perspectives = async () => [aPerspective(), aPerspective({ id: "night-owl", name: "Night owl", kind: "bird" })];
-  override themes = async () => ({ themes: [] });
+  override themes = async (): Promise<Themes> => ({ themes: [] });
   override models = async () => [];
   override job = async () => this.shown;
   override submit = async (wish: Wish, key: string) => {
@@ -32,6 +36,7 @@ class House extends Api {
     if (this.refusal) throw this.refusal;
     return this.shown;
   };
+  override link = async (path: string) => ({ url: `https://films.example${path}`, expires_at: "2099-01-01T00:00:00Z" });
   override cancel = async (id: string) => {
     this.canceled.push(id);
     this.shown = aJob({ status: "canceled", updated_at: "2026-11-26T12:00:09Z" });
@@ -43,16 +48,19 @@ function Whole({ jobId }: { jobId?: string | undefined }) {
   return <Create jobId={jobId} catalogues={useCatalogues()} />;
 }
 
-function shown(house: House, jobId?: string) {
-  const page = { api: house, feed: pollingFeed(house), identity: identityOf({ api: "", project: "p", firestoreEmulator: null, firebase: null, appCheckSiteKey: null, localToken: null }) };
-  return render(
+function Page({ house, jobId }: { house: House; jobId?: string | undefined }) {
+  const page = useMemo(() => ({ api: house, feed: pollingFeed(house), identity: nobody }), [house]);
+  return (
     <PageProvider value={page}>
       <Whole jobId={jobId} />
-    </PageProvider>,
+    </PageProvider>
   );
 }
 
+const shown = (house: House, jobId?: string) => render(<Page house={house} jobId={jobId} />);
+
 beforeEach(() => {
+  history.replaceState(null, "", "/");
   sessionStorage.clear();
   localStorage.clear();
   vi.stubGlobal("matchMedia", () => ({ matches: true }));
@@ -74,6 +82,19 @@ test("a wish goes out with the creature and the words, and leads to its own addr
   expect(house.wished.map((each) => each.wish)).toEqual([{ perspective: "night-owl", prompt: "a mouse in the hay" }]);
 });
 
+test("who has gone elsewhere while a wish was sent stays there, and has the film among their own", async () => {
+  const house = new House();
+  let answer = (_: JobView) => {};
+  house.submit = () => new Promise((resolve) => void (answer = resolve));
+  const { unmount } = shown(house);
+  await userEvent.click(screen.getByRole("button", { name: "Show me" }));
+  unmount();
+  history.replaceState(null, "", "/gallery");
+  answer(house.shown);
+  await waitFor(() => expect(rememberedJobs()).toHaveLength(1));
+  expect(location.pathname).toBe("/gallery");
+});
+
 test("a refusal is told beside the form, and what was typed is still there, after a reload too", async () => {
   const house = new House();
   house.refusal = new Problem("quota_exceeded", "Three films are on their way.", { status: 429, retryAfterS: 60 });
@@ -82,7 +103,7 @@ test("a refusal is told beside the form, and what was typed is still there, afte
   await userEvent.click(screen.getByRole("button", { name: "Show me" }));
   const alert = await screen.findByRole("alert");
   expect(alert.textContent).toContain("Three films are on their way.");
-  expect(alert.textContent).toContain("You can wish again in 60 seconds.");
+  expect(alert.textContent).toContain("You can try again in 60 seconds.");
   expect(within(alert).getByRole<HTMLButtonElement>("button", { name: "Try again" }).disabled).toBe(true);
   unmount();
   shown(new House());
@@ -122,6 +143,74 @@ test("a film that could not be made says why, and another try has another seed",
   await waitFor(() => expect(house.wished).toHaveLength(1));
   expect(house.wished[0]?.wish.perspective).toBe("curious-cat");
   expect(house.wished[0]?.wish.seed).not.toBe(7);
+});
+
+const aFilm = () => aJob({ status: "completed", progress: 100, video: VIDEO });
+
+test("a film that could not be deleted is still there, and the page says why", async () => {
+  const house = new House();
+  house.shown = aFilm();
+  house.remove = async () => {
+    throw new Problem("unavailable", "Later.", { status: 503 });
+  };
+  shown(house, "job-0001");
+  await userEvent.click(await screen.findByRole("button", { name: "Delete" }));
+  await userEvent.click(screen.getByRole("button", { name: "Delete this film?" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("A service behind this page does not answer.");
+  expect(screen.getByTestId("stage").dataset.state).toBe("completed");
+});
+
+test("another take that was refused is what is tried again, not what stands in the form", async () => {
+  const house = new House();
+  house.shown = aFilm();
+  house.refusal = new Problem("quota_exceeded", "Wait for one of them.", { status: 429 });
+  shown(house, "job-0001");
+  await userEvent.type(words(), "a whale");
+  await userEvent.click(await screen.findByRole("button", { name: "Another take" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Try again" }));
+  await waitFor(() => expect(house.wished).toHaveLength(2));
+  expect(house.wished[1]?.wish).toEqual(house.wished[0]?.wish);
+});
+
+test("who goes to another film has left the one they had stepped into", async () => {
+  const house = new House();
+  house.shown = aFilm();
+  const { rerender } = shown(house, "job-0001");
+  await userEvent.click(await screen.findByRole("button", { name: "Step inside" }));
+  await screen.findByRole("dialog", { name: /Inside/ });
+  house.shown = aJob({ job_id: "job-0002", status: "failed" });
+  rerender(<Page house={house} jobId="job-0002" />);
+  await waitFor(() => expect(screen.getByTestId("stage").dataset.state).toBe("failed"));
+  expect(screen.queryByRole("dialog")).toBeNull();
+});
+
+/** Themes can't be fetched, and one of them was chosen before. */
+async function withoutThemes() {
+  const house = new House();
+  house.themes = async () => {
+    throw new Problem("unauthenticated", "reCAPTCHA error");
+  };
+  sessionStorage.setItem("draft", JSON.stringify({ prompt: "a moth", theme: "own:t1" }));
+  shown(house);
+  expect((await screen.findByRole("alert")).textContent).toContain("Light and weather, or the models, could not be fetched.");
+  const submit = screen.getByRole<HTMLButtonElement>("button", { name: "Show me" });
+  expect(submit.disabled).toBe(true);
+  return { house, submit };
+}
+
+test("a theme of one's own that was chosen is not left out while it is not there; one can do without", async () => {
+  const { submit } = await withoutThemes();
+  await userEvent.selectOptions(screen.getByRole("combobox", { name: "Light and weather" }), "As it is");
+  expect(submit.disabled).toBe(false);
+});
+
+test("themes that could not be fetched are asked for again", async () => {
+  const { house, submit } = await withoutThemes();
+  house.themes = async () => ({ themes: [], own: [{ id: "t1", name: "Dusk", words: "violet dusk" }] });
+  await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+  await waitFor(() => expect(submit.disabled).toBe(false));
+  await userEvent.click(submit);
+  await waitFor(() => expect(house.wished.map((each) => each.wish.prompt)).toEqual(["a moth, violet dusk"]));
 });
 
 test("when nobody answers, the stage says so, and what is known stays", async () => {

@@ -10,12 +10,10 @@ import { hueOf } from "@/shared/colours";
 import { useText } from "@/shared/i18n/language";
 import { usePage } from "@/shared/page";
 import { asProblem, type Problem } from "@/shared/problems";
-import { send } from "@/shared/submission";
+import { send, sendingTo } from "@/shared/submission";
 import type { Catalogues } from "./catalogues";
 import { go } from "@/shared/route";
 import { Stage } from "./stage";
-
-const NO_THEMES = { themes: [] };
 
 /** Choose, say, wait, see. */
 export function Create({ jobId, catalogues }: { jobId: string | undefined; catalogues: Catalogues }) {
@@ -24,10 +22,11 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
   const { perspectives, themes, models } = catalogues;
   const [draft, change] = useDraft();
   const [isSending, setIsSending] = useState(false);
-  const [refusal, setRefusal] = useState<Problem>(); // of the wish
+  const [refusal, setRefusal] = useState<{ problem: Problem; again: (() => void) | undefined }>(); // of a wish
   const [trouble, setTrouble] = useState<{ of: string; problem: Problem }>(); // of what was done with a job
   const [answered, setAnswered] = useState<JobView>();
   const watched = useJob(feed, jobId, answered);
+  const lacking = themes.problem ?? models.problem;
   const job = jobId ? watched.value : undefined;
   const all = perspectives.value ?? [];
   const drafted = all.find((each) => each.id === draft.perspective);
@@ -45,26 +44,29 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
     if (job === null && jobId) forget(jobId);
   }, [job, jobId]);
 
-  const wish = async (wished: Wish) => {
+  /** `again` is the other try; none: what the form holds then. */
+  const wish = async (wished: Wish, again?: () => void) => {
     setIsSending(true);
     setRefusal(undefined);
+    const from = location.pathname;
     toStage();
     try {
-      const sent = await send(wished, { submit: api.submit, pause, newKey: () => crypto.randomUUID() }, sessionStorage);
+      const sent = await send(wished, sendingTo(api), sessionStorage);
       remember(sent);
       setAnswered(sent);
-      go({ at: "create", jobId: sent.job_id });
+      if (location.pathname === from) go({ at: "create", jobId: sent.job_id }); // who has gone elsewhere stays there
     } catch (error) {
-      setRefusal(asProblem(error));
+      setRefusal({ problem: asProblem(error), again });
     } finally {
       setIsSending(false);
     }
   };
+  const wishOnce = (wished: Wish): Promise<void> => wish(wished, () => wishOnce(wished));
   const withJob = async (call: (id: string) => Promise<JobView | null>) => {
     if (!jobId) return;
+    setTrouble(undefined);
     try {
       const changed = await call(jobId);
-      setTrouble(undefined);
       if (changed) setAnswered(changed);
       else {
         forget(jobId);
@@ -86,28 +88,33 @@ export function Create({ jobId, catalogues }: { jobId: string | undefined; catal
           {perspectives.problem && !perspectives.value && <ProblemAlert problem={perspectives.problem} heading={text.choose.failed} onRetry={catalogues.again} />}
           {!perspectives.value && !perspectives.problem && <p role="status">{text.loading}</p>}
           {perspectives.value && <Choose perspectives={all} chosen={draft.perspective} onChoose={(perspective) => change({ perspective })} />}
+          {perspectives.value && lacking && <ProblemAlert problem={lacking} heading={text.say.failed} onRetry={catalogues.again} />}
           <Say
             draft={draft}
             change={change}
             perspective={drafted}
-            themes={themes.value ?? NO_THEMES}
+            themes={themes.value}
             themesChanged={themes.again}
             models={models.value ?? []}
             isSending={isSending}
-            problem={refusal}
+            problem={refusal?.problem}
             onSubmit={() => wish(wishOf(draft, { own: themes.value?.own, scenes: drafted?.scenes }))}
+            onRetry={refusal?.again}
           />
         </div>
         <div className="min-w-0 lg:sticky lg:top-4">
           <Stage
+            key={jobId ?? ""}
             job={job}
             isSending={isSending}
             isLooking={jobId !== undefined && watched.value === undefined}
-            problem={trouble && trouble.of === jobId ? trouble.problem : jobId ? watched.problem : undefined}
+            trouble={trouble?.of === jobId ? trouble?.problem : undefined}
+            problem={jobId ? watched.problem : undefined}
             perspective={shown}
             onCancel={() => withJob(api.cancel)}
             onDelete={() => withJob(api.remove)}
-            onAnotherTake={() => job?.request && wish(anotherTake(job.request))}
+            onChanged={setAnswered}
+            onAnotherTake={() => job?.request && wishOnce(anotherTake(job.request))}
             onRemix={() => {
               if (job?.request) change(draftOf(job.request));
               document.querySelector("textarea")?.focus();
@@ -124,12 +131,4 @@ function toStage(): void {
   const stage = document.getElementById("stage");
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
   if (stage && stage.getBoundingClientRect().top > innerHeight / 2) stage.scrollIntoView({ behavior, block: "start" });
-}
-
-/** Until then, or until there is a network again. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-    addEventListener("online", () => resolve(), { once: true });
-  });
 }

@@ -18,16 +18,20 @@ interface StageProps {
   readonly job: JobView | null | undefined;
   readonly isSending: boolean;
   readonly isLooking: boolean;
+  /** Of what was done with the job. */
+  readonly trouble: Problem | undefined;
+  /** Of watching it. */
   readonly problem: Problem | undefined;
   readonly perspective: Perspective | undefined;
   readonly onCancel: () => void;
   readonly onAnotherTake: () => void;
   readonly onRemix: () => void;
   readonly onDelete: () => void;
+  readonly onChanged: (job: JobView) => void;
 }
 
 /** What becomes of the wish: nothing yet, on its way, a film, or the reason why not. */
-export function Stage({ job, isSending, isLooking, problem, perspective, onCancel, onAnotherTake, onRemix, onDelete }: StageProps) {
+export function Stage({ job, isSending, isLooking, trouble, problem, perspective, onCancel, onAnotherTake, onRemix, onDelete, onChanged }: StageProps) {
   const text = useText();
   const [inside, setInside] = useState<string | null>(null);
   const content = () => {
@@ -35,13 +39,14 @@ export function Stage({ job, isSending, isLooking, problem, perspective, onCance
     if (job === null) return <p>{text.problem.missing}</p>;
     if (!job) return <Nothing says={isLooking ? text.loading : text.wait.empty} />;
     if (job.status === "queued" || job.status === "in_progress") return <Wait job={job} perspective={perspective} onCancel={onCancel} />;
-    if (job.video) return <See key={job.job_id} job={{ ...job, video: job.video }} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} onDelete={onDelete} onStepInside={setInside} />;
+    if (job.video) return <See key={job.job_id} job={{ ...job, video: job.video }} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} onDelete={onDelete} onChanged={onChanged} onStepInside={setInside} />;
     return <Ended job={job} perspective={perspective} onAnotherTake={onAnotherTake} onRemix={onRemix} />;
   };
+  const told = trouble ?? (job?.status === "completed" ? undefined : problem); // nothing more is to be heard of a film
   const state = isSending ? "sending" : (job?.status ?? "empty");
   return (
     <Card data-testid="stage" data-state={state} id="stage" tabIndex={-1} aria-label={state === "empty" ? text.wait.empty : text.wait.status[state]} className="scroll-mt-4">
-      {problem && !isSending && !(job && job.status === "completed") && <ProblemAlert problem={problem} />}
+      {told && !isSending && <ProblemAlert problem={told} />}
       {content()}
       {inside && (
         <Suspense fallback={<p role="status">{text.loading}</p>}>

@@ -19,8 +19,9 @@ export function sayProblem(problem: Problem, text: Text): string {
     case "offline":
       return said.offline;
     case "unavailable":
-    case "overloaded":
       return said.unavailable;
+    case "overloaded":
+      return said.overloaded;
     case "budget_spent":
       return said.budget;
     case "quota_exceeded":
@@ -53,7 +54,12 @@ function OneProblem({ problem, heading, onRetry }: ProblemAlertProps) {
       {heading && <p className="font-semibold">{heading}</p>}
       {isQuota && <p>{text.problem.quota}</p>}
       <p lang={isQuota ? "en" : undefined}>{sayProblem(problem, text)}</p>
-      {isQuota && leftS > 0 && <p>{text.problem.quotaAgain(inWords(leftS, text))}</p>}
+      {problem.code === "unauthenticated" && problem.message && (
+        <p lang="en" className="text-sm text-muted-foreground">
+          {problem.message}
+        </p>
+      )}
+      {leftS > 0 && <p>{text.problem.again(inWords(leftS, text))}</p>}
       {problem.faults.length > 0 && (
         <ul lang="en" className="list-disc pl-5">
           {problem.faults.map((fault) => (
@@ -65,7 +71,7 @@ function OneProblem({ problem, heading, onRetry }: ProblemAlertProps) {
         </ul>
       )}
       {onRetry && (
-        <Button variant="outline" size="sm" onClick={onRetry} disabled={isQuota && leftS > 0}>
+        <Button variant="outline" size="sm" onClick={onRetry} disabled={leftS > 0}>
           {text.retry}
         </Button>
       )}

@@ -87,6 +87,8 @@ test("every address leads where it says", () => {
   const routes: Route[] = [{ at: "create" }, { at: "create", jobId: "job-0001" }, { at: "films" }, { at: "gallery" }, { at: "shared", token: "a_b-c" }];
   for (const route of routes) expect(parseRoute(pathOf(route))).toEqual(route);
   expect(parseRoute("/nowhere")).toEqual({ at: "create" });
+  expect(parseRoute("/job/%")).toEqual({ at: "create", jobId: "%" });
+  expect(parseRoute("/shared/%zz")).toEqual({ at: "shared", token: "%zz" });
 });
 
 test("the browser remembers its films, newest first, each once, and survives what is broken", () => {

@@ -6,7 +6,7 @@ import { pollingFeed } from "./polling-feed";
 import { resilientFeed, type Teller } from "./resilient-feed";
 
 /** The feed for this page. There is no Firestore everywhere, and its rules show nothing where nobody is known. */
-export function feedOf(config: Config, identity: Identity, api: Api, said: (teller: Teller) => void): JobFeed {
+export function feedOf(config: Config, identity: Identity, api: Api, said: (teller: Teller | undefined) => void): JobFeed {
   const hasFirestore = config.firebase !== null || (config.firestoreEmulator !== null && config.localToken !== null);
   if (!hasFirestore) return pollingFeed(api);
   const firestore = async () => {

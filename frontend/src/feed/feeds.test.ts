@@ -84,7 +84,7 @@ test("who has stopped listening hears nothing of an answer that comes late", asy
 
 test("while Firestore tells, nobody polls", async () => {
   const [firestore, polling, ear] = [new Told(), new Told(), new Ear<JobView | null>()];
-  const tellers: Teller[] = [];
+  const tellers: (Teller | undefined)[] = [];
   resilientFeed(async () => firestore, polling, (teller) => tellers.push(teller)).watch("job-0001", ear);
   await vi.advanceTimersByTimeAsync(0);
   firestore.tell(aJob());
@@ -95,7 +95,7 @@ test("while Firestore tells, nobody polls", async () => {
 
 test("when Firestore fails, polling goes on; when Firestore is back, polling ends", async () => {
   const [firestore, polling, ear] = [new Told(), new Told(), new Ear<JobView | null>()];
-  const tellers: Teller[] = [];
+  const tellers: (Teller | undefined)[] = [];
   resilientFeed(async () => firestore, polling, (teller) => tellers.push(teller)).watch("job-0001", ear);
   await vi.advanceTimersByTimeAsync(0);
   firestore.fail();
@@ -110,7 +110,7 @@ test("when Firestore fails, polling goes on; when Firestore is back, polling end
 
 test("what is not there is no fault of Firestore's, though its rules refuse to say so", async () => {
   const [firestore, polling, ear] = [new Told(), new Told(), new Ear<JobView | null>()];
-  const tellers: string[] = [];
+  const tellers: (Teller | undefined)[] = [];
   const stop = resilientFeed(async () => firestore, polling, (teller) => tellers.push(teller)).watch("job-0001", ear);
   await vi.advanceTimersByTimeAsync(0);
   firestore.fail();
@@ -128,6 +128,28 @@ test("where Firestore can't be loaded at all, the page polls; what polling can't
   expect(ear.problems.map((problem) => problem.code)).toEqual(["offline"]);
   stop();
   expect(polling.listeners.size).toBe(0);
+});
+
+test("when nobody listens any more, nobody tells", async () => {
+  const [polling, ear] = [new Told(), new Ear<JobView | null>()];
+  const tellers: (Teller | undefined)[] = [];
+  const stop = resilientFeed(() => Promise.reject(new Error("no chunk")), polling, (teller) => tellers.push(teller)).watch("job-0001", ear);
+  await vi.advanceTimersByTimeAsync(0);
+  polling.tell(aJob());
+  stop();
+  expect(tellers).toEqual(["polling", undefined]);
+});
+
+test("an address that Firestore refuses to read is asked of the API", async () => {
+  const [firestore, polling, ear] = [new Told(), new Told(), new Ear<JobView | null>()];
+  firestore.watch = () => {
+    throw new Error("jobs/a/b has an odd number of segments");
+  };
+  const stop = resilientFeed(async () => firestore, polling).watch("a/b", ear);
+  await vi.advanceTimersByTimeAsync(0);
+  polling.tell(null);
+  expect(ear.heard).toEqual([null]);
+  stop();
 });
 
 test("older news and news of an ended job from a slower feed are none", () => {

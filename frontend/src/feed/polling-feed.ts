@@ -1,5 +1,6 @@
 // The fallback: asks the API again and again, more slowly while it does not answer, and not while nobody looks.
 import type { Api } from "@/shared/api";
+import { pause } from "@/shared/pause";
 import { asProblem } from "@/shared/problems";
 import { isFinal, type JobFeed } from "./job-feed";
 
@@ -44,7 +45,8 @@ export function pollingFeed(api: Asking): JobFeed {
   };
 }
 
-function repeat(everyMs: number, ask: (signal: AbortSignal) => Promise<"done" | "well" | "ill">): () => void {
+/** Asks at once and again after each answer, until it is done or stopped. */
+export function repeat(everyMs: number, ask: (signal: AbortSignal) => Promise<"done" | "well" | "ill">): () => void {
   const stopping = new AbortController();
   const { signal } = stopping;
   void (async () => {
@@ -58,20 +60,6 @@ function repeat(everyMs: number, ask: (signal: AbortSignal) => Promise<"done" | 
     }
   })();
   return () => stopping.abort();
-}
-
-/** Until then, or until there is a network again. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      removeEventListener("online", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    addEventListener("online", end, { signal });
-    signal.addEventListener("abort", end);
-  });
 }
 
 function seen(signal: AbortSignal): Promise<void> {

@@ -7,8 +7,8 @@ export type Teller = "firestore" | "polling" | "offline";
 /** How long polling goes on before Firestore is tried again. */
 export const RETRY_MS = 30_000;
 
-/** `first` is asked for lazily and may fail; `said` hears who tells. */
-export function resilientFeed(first: () => Promise<JobFeed>, fallback: JobFeed, said: (teller: Teller) => void = () => {}): JobFeed {
+/** `first` is asked for lazily and may fail; `said` hears who tells, undefined: nobody is asked any more. */
+export function resilientFeed(first: () => Promise<JobFeed>, fallback: JobFeed, said: (teller: Teller | undefined) => void = () => {}): JobFeed {
   const watching = <T>(start: (feed: JobFeed, hearing: Hearing<T>) => Stop, hearing: Hearing<T>): Stop => {
     let ended = false;
     let stopFirst: Stop | undefined;
@@ -37,8 +37,8 @@ export function resilientFeed(first: () => Promise<JobFeed>, fallback: JobFeed, 
       });
     };
     const begin = () => {
-      void first().then(
-        (feed) => {
+      void first()
+        .then((feed) => {
           if (ended) return;
           stopFirst = start(feed, {
             hear: (value) => {
@@ -48,9 +48,8 @@ export function resilientFeed(first: () => Promise<JobFeed>, fallback: JobFeed, 
             },
             fail: fallBack,
           });
-        },
-        fallBack,
-      );
+        })
+        .catch(fallBack); // an address that names no document is refused at once
     };
     begin();
     return () => {
@@ -58,6 +57,7 @@ export function resilientFeed(first: () => Promise<JobFeed>, fallback: JobFeed, 
       clearTimeout(retry);
       stopFirst?.();
       endFallback();
+      said(undefined);
     };
   };
   return {

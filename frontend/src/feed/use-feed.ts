@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import type { JobView } from "@/shared/api";
 import type { Problem } from "@/shared/problems";
 import { isNews, type JobFeed } from "./job-feed";
@@ -30,8 +30,9 @@ export function useJob(feed: JobFeed, jobId: string | undefined, known?: JobView
   return current;
 }
 
-/** One's own jobs, newest first; null: nobody lists them here. */
-export function useMyJobs(feed: JobFeed): Watched<readonly JobView[] | null> {
+/** One's own jobs, newest first; null: nobody lists them here. `again` listens anew. */
+export function useMyJobs(feed: JobFeed): Watched<readonly JobView[] | null> & { readonly again: () => void } {
+  const [tries, setTries] = useState(0);
   const [watched, setWatched] = useState<Watched<readonly JobView[] | null>>({ value: undefined, problem: undefined });
   useEffect(
     () =>
@@ -39,7 +40,9 @@ export function useMyJobs(feed: JobFeed): Watched<readonly JobView[] | null> {
         hear: (value) => setWatched({ value, problem: undefined }),
         fail: (problem) => setWatched((before) => ({ value: before.value, problem })),
       }),
-    [feed],
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- another try is asked for by its number
+    [feed, tries],
   );
-  return watched;
+  const again = useCallback(() => setTries((count) => count + 1), []);
+  return { ...watched, again };
 }

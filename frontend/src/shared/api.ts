@@ -2,7 +2,6 @@
 import type { Job, Model, Perspective, Request, Theme } from "./contract";
 import type { Identity } from "./identity";
 import { offline, Problem, problemOf } from "./problems";
-import { newTraceparent } from "./traceparent";
 
 /** Whole seconds from the answer until a job is final: as likely sooner as later, and what holds for four of five. */
 export interface Eta {
@@ -58,6 +57,8 @@ export interface SignedLink {
 
 export const ANSWER_TIMEOUT_MS = 20_000;
 
+const pathOfJob = (id: string): string => `/jobs/${encodeURIComponent(id)}`;
+
 export class Api {
   readonly #base: string;
   readonly #identity: Identity;
@@ -74,14 +75,14 @@ export class Api {
   forgetTheme = (id: string) => this.#send<null>("DELETE", `/themes/${encodeURIComponent(id)}`);
   /** Empty where the deployment has no gallery. */
   gallery = async () => (await this.#orElse(this.#get<{ films: Film[] }>("/gallery", "nobody"), { films: [] })).films;
-  job = (id: string, signal?: AbortSignal) => this.#get<JobView>(`/jobs/${id}`, "caller", signal);
+  job = (id: string, signal?: AbortSignal) => this.#get<JobView>(pathOfJob(id), "caller", signal);
   /** Newest first; null where the deployment does not list them. */
   jobs = async (signal?: AbortSignal) => (await this.#orElse(this.#get<{ jobs: JobView[] } | null>("/jobs?limit=50", "caller", signal), null))?.jobs ?? null;
-  submit = (wish: Wish, key: string) => this.#send<JobView>("POST", "/jobs", wish, { "Idempotency-Key": key, traceparent: newTraceparent() });
-  cancel = (id: string) => this.#send<JobView>("POST", `/jobs/${id}:cancel`);
-  remove = (id: string) => this.#send<null>("DELETE", `/jobs/${id}`);
-  share = (id: string) => this.#send<JobView>("POST", `/jobs/${id}:share`);
-  unshare = (id: string) => this.#send<JobView>("POST", `/jobs/${id}:unshare`);
+  submit = (wish: Wish, key: string, traceparent: string) => this.#send<JobView>("POST", "/jobs", wish, { "Idempotency-Key": key, traceparent });
+  cancel = (id: string) => this.#send<JobView>("POST", `${pathOfJob(id)}:cancel`);
+  remove = (id: string) => this.#send<null>("DELETE", pathOfJob(id));
+  share = (id: string) => this.#send<JobView>("POST", `${pathOfJob(id)}:share`);
+  unshare = (id: string) => this.#send<JobView>("POST", `${pathOfJob(id)}:unshare`);
   shared = (token: string) => this.#get<Shared>(`/shared/${encodeURIComponent(token)}`, "nobody");
   /** A signed link, made now: `/jobs/{id}/video` and its like, of the gallery and of shared films too. */
   link = (path: string) => this.#get<SignedLink>(path, path.startsWith("/jobs/") ? "caller" : "nobody");
@@ -104,17 +105,23 @@ export class Api {
     }
   }
 
+  /** Who calls, and that it is this page. It is no fault of the API's when nobody says so in time. */
+  async #credentials(inTime: AbortSignal, wanted: AbortSignal | null | undefined): Promise<Record<string, string>> {
+    try {
+      const [token, appToken] = await unlessAborted(inTime, Promise.all([this.#identity.token(), this.#identity.appToken()]));
+      return { ...(token && { Authorization: `Bearer ${token}` }), ...(appToken && { "X-Firebase-AppCheck": appToken }) };
+    } catch (error) {
+      if (wanted?.aborted) throw error;
+      throw navigator.onLine ? new Problem("unauthenticated", error instanceof Error ? error.message : String(error)) : offline();
+    }
+  }
+
   async #call<T>(path: string, who: "caller" | "nobody", init: RequestInit): Promise<T> {
     const signal = init.signal ? AbortSignal.any([init.signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]) : AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     let response: Response;
+    const credentials = who === "caller" ? await this.#credentials(signal, init.signal) : {};
     try {
-      const [token, appToken] = who === "caller" ? await Promise.all([this.#identity.token(), this.#identity.appToken()]) : [null, null];
-      const headers = {
-        ...(init.headers as Record<string, string> | undefined),
-        ...(token && { Authorization: `Bearer ${token}` }),
-        ...(appToken && { "X-Firebase-AppCheck": appToken }),
-      };
-      response = await fetch(this.#base + path, { ...init, headers, signal });
+      response = await fetch(this.#base + path, { ...init, headers: { ...(init.headers as Record<string, string> | undefined), ...credentials }, signal });
     } catch (error) {
       if (init.signal?.aborted) throw error;
       throw offline();
@@ -127,4 +134,14 @@ export class Api {
       throw new Problem("unreadable", "The answer can't be read.", { status: response.status });
     }
   }
+}
+
+/** What it promises, or the signal's reason. */
+function unlessAborted<T>(signal: AbortSignal, promised: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promised.then(resolve, reject);
+  });
 }

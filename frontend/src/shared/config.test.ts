@@ -29,6 +29,7 @@ test("where App Check is asked for, the page has its keys, and its policy lets i
   const policy: string = JSON.parse(hostingConfig(template, env)).globalHeaders["Content-Security-Policy"];
   expect(policy).toContain("script-src 'self' https://www.google.com/recaptcha/ https://www.gstatic.com/recaptcha/;");
   expect(policy).toContain(" https://content-firebaseappcheck.googleapis.com https://www.google.com/recaptcha/;");
+  expect(policy).toContain("frame-src https://www.google.com/recaptcha/ https://recaptcha.google.com/recaptcha/;");
   expect(() => configJson({ ...env, VITE_FIREBASE_APP_ID: "" })).toThrow(/VITE_APP_CHECK_SITE_KEY: needs/);
 });
 

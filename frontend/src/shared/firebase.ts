@@ -1,4 +1,4 @@
-// Firebase's app and its anonymous account; loaded only when somebody wishes or watches.
+// Firebase's app and its anonymous account; loaded after the first paint, by the first call that says who calls: for the themes.
 import { type FirebaseApp, getApps, initializeApp } from "firebase/app";
 import { indexedDBLocalPersistence, initializeAuth, signInAnonymously, type User } from "firebase/auth";
 

@@ -27,7 +27,7 @@ export class Problem extends Error {
 
   /** The same request may be granted in a moment. */
   get isTransient(): boolean {
-    return this.code === "offline" || this.code === "unavailable" || this.code === "internal" || this.status >= 502;
+    return this.code === "offline" || this.code === "unavailable" || this.code === "internal" || (this.code === "unreadable" && this.status >= 502);
   }
 }
 

@@ -9,11 +9,20 @@ export type Route =
 
 export function parseRoute(path: string): Route {
   const [first = "", second] = path.split("/").filter(Boolean);
-  if (first === "job" && second) return { at: "create", jobId: decodeURIComponent(second) };
+  if (first === "job" && second) return { at: "create", jobId: decoded(second) };
   if (first === "films") return { at: "films" };
   if (first === "gallery") return { at: "gallery" };
-  if (first === "shared" && second) return { at: "shared", token: decodeURIComponent(second) };
+  if (first === "shared" && second) return { at: "shared", token: decoded(second) };
   return { at: "create" };
+}
+
+/** What somebody has typed may be no encoding of anything. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 export function pathOf(route: Route): string {

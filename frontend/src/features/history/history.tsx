@@ -22,8 +22,9 @@ export default function History({ perspectives }: { perspectives: readonly Persp
     <section className="flex flex-col gap-4">
       <h1 className="text-3xl font-bold">{text.films.heading}</h1>
       {mine.value === null && <p className="text-muted-foreground">{text.films.notListed}</p>}
-      {mine.problem && <ProblemAlert problem={mine.problem} heading={text.films.failed} />}
-      {jobs.length === 0 && (mine.value === undefined && !mine.problem ? <p>{text.loading}</p> : <Empty says={text.films.empty} />)}
+      {mine.problem && <ProblemAlert problem={mine.problem} heading={text.films.failed} onRetry={mine.again} />}
+      {jobs.length === 0 && mine.value !== undefined && <Empty says={text.films.empty} />}
+      {jobs.length === 0 && mine.value === undefined && !mine.problem && <p role="status">{text.loading}</p>}
       <ul className="grid gap-4 sm:grid-cols-2 lg:grid-cols-4">
         {jobs.map((job) => (
           <li key={job.job_id} className="relative overflow-hidden rounded-lg border bg-card has-focus-visible:outline-3 has-focus-visible:outline-ring">

@@ -26,6 +26,7 @@ export default function Immersive({ src, name, fieldDeg, eyeHeightM, onClose }: 
   const video = useRef<HTMLVideoElement>(null);
   const look = useRef<Look>(AHEAD);
   const leave = useRef<(() => Promise<void>) | null>(null);
+  const isGone = useRef(false);
   const [scene, setScene] = useState<Scene>();
   const [modes, setModes] = useState<readonly Mode[]>([]);
   const [mode, setMode] = useState<Mode | null>(null);
@@ -33,7 +34,13 @@ export default function Immersive({ src, name, fieldDeg, eyeHeightM, onClose }: 
 
   useEffect(() => void supportedModes().then(setModes), []);
   useEffect(() => () => scene?.end(), [scene]);
-  useEffect(() => () => void leave.current?.().catch(() => {}), []);
+  useEffect(() => {
+    isGone.current = false;
+    return () => {
+      isGone.current = true;
+      void leave.current?.().catch(() => {});
+    };
+  }, []);
   useEffect(() => {
     if (!scene || mode) return;
     let frame = 0;
@@ -57,12 +64,15 @@ export default function Immersive({ src, name, fieldDeg, eyeHeightM, onClose }: 
   };
   const start = async (wanted: Mode) => {
     if (!scene) return;
+    setIsFailed(false);
+    void video.current?.play().catch(() => {});
     try {
-      void video.current?.play();
-      leave.current = await enter(wanted, scene, () => {
+      const end = await enter(wanted, scene, () => {
         leave.current = null;
         setMode(null);
       });
+      if (isGone.current) return void end().catch(() => {}); // closed while the browser asked
+      leave.current = end;
       setMode(wanted);
     } catch {
       setIsFailed(true);
@@ -108,7 +118,7 @@ export default function Immersive({ src, name, fieldDeg, eyeHeightM, onClose }: 
               </Button>
             ))}
           {mode && (
-            <Button variant="outline" onClick={() => leave.current?.()}>
+            <Button variant="outline" onClick={() => void leave.current?.().catch(() => {})}>
               <LogOut aria-hidden /> {text.immersive.leave}
             </Button>
           )}

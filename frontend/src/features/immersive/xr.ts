@@ -35,12 +35,22 @@ export async function supportedModes(): Promise<Mode[]> {
   return modes.filter((_, index) => are[index]);
 }
 
-/** Shows the scene in a headset until the session ends; the function that it leaves ends it. Must be called from a click. */
+/** Shows the scene in a headset until the session ends; the function that it leaves ends it. Must be called from a click. Throws, with no session left, where it can't be shown. */
 export async function enter(mode: Mode, scene: Scene, onEnd: () => void): Promise<() => Promise<void>> {
   const found = system();
   if (!found) throw new Error("no WebXR");
   const session = await found.requestSession(mode);
   session.addEventListener("end", onEnd);
+  try {
+    await show(session, scene, mode === "immersive-ar");
+  } catch (error) {
+    await session.end().catch(() => {});
+    throw error;
+  }
+  return () => session.end();
+}
+
+async function show(session: XRSessionLike, scene: Scene, showsWorld: boolean): Promise<void> {
   const layer = new XRWebGLLayer(session, scene.gl);
   session.updateRenderState({ baseLayer: layer });
   const space = await session.requestReferenceSpace("local"); // its origin is the head, so the floor is where the creature's is
@@ -52,8 +62,7 @@ export async function enter(mode: Mode, scene: Scene, onEnd: () => void): Promis
       const port = layer.getViewport(each);
       return port ? [{ projection: each.projectionMatrix, view: each.transform.inverse.matrix, viewport: [port.x, port.y, port.width, port.height] }] : [];
     });
-    scene.draw(views, layer.framebuffer, mode === "immersive-ar");
+    scene.draw(views, layer.framebuffer, showsWorld);
   };
   session.requestAnimationFrame(draw);
-  return () => session.end();
 }

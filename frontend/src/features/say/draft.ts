@@ -21,6 +21,8 @@ const KEPT = "draft";
 /** How a draft names a theme of one's own. */
 export const ownTheme = (id: string): string => `own:${id}`;
 
+export const isOwnTheme = (theme: string): boolean => theme.startsWith("own:");
+
 interface Known {
   readonly own?: readonly OwnTheme[] | undefined;
   readonly scenes?: readonly string[] | undefined;
@@ -31,7 +33,7 @@ export function wishOf(draft: Draft, { own = [], scenes = [] }: Known = {}): Wis
   const words = own.find((each) => ownTheme(each.id) === draft.theme)?.words;
   const typed = draft.prompt.trim();
   const prompt = words ? [typed || scenes[0], words].filter(Boolean).join(", ").slice(0, MAX_PROMPT_CHARS) : typed;
-  const theme = draft.theme.startsWith("own:") ? "" : draft.theme;
+  const theme = isOwnTheme(draft.theme) ? "" : draft.theme;
   return {
     perspective: draft.perspective,
     ...(prompt && { prompt }),

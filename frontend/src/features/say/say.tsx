@@ -1,5 +1,5 @@
 import { ChevronDown, Eye, LoaderCircle } from "lucide-react";
-import { type FormEvent, useId } from "react";
+import { useId } from "react";
 import { ProblemAlert } from "@/components/problem-alert";
 import { Button } from "@/components/ui/button";
 import { Label, Textarea } from "@/components/ui/field";
@@ -7,7 +7,7 @@ import type { Themes } from "@/shared/api";
 import type { Model, Perspective } from "@/shared/contract";
 import { useText } from "@/shared/i18n/language";
 import type { Problem } from "@/shared/problems";
-import { type Draft, MAX_PROMPT_CHARS } from "./draft";
+import { type Draft, isOwnTheme, MAX_PROMPT_CHARS } from "./draft";
 import { Options } from "./options";
 import { ThemeField } from "./theme-field";
 
@@ -15,28 +15,38 @@ interface SayProps {
   readonly draft: Draft;
   readonly change: (change: Partial<Draft>) => void;
   readonly perspective: Perspective | undefined;
-  readonly themes: Themes;
+  /** undefined: not there yet. */
+  readonly themes: Themes | undefined;
   readonly themesChanged: () => void;
   readonly models: readonly Model[];
   readonly isSending: boolean;
   readonly problem: Problem | undefined;
   readonly onSubmit: () => void;
+  /** Tries once more what was refused; undefined: that is what the form holds. */
+  readonly onRetry: (() => void) | undefined;
 }
 
 /** What went wrong may be below what one sees. */
 const show = (node: HTMLElement | null) => node?.scrollIntoView({ block: "nearest" });
 
 /** What happens: words, light and weather, and what most people leave as it is. */
-export function Say({ draft, change, perspective, themes, themesChanged, models, isSending, problem, onSubmit }: SayProps) {
+export function Say({ draft, change, perspective, themes, themesChanged, models, isSending, problem, onSubmit, onRetry }: SayProps) {
   const text = useText();
   const id = useId();
   const left = MAX_PROMPT_CHARS - draft.prompt.length;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (!isSending) onSubmit();
+  const isReady = !isSending && (themes !== undefined || !isOwnTheme(draft.theme)); // the words of one's own theme are part of the wish
+  const submit = () => {
+    if (isReady) onSubmit();
   };
   return (
-    <form onSubmit={submit} className="flex flex-col gap-4" aria-labelledby={`${id}heading`}>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+      className="flex flex-col gap-4"
+      aria-labelledby={`${id}heading`}
+    >
       <h2 id={`${id}heading`} className="text-xl font-bold">
         {text.say.heading}
       </h2>
@@ -60,14 +70,14 @@ export function Say({ draft, change, perspective, themes, themesChanged, models,
       )}
       <div className="flex flex-wrap items-end gap-3">
         <ThemeField themes={themes} chosen={draft.theme} onChoose={(theme) => change({ theme })} onChanged={themesChanged} />
-        <Button type="submit" size="lg" disabled={isSending} className="max-sm:w-full">
+        <Button type="submit" size="lg" disabled={!isReady} className="max-sm:w-full">
           {isSending ? <LoaderCircle aria-hidden className="animate-spin" /> : <Eye aria-hidden />}
           {isSending ? text.say.sending : text.say.submit}
         </Button>
       </div>
       {problem && (
         <div ref={show}>
-          <ProblemAlert problem={problem} heading={text.problem.heading} onRetry={problem.code === "prompt_refused" || problem.code === "invalid_request" ? undefined : onSubmit} />
+          <ProblemAlert problem={problem} heading={text.problem.heading} onRetry={problem.code === "prompt_refused" || problem.code === "invalid_request" ? undefined : (onRetry ?? submit)} />
         </div>
       )}
       <details className="group">

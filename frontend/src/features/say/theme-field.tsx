@@ -8,10 +8,11 @@ import type { Themes } from "@/shared/api";
 import { useText } from "@/shared/i18n/language";
 import { usePage } from "@/shared/page";
 import { asProblem, type Problem } from "@/shared/problems";
-import { ownTheme } from "./draft";
+import { isOwnTheme, ownTheme } from "./draft";
 
 interface ThemeFieldProps {
-  readonly themes: Themes;
+  /** undefined: not there yet. */
+  readonly themes: Themes | undefined;
   readonly chosen: string;
   readonly onChoose: (id: string) => void;
   /** One was saved or forgotten. */
@@ -24,33 +25,40 @@ export function ThemeField({ themes, chosen, onChoose, onChanged }: ThemeFieldPr
   const { api } = usePage();
   const id = useId();
   const [isSaving, setIsSaving] = useState(false);
-  const [problem, setProblem] = useState<Problem>();
-  const own = themes.own ?? [];
+  const [problem, setProblem] = useState<Problem>(); // of saving
+  const [trouble, setTrouble] = useState<Problem>(); // of forgetting
+  const own = themes?.own ?? [];
+  const catalogue = themes?.themes ?? [];
+  const isAwaited = !themes && isOwnTheme(chosen);
   const chosenOwn = own.find((each) => ownTheme(each.id) === chosen);
 
+  const open = () => {
+    setProblem(undefined);
+    setIsSaving(true);
+  };
   const save = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     event.stopPropagation(); // it stands in the form of the wish
     const given = new FormData(event.currentTarget);
+    setProblem(undefined);
     try {
       const saved = await api.saveTheme({ name: String(given.get("name")), words: String(given.get("words")) });
       onChanged();
       onChoose(ownTheme(saved.id));
       setIsSaving(false);
-      setProblem(undefined);
     } catch (error) {
       setProblem(asProblem(error));
     }
   };
   const forget = async () => {
     if (!chosenOwn) return;
+    setTrouble(undefined);
     try {
       await api.forgetTheme(chosenOwn.id);
       onChoose("");
       onChanged();
     } catch (error) {
-      setProblem(asProblem(error));
-      setIsSaving(true);
+      setTrouble(asProblem(error));
     }
   };
 
@@ -58,10 +66,11 @@ export function ThemeField({ themes, chosen, onChoose, onChanged }: ThemeFieldPr
     <div className="min-w-0 flex-1 basis-52">
       <Label htmlFor={`${id}theme`}>{text.say.theme}</Label>
       <div className="flex gap-1">
-        <Select id={`${id}theme`} value={chosenOwn || themes.themes.some((each) => each.id === chosen) ? chosen : ""} onChange={(event) => onChoose(event.target.value)}>
+        <Select id={`${id}theme`} value={isAwaited || chosenOwn || catalogue.some((each) => each.id === chosen) ? chosen : ""} onChange={(event) => onChoose(event.target.value)}>
           <option value="">{text.say.noTheme}</option>
+          {isAwaited && <option value={chosen}>{text.say.ownAwaited}</option>}
           <optgroup label={text.say.themes}>
-            {themes.themes.map((each) => (
+            {catalogue.map((each) => (
               <option key={each.id} value={each.id} lang="en">
                 {each.name}
               </option>
@@ -82,10 +91,11 @@ export function ThemeField({ themes, chosen, onChoose, onChanged }: ThemeFieldPr
             <Trash2 aria-hidden />
           </Button>
         )}
-        <Button variant="ghost" size="icon" aria-label={text.say.saveTheme} onClick={() => setIsSaving(true)}>
+        <Button variant="ghost" size="icon" aria-label={text.say.saveTheme} onClick={open}>
           <Plus aria-hidden />
         </Button>
       </div>
+      {trouble && <ProblemAlert problem={trouble} />}
       <Dialog open={isSaving} onOpenChange={setIsSaving}>
         <DialogContent>
           <DialogTitle>{text.say.saveTheme}</DialogTitle>

@@ -23,11 +23,12 @@ export async function filmLinks(api: Pick<Api, "link">, base: string): Promise<F
 export function useFilmLinks(base: string): Fetched<FilmLinks> {
   const { api } = usePage();
   const links = useFetched(useCallback(() => filmLinks(api, base), [api, base]));
-  const { value, again } = links;
+  const { value, problem, again } = links;
   useEffect(() => {
     if (!value) return;
     const timer = setTimeout(again, Math.max(RENEWED_BEFORE_MS, Math.min(value.endsAt - Date.now() - RENEWED_BEFORE_MS, 2 ** 31 - 1)));
     return () => clearTimeout(timer);
-  }, [value, again]);
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- after a renewal that failed there is another
+  }, [value, problem, again]);
   return links;
 }

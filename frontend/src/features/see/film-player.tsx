@@ -5,6 +5,9 @@ import { useText } from "@/shared/i18n/language";
 import type { FilmLinks } from "./film-links";
 import { useInStep } from "./in-step";
 
+/** A film that a new link did not help can't be played; later its link may have ended again. */
+const RENEWED_EVERY_MS = 60_000;
+
 interface FilmPlayerProps {
   readonly links: FilmLinks;
   /** The creature's. */
@@ -24,7 +27,7 @@ export function FilmPlayer({ links, name, width, height, onUnreadable, children 
   const [percent, setPercent] = useState(50);
   const [isPlaying, setIsPlaying] = useState(false);
   const [isBroken, setIsBroken] = useState(false);
-  const tries = useRef(0);
+  const triedAt = useRef(Number.NEGATIVE_INFINITY);
   useInStep(film, human);
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -33,8 +36,10 @@ export function FilmPlayer({ links, name, width, height, onUnreadable, children 
     else film.current?.pause();
   };
   const failed = () => {
-    if (tries.current++ === 0) onUnreadable();
-    else setIsBroken(true);
+    const now = performance.now();
+    if (now - triedAt.current < RENEWED_EVERY_MS) return setIsBroken(true);
+    triedAt.current = now;
+    onUnreadable();
   };
   const same = { muted: true, loop: true, playsInline: true, crossOrigin: "anonymous", preload: "auto" } as const;
   return (

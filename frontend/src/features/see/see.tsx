@@ -16,12 +16,14 @@ interface SeeProps {
   readonly onAnotherTake: () => void;
   readonly onRemix: () => void;
   readonly onDelete: () => void;
+  /** The job is otherwise now. */
+  readonly onChanged: (job: JobView) => void;
   /** Into the film, whose video lies there. */
   readonly onStepInside: (src: string) => void;
 }
 
 /** A film that is ready, and all that one can do with it. */
-export function See({ job, perspective, onAnotherTake, onRemix, onDelete, onStepInside }: SeeProps) {
+export function See({ job, perspective, onAnotherTake, onRemix, onDelete, onChanged, onStepInside }: SeeProps) {
   const text = useText();
   const links = useFilmLinks(`/jobs/${job.job_id}`);
   const [isSure, setIsSure] = useState(false);
@@ -49,7 +51,7 @@ export function See({ job, perspective, onAnotherTake, onRemix, onDelete, onStep
               <Download aria-hidden /> {text.see.download}
             </a>
           </Button>
-          <ShareButton job={job} />
+          <ShareButton job={job} onChanged={onChanged} />
           {isSure ? (
             <Button variant="destructive" onClick={onDelete}>
               {text.see.deleteSure}

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from "react";
 import { CreatureEye } from "@/components/creature-eye";
 import { Button } from "@/components/ui/button";
 import { Progress } from "@/components/ui/progress";
+import { repeat } from "@/feed/polling-feed";
 import type { JobView } from "@/shared/api";
 import { cn } from "@/shared/cn";
 import type { Perspective, Stage } from "@/shared/contract";
@@ -14,7 +15,7 @@ import { type Expected, left, secondsToGo } from "./eta";
 import { RollingFacts } from "./rolling-facts";
 
 const STAGES: readonly Stage[] = ["loading", "rendering", "encoding", "uploading"];
-/** The place in the queue and what is expected are only in the API's answer, not in the document. */
+/** The place in the queue and what is expected are only in the API's answer, not in Firestore's document. */
 const OUTLOOK_EVERY_MS = 5_000;
 
 /** A wish on its way: `job` is undefined as long as it is being sent. */
@@ -92,19 +93,27 @@ function useOutlook(job: JobView | undefined): Outlook {
   const { api } = usePage();
   const [outlook, setOutlook] = useState<Outlook>({});
   const [id, status] = [job?.job_id, job?.status];
+  const isAnswer = job?.links !== undefined; // a document has none
   useEffect(() => {
-    if (!id || (status !== "queued" && status !== "in_progress")) return;
-    const asking = new AbortController();
-    const ask = () => api.job(id, asking.signal).then((seen) => setOutlook(outlookOf(seen)), () => {});
-    void ask();
-    const timer = setInterval(ask, OUTLOOK_EVERY_MS);
+    if (!id || isAnswer || (status !== "queued" && status !== "in_progress")) return;
+    const stop = repeat(OUTLOOK_EVERY_MS, async (signal) => {
+      try {
+        const seen = await api.job(id, signal);
+        if (!signal.aborted) setOutlook(outlookOf(seen));
+        return "well";
+      } catch {
+        return "ill"; // it is for the feed to say so
+      }
+    });
     return () => {
-      asking.abort();
-      clearInterval(timer);
+      stop();
       setOutlook({});
     };
     // Asked anew when its work begins or is given back: what was expected before is not what is expected then.
-  }, [api, id, status]);
+  }, [api, id, status, isAnswer]);
+  useEffect(() => {
+    if (job?.links) setOutlook(outlookOf(job));
+  }, [job]);
   return { ahead: job?.queue_position ?? outlook.ahead, expected: outlook.expected };
 }
 
