@@ -64,10 +64,10 @@ class Spending:
         Raises:
             Retryable, StoreNotReadyError: they can't be added up.
         """
-        return self._kept.answer("today", self._added_up)
-
-    def _added_up(self) -> float:
         now = self._now()
+        return self._kept.answer(midnight(now), lambda: self._added_up(now))
+
+    def _added_up(self, now: datetime) -> float:
         hours = [midnight(now) + number * _HOUR for number in range(24)]
         with self._lock:
             over = {hour: gpu_s for hour, gpu_s in self._over.items() if hour >= hours[0]}

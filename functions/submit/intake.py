@@ -100,7 +100,7 @@ def take_in(
         span(SpanName.INTAKE, parent=traceparent, **about, model=spec.model, priority=wish.priority.value),
         context(**about, traceparent=traceparent),
     ):
-        if refusal := refusal_of_work(job, admission=admission, store=store):
+        if refusal := refusal_of_work(job, admission=admission, store=store, artifacts=artifacts):
             raise Retryable(f"the message waits where it is: {refusal.code}")
         quota = admission.quotas.of(Caller(owner=owner, is_system=True))
         try:

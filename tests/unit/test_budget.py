@@ -105,6 +105,16 @@ def test_at_midnight_there_is_a_new_one(store: AskedStore, clock: Clock) -> None
     assert budget.bulk_paused_until() is None
 
 
+def test_a_sum_of_yesterday_is_none_of_today_however_new_it_is(store: AskedStore, clock: Clock) -> None:
+    spend(store, 100, at=NOON)
+    budget = a_budget(store, clock, budget_gpu_s=100)
+    clock.pass_s(12 * 3600 - 2)
+    assert budget.is_spent()
+    clock.pass_s(4)
+    assert not budget.is_spent()
+    assert budget.bulk_paused_until() is None
+
+
 def test_bulk_waits_first_and_interactive_is_refused_at_the_second_limit(store: AskedStore, clock: Clock) -> None:
     budget = a_budget(store, clock, budget_bulk_gpu_s=50, budget_gpu_s=100)
     seen = []
@@ -190,3 +200,29 @@ def test_what_adds_no_work_is_taken_all_the_same() -> None:
     assert world.post(Idempotency_Key="k2").status == 202, "it waits for the same video"
     world.finish(first["render_key"])
     assert world.post().status == 200
+
+
+def test_a_bulk_video_that_waits_is_not_drawn_today_by_wishing_for_it_twice() -> None:
+    world = spending_world(100, **LIMITS)
+    bulk = world.post(BULK).body
+    assert is_problem(world.post(), ErrorCode.BUDGET_SPENT)
+    assert world.store.renders_to_do(Priority.INTERACTIVE) == 0
+    world.claim(bulk["render_key"])
+    assert world.post().status == 202, "a worker makes it already"
+
+
+def test_what_nobody_is_making_any_more_is_refused_as_new_work_is() -> None:
+    world = World(**LIMITS)
+    failed, retired, gone = (world.post({**WISH, "seed": seed}).body["render_key"] for seed in range(3))
+    world.fail(failed)
+    world.retire(retired)
+    world.finish(gone)
+    world.artifacts._objects.clear()
+    left = world.post({**BULK, "seed": 3}).body["render_key"]
+    world.claim(left)
+    spend(world.store, 100, at=world.clock.now())
+    world.clock.pass_s(60)  # the end of that lease
+    before = dict(world.store._documents)
+    for seed in range(4):
+        assert is_problem(world.post({**WISH, "seed": seed}), ErrorCode.BUDGET_SPENT)
+    assert world.store._documents == before
