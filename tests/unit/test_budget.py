@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from shared.budget import KEPT_S, BudgetSettings
 from shared.documents import Cost, State
-from shared.errors import ErrorCode
+from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create, StoreNotReadyError, Sum
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
@@ -165,6 +165,16 @@ def test_bulk_is_accepted_and_says_how_long_it_waits() -> None:
     assert "paused_until" not in world.get(f"/jobs/{interactive.body['job_id']}").body
 
 
+def test_while_the_sum_can_not_be_had_bulk_waits_and_people_do_not() -> None:
+    world = World(**LIMITS)
+    world.post({**WISH, "seed": 2})
+    world.post(BULK)
+    world.store.sum_failure = Retryable("no answer")
+    assert not world.api.queue._budget.takes_bulk()
+    shown = world.call("GET", "/queue", headers={"Authorization": f"Bearer {TOKEN}"}).body
+    assert shown == {"renders": 1, "interactive": 1, "bulk": 0}
+
+
 def test_no_worker_is_started_for_bulk_that_waits() -> None:
     world = spending_world(60, **LIMITS)
     world.post(BULK)
@@ -179,10 +189,14 @@ def test_a_batch_says_that_it_waits() -> None:
     assert "paused_until" not in world.get(f"/batches/{batch['batch_id']}").body, "none of its jobs waits yet"
 
 
-def test_interactive_wishes_are_refused_honestly_when_all_is_spent() -> None:
+def test_interactive_wishes_are_refused_honestly_when_all_is_spent(caplog: pytest.LogCaptureFixture) -> None:
     world = spending_world(100, **LIMITS)
+    caplog.set_level("INFO")
     answer = world.post()
     assert is_problem(answer, ErrorCode.BUDGET_SPENT)
+    assert answer.status == 429, "no fault of the service, which an alert would ring for all day"
+    [line] = [vars(each) for each in caplog.records if each.message == "refused for now"]
+    assert (line["levelname"], line["code"]) == ("INFO", "budget_spent")
     assert answer.headers["Retry-After"] == str(24 * 3600 + 1)
     assert world.store.renders_to_do(Priority.INTERACTIVE) == 0
     assert world.post(BULK).status == 202

@@ -108,6 +108,11 @@ def test_a_worker_that_is_told_to_warm_up_has_drawn_a_clip_before_it_is_ready(
     assert ready.exists()
 
 
+def test_a_worker_that_is_not_wanted_draws_no_clip_and_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main.Attendance, "is_wanted", lambda _: False)
+    assert run(monkeypatch, WARM_UP="true") == 0, "nobody asked for a renderer"
+
+
 def test_a_worker_that_can_not_draw_that_clip_ends_instead_of_failing_renders(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
