@@ -170,6 +170,7 @@ def test_while_the_sum_can_not_be_had_bulk_waits_and_people_do_not() -> None:
     world.post({**WISH, "seed": 2})
     world.post(BULK)
     world.store.sum_failure = Retryable("no answer")
+    world.clock.pass_s(KEPT_S)
     assert not world.api.queue._budget.takes_bulk()
     shown = world.call("GET", "/queue", headers={"Authorization": f"Bearer {TOKEN}"}).body
     assert shown == {"renders": 1, "interactive": 1, "bulk": 0}
