@@ -14,21 +14,21 @@ DPI = 110
 
 
 def draw(found: Mapping[str, Any], path: Path) -> None:
-    """Ours above, Google's emulators below."""
+    """What is deployed above, emulators below."""
     samples, memory = found["samples"], found["memory"]
     figure = Figure(figsize=(9, 7.5), layout="constrained")
-    ours, theirs = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    deployed, held = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     for name in memory:
         seen = [(each["completed"], each["mib"][name]) for each in samples if name in each["mib"]]
-        axis = ours if memory[name]["is_ours"] else theirs
+        axis = deployed if memory[name]["is_deployed"] else held
         style = "-" if name.startswith("worker") else "--"
         axis.plot(*zip(*seen, strict=True), linestyle=style, linewidth=1.4, label=name)
     lost = sum(found["losses"].values())
     title = f"{found['jobs']} jobs, {found['workers']} workers that render at once: {found['seconds'] / 60:.0f} minutes"
-    ours.set_title(f"{title}, {lost} lost", loc="left", fontsize=11)
-    theirs.set_title("Google's emulators, which hold every document and message", loc="left", fontsize=10)
-    theirs.set_xlabel("jobs completed")
-    for axis in (ours, theirs):
+    deployed.set_title(f"{title}, {lost} lost", loc="left", fontsize=11)
+    held.set_title("emulators, which hold every document, message and object", loc="left", fontsize=10)
+    held.set_xlabel("jobs completed")
+    for axis in (deployed, held):
         axis.set(ylabel="resident memory (MiB)", xlim=(0, found["jobs"]))
         axis.set_ylim(bottom=0)
         axis.grid(visible=True, color="#dddddd")

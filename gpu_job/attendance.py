@@ -51,12 +51,14 @@ class Attendance:
         self._now = now
         self._monotonic = monotonic
         self._since = now()
+        self._is_wanted = True
         self._look_at = self._report_at = monotonic()
 
     def is_wanted(self) -> bool:
         """Whether to take the next message. Asks at most every `LOOK_S`; while nobody answers, it works."""
         if (at := self._monotonic()) < self._look_at:
-            return True
+            return self._is_wanted
+        self._is_wanted = True
         self._look_at = at + LOOK_S
         try:
             if at >= self._report_at:
@@ -69,6 +71,7 @@ class Attendance:
         if orders is None or not orders.value.is_draining:
             return True
         log.info("worker is drained", extra={"action": "drain", "reason": orders.value.reason})
+        self._is_wanted = False
         return False
 
     def leave(self) -> None:

@@ -109,7 +109,7 @@ def _run(
                 publisher=PubSubPublisher(project=project),
                 now=_now,
             ),
-            source=PubSubMessageSource(project=project, takes_bulk=lambda: budget.bulk_paused_until() is None),
+            source=PubSubMessageSource(project=project, takes_bulk=budget.takes_bulk),
             renderer=cache(lambda: cold_start.imported(lambda: renderer_of(settings))),
             folder=Path(folder),
             device=settings.device,
@@ -119,7 +119,7 @@ def _run(
             cold_start=cold_start,
         )
         try:
-            if settings.warm_up:
+            if settings.warm_up and attendance.is_wanted():
                 with cold_start.warming(workshop.renderer):
                     warm_up(settings.served_models, renderer=workshop.renderer, inbox=inbox)
             log.info("worker is ready", extra={"action": "ready", "models": settings.served_models})

@@ -83,8 +83,8 @@ _POSTED: Final = (
     ErrorCode.PROMPT_REFUSED,
     ErrorCode.QUOTA_EXCEEDED,
     ErrorCode.TOO_MANY_REQUESTS,
-    ErrorCode.OVERLOADED,
     ErrorCode.BUDGET_SPENT,
+    ErrorCode.OVERLOADED,
 )
 _FOUND: Final = (ErrorCode.NOT_FOUND,)
 _OPENED: Final = (*_FOUND, ErrorCode.TOO_MANY_REQUESTS)
@@ -278,13 +278,14 @@ def _schemas() -> dict[str, dict[str, Any]]:
     schemas["BatchWish"] = named(BatchRequest, "validation")
     count = {"type": "integer", "minimum": 0}
     moment = {"type": "string", "format": "date-time"}
+    cost = {"anyOf": [_ref("Cost"), {"type": "null"}]}
     eta = _object(dict.fromkeys(("seconds", "low", "high"), count))
     outlook = {"queue_position": count, "eta": eta, "paused_until": moment}
     schemas["JobView"] = _with(named(Job, "serialization"), {"links": _STRINGS, **outlook})
     counted = {status.value: {"type": "integer", "minimum": 0} for status in Status}
     jobs = {"type": "object", "additionalProperties": False, "properties": counted, "required": list(counted)}
     schemas["BatchView"] = _with(
-        named(Batch, "serialization"), {"links": _STRINGS, "jobs": jobs, "cost": _ref("Cost"), "paused_until": moment}
+        named(Batch, "serialization"), {"links": _STRINGS, "jobs": jobs, "cost": cost, "paused_until": moment}
     )
     for name in ("BatchRequest", "Job", "Batch"):  # they are shown and taken under other names
         del schemas[name]
@@ -298,7 +299,7 @@ def _schemas() -> dict[str, dict[str, Any]]:
             "resets_at": moment,
             "jobs": _object({"active": count, "quota": count}),
             "gpu_s": _object({"used": used, "quota": used}),
-            "cost": _ref("Cost"),
+            "cost": cost,
         }
     )
     id_or_none = {"anyOf": [{"type": "string"}, {"type": "null"}]}

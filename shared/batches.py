@@ -36,8 +36,6 @@ MAX_FAULT_CHARS: Final = 300
 CHECK_EVERY: Final = timedelta(minutes=15)
 #: A batch that was not read to its end by then fails.
 BATCH_DEADLINE: Final = timedelta(hours=24)
-#: A job of a batch has longer than one that a person waits for: 100 000 renders of a minute are a week on ten GPUs.
-BATCH_JOB_DEADLINE: Final = timedelta(days=7)
 
 
 class BatchState(StrEnum):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.errors import ErrorCode, Rejected
+from shared.errors import ErrorCode, Rejected, Retryable
 from shared.job_store import StoreNotReadyError
 from shared.kept import Kept
 from shared.settings import Settings
@@ -64,10 +64,10 @@ class Spending:
         Raises:
             Retryable, StoreNotReadyError: they can't be added up.
         """
-        return self._kept.answer("today", self._added_up)
-
-    def _added_up(self) -> float:
         now = self._now()
+        return self._kept.answer(midnight(now), lambda: self._added_up(now))
+
+    def _added_up(self, now: datetime) -> float:
         hours = [midnight(now) + number * _HOUR for number in range(24)]
         with self._lock:
             over = {hour: gpu_s for hour, gpu_s in self._over.items() if hour >= hours[0]}
@@ -76,7 +76,7 @@ class Spending:
                     over[hour] = self._store.cost_of_renders(since=hour, until=hour + _HOUR).gpu_s
             self._over = over
         since = max([hours[0], *(hour + _HOUR for hour in over)])
-        return sum(over.values()) + self._store.cost_of_renders(since=since, until=midnight(now) + 24 * _HOUR).gpu_s
+        return sum(over.values()) + self._store.cost_of_renders(since=since, until=next_midnight(now)).gpu_s
 
 
 class Budget:
@@ -101,7 +101,15 @@ class Budget:
         except StoreNotReadyError:
             log.exception("spending can't be added up, bulk waits", extra={"action": "budget"})
             is_paused = True
-        return midnight(self._now()) + timedelta(days=1) if is_paused else None
+        return next_midnight(self._now()) if is_paused else None
+
+    def takes_bulk(self) -> bool:
+        """Whether bulk is worked on. Not while the store does not answer either: that is no reason to stop the rest."""
+        try:
+            return self.bulk_paused_until() is None
+        except Retryable:
+            log.warning("spending not known, bulk waits", extra={"action": "budget"}, exc_info=True)
+            return False
 
     def is_spent(self) -> bool:
         """Whether nobody's new work is taken any more.
@@ -113,14 +121,19 @@ class Budget:
 
     def refusal(self) -> Rejected:
         """What a caller is told then."""
-        left = midnight(self._now()) + timedelta(days=1) - self._now()
+        now = self._now()
         return Rejected(
             "What may be spent on videos today is spent. Nothing was written; there is more at midnight UTC.",
             code=ErrorCode.BUDGET_SPENT,
-            retry_after_s=1 + int(left.total_seconds()),
+            retry_after_s=1 + int((next_midnight(now) - now).total_seconds()),
         )
 
 
 def midnight(now: datetime) -> datetime:
     """When the day began, in UTC."""
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_midnight(now: datetime) -> datetime:
+    """When the next one begins."""
+    return midnight(now) + timedelta(days=1)

@@ -6,7 +6,7 @@ The *orders* are one document, ``control/workers``: an operator writes it, worke
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field
@@ -47,8 +47,3 @@ class Orders(Document):
     reason: Annotated[str, Field(max_length=MAX_REASON_CHARS)]
     """For people."""
     changed_at: AwareDatetime
-
-
-def is_here(presence: Presence, *, now: datetime) -> bool:
-    """Whether it was seen lately."""
-    return now - presence.seen_at < GONE_AFTER

@@ -66,10 +66,10 @@ HTTP_STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.PROMPT_REFUSED: (422, "This prompt is not drawn"),
     ErrorCode.QUOTA_EXCEEDED: (429, "Your quota is used up for now"),
     ErrorCode.TOO_MANY_REQUESTS: (429, "Too much comes from this network"),
+    ErrorCode.BUDGET_SPENT: (429, "What may be spent today is spent"),
     ErrorCode.INTERNAL: (500, "Something broke on our side"),
     ErrorCode.UNAVAILABLE: (503, "A service behind this one does not answer"),
     ErrorCode.OVERLOADED: (503, "Too many wishes wait already"),
-    ErrorCode.BUDGET_SPENT: (503, "What may be spent today is spent"),
 }
 
 

@@ -28,7 +28,8 @@ RETENTION: Final = timedelta(days=30)
 KEPT_LONGER_EVERY: Final = timedelta(days=1)
 #: A job that is not final after this long fails.
 JOB_DEADLINE: Final = timedelta(hours=24)
-#: One in bulk has longer: it may have to wait for another day's budget. As long as a row of a batch.
+#: One in bulk, and any row of a batch, has longer: it may have to wait for another day's budget, and 100 000 renders of
+#: a minute are a week on ten GPUs.
 BULK_DEADLINE: Final = timedelta(days=7)
 #: Reconcile looks at a render this long after something happened to it that should be followed by something else,
 SOON: Final = timedelta(minutes=1)

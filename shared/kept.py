@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Thread-safe: who asks while somebody finds out waits for that answer.
+    """Thread-safe: who asks while somebody finds out waits for what comes of it, be it an error, and for nothing else.
 
     Args:
         kept_s: how long an answer is used again, in seconds.
@@ -23,14 +24,24 @@ class Kept(Generic[T]):
         self._kept_s = kept_s
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._answers: dict[Hashable, tuple[float, T]] = {}
+        self._asked: dict[Hashable, tuple[float, Future[T]]] = {}
 
     def answer(self, question: Hashable, find_out: Callable[[], T]) -> T:
         """The answer to a question; what ``find_out`` raises is no answer, and is raised."""
         with self._lock:
-            asked_at = self._monotonic()
-            fresh = {key: each for key, each in self._answers.items() if asked_at - each[0] < self._kept_s}
-            if question not in fresh:
-                fresh[question] = asked_at, find_out()
-            self._answers = fresh
-            return fresh[question][1]
+            now = self._monotonic()
+            self._asked = {
+                key: (asked_at, found)
+                for key, (asked_at, found) in self._asked.items()
+                if not found.done() or now - asked_at < self._kept_s
+            }
+            is_asked = question in self._asked
+            _, found = self._asked.setdefault(question, (now, Future()))
+        if not is_asked:
+            try:
+                found.set_result(find_out())
+            except BaseException as exc:  # noqa: BLE001 - whatever it is, all who wait must hear of it
+                with self._lock:
+                    del self._asked[question]
+                found.set_exception(exc)
+        return found.result()

@@ -51,7 +51,8 @@ QUEUE_AGE: Final = Measure(
     name="lifeasnotme_queue_age_seconds",
     kind=Kind.GAUGE,
     unit="s",
-    summary="Age of the oldest wish that no worker has taken, looked at every minute; 0 when none waits",
+    summary="Age of the oldest job that is queued, looked at every minute; 0 when none is. Of a render that a worker "
+    "has, the first 200 jobs are not queued any more",
     labels=frozenset({"priority"}),
 )
 WAIT: Final = Measure(
@@ -74,7 +75,7 @@ GPU: Final = Measure(
     name="lifeasnotme_gpu_seconds_total",
     kind=Kind.COUNTER,
     unit="s",
-    summary="Seconds of loading and drawing that a GPU is paid for",
+    summary="Seconds of loading and drawing that a GPU is paid for; those of attempts that failed are not counted",
     labels=frozenset({"model", "gpu"}),
 )
 COST: Final = Measure(

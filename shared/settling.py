@@ -60,7 +60,8 @@ def complete_from_object(
             found, is_kept = find_commit(render_key, artifacts=artifacts), True
             continue
         commit, video = found
-        done = complete_render(render.value, video=video, usage=commit.usage, cost=cost_of(commit.usage), now=now())
+        cost = cost_of(commit.usage) if render.value.token else None  # else it was in the sums of another day
+        done = complete_render(render.value, video=video, usage=commit.usage, cost=cost, now=now())
         try:
             [written] = store.commit(Replace(stored=render, value=done))
         except Conflict as exc:
@@ -147,7 +148,7 @@ def settle(render: Stored[Render], *, store: JobStore, publisher: Publisher, now
     current: Stored[Render] | None = render
     while current and current.value.is_final and (waiting := store.waiting_jobs(key, limit=BATCH_JOBS)):
         final = current.value
-        if final.shared_by is None:
+        if final.state is State.COMPLETED and final.shared_by is None:
             is_all = len(waiting) < BATCH_JOBS
             final = shared_among(final, jobs=len(waiting) if is_all else store.count_jobs_waiting_for(key))
         told = [(job, follow(job.value, final, now=now())) for job in waiting]

@@ -180,6 +180,8 @@ resource "google_cloudfunctions2_function" "functions" {
     google_project_iam_member.storage_agent,
     google_secret_manager_secret_iam_member.queue_token,
     time_sleep.agents,
+    # A new release may ask what an index is made for, which takes minutes: until then the old one answers.
+    google_firestore_index.indexes,
   ]
 }
 

@@ -202,7 +202,7 @@ def fail(site: Site, job_id: str, reason: str, *, yes: bool) -> None:
 def drain(site: Site, reason: str, wait_s: float | None, *, off: bool, yes: bool) -> None:
     """Have every worker finish what it has and leave, and none started. Wishes are accepted, and wait.
 
-    A job that waits for 24 hours fails, so remember `drain --off`.
+    A job that waits for 24 hours fails, in bulk for seven days, so remember `drain --off`.
     """
     from cli.admin import moves  # noqa: PLC0415
 

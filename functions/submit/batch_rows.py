@@ -10,9 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.batches import BATCH_JOB_DEADLINE, Cursor, RowFault, bounded, job_id_of_row
+from shared.batches import Cursor, RowFault, bounded, job_id_of_row
 from shared.errors import Fault, Rejected
-from shared.jobs import new_job
+from shared.jobs import BULK_DEADLINE, new_job
 from shared.requests import MAX_BODY_BYTES, fill_in, parse_request, render_key, render_spec
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def wish_of(row: Row, batch: Batch, *, offer: Offer, admission: Admission, now: 
         now=now,
         traceparent=batch.traceparent,
     )
-    changes = {"batch_id": batch.batch_id, "deadline_at": now + BATCH_JOB_DEADLINE}
+    changes = {"batch_id": batch.batch_id, "deadline_at": now + BULK_DEADLINE}
     return Wish(job=job.model_copy(update=changes), spec=spec)
 
 

@@ -42,7 +42,7 @@ def show(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
     view: dict[str, Any] = {
         **_view(stored.value),
         "jobs": {status.value: count for status, count in counted.items()},
-        "cost": cost_view(desk.store.cost_of_batch(batch_id)),
+        "cost": cost_view(lambda: desk.store.cost_of_batch(batch_id)),
     }
     is_waiting = stored.value.priority is Priority.BULK and any(counted[each] for each in WAITING)
     if is_waiting and (paused_until := desk.admission.budget.bulk_paused_until()):

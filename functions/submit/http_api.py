@@ -131,7 +131,8 @@ class Api:
             response = as_problem(exc.code, exc.detail, exc.faults)
             if exc.code is ErrorCode.UNAUTHENTICATED:
                 response.headers["WWW-Authenticate"] = challenge(request)
-            if exc.retry_after_s is not None:
+            if exc.retry_after_s is not None:  # 429 and 503
+                log.info("refused for now", extra={"action": "answer", "code": exc.code.value})
                 response.headers["Retry-After"] = str(exc.retry_after_s)
         except NotFound:
             response = as_problem(ErrorCode.NOT_FOUND, "See the documentation for the addresses there are.")

@@ -67,7 +67,7 @@ def take_in(
     """Accept a wish that came as a message.
 
     Raises:
-        Retryable: a service does not answer, too much waits already, or the budget is spent; deliver it again.
+        Retryable: a service does not answer, or too much waits already; deliver it again.
     """
     source = attributes.get("source", "")
     owner = f"system:{source if _SOURCE.fullmatch(source) and source != _OURS else 'unknown'}"
@@ -100,8 +100,12 @@ def take_in(
         span(SpanName.INTAKE, parent=traceparent, **about, model=spec.model, priority=wish.priority.value),
         context(**about, traceparent=traceparent),
     ):
-        if refusal := refusal_of_work(job, admission=admission, store=store):
-            raise Retryable(f"the message waits where it is: {refusal.code}")
+        if refusal := refusal_of_work(job, admission=admission, store=store, artifacts=artifacts):
+            if refusal.code is ErrorCode.OVERLOADED:
+                raise Retryable("the message waits where it is: too much waits already")
+            # Until midnight is longer than a message may come back: its sender is told now, and wishes again.
+            reject(refusal, job_id=job_id, traceparent=traceparent)
+            return
         quota = admission.quotas.of(Caller(owner=owner, is_system=True))
         try:
             place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now, quota=quota)

@@ -6,8 +6,10 @@ workers are drained there is nothing to do: a worker that was started would leav
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
+from shared.errors import Retryable
 from shared.kept import Kept
 from shared.requests import Priority
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from shared.budget import Budget
     from shared.crew_store import CrewStore
     from shared.job_store import JobStore
+
+log = logging.getLogger(__name__)
 
 KEPT_S: Final = 1.0
 
@@ -45,10 +49,18 @@ class Queue:
         return self._kept.answer(bulk_at_most, lambda: self._counted(bulk_at_most))
 
     def _counted(self, bulk_at_most: int | None) -> Mapping[str, int]:
-        orders = self._crew.orders()
-        if orders and orders.value.is_draining:
+        if self._is_drained():
             return {each.value: 0 for each in Priority}
         interactive = self._store.renders_to_do(Priority.INTERACTIVE)
-        is_paused = self._budget.bulk_paused_until() is not None
-        bulk = 0 if is_paused else self._store.renders_to_do(Priority.BULK, at_most=bulk_at_most)
+        takes_bulk = self._budget.takes_bulk()
+        bulk = self._store.renders_to_do(Priority.BULK, at_most=bulk_at_most) if takes_bulk else 0
         return {Priority.INTERACTIVE.value: interactive, Priority.BULK.value: bulk}
+
+    def _is_drained(self) -> bool:
+        """By the orders; where these can't be read workers work (`gpu_job.attendance`), so they are started too."""
+        try:
+            orders = self._crew.orders()
+        except Retryable:
+            log.warning("orders not read", extra={"action": "count"}, exc_info=True)
+            return False
+        return orders is not None and orders.value.is_draining

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
+from shared.budget import next_midnight
 from shared.errors import ErrorCode, Rejected
 from shared.job_store import Create, Replace
 from shared.slots import SLOT_RETENTION, gpu_s_of, is_free, spent_s, taken
@@ -179,11 +180,10 @@ def _check_seconds(
     slots: Mapping[int, Stored[Slot]], cost: Mapping[int, float], quota: Quota, *, now: datetime
 ) -> None:
     if sum(cost[number] + spent_s(slot.value, now=now) for number, slot in slots.items()) >= quota.gpu_s:
-        tomorrow = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         raise Rejected(
             f"Your {quota.gpu_s:g} GPU seconds of today are spent; there are new ones at midnight UTC.",
             code=ErrorCode.QUOTA_EXCEEDED,
-            retry_after_s=1 + int((tomorrow - now).total_seconds()),
+            retry_after_s=1 + int((next_midnight(now) - now).total_seconds()),
         )
 
 

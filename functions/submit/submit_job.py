@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from placing import JobExistsError, NotSeenToError, attach, place
 
+from shared.artifact_paths import video_path
+from shared.documents import State
 from shared.errors import ErrorCode, Fault, Rejected, Retryable
 from shared.jobs import new_job
-from shared.requests import fill_in, parse_request, render_key, render_spec
+from shared.requests import Priority, fill_in, parse_request, render_key, render_spec
 from shared.telemetry import context
 from shared.tracing import note
 
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from callers import Caller
 
     from shared.artifact_store import ArtifactStore
-    from shared.documents import Job
-    from shared.job_store import JobStore
+    from shared.documents import Job, Render
+    from shared.job_store import JobStore, Stored
     from shared.publisher import Publisher
     from shared.requests import Offer
 
@@ -75,7 +77,7 @@ def submit_job(
         now=now(),
         traceparent=traceparent,
     )
-    if refusal := refusal_of_work(job, admission=admission, store=store):
+    if refusal := refusal_of_work(job, admission=admission, store=store, artifacts=artifacts):
         raise refusal
     note(job_id=job_id, render_key=job.render_key, model=spec.model, priority=wish.priority.value)
     with context(job_id=job_id, render_key=job.render_key, traceparent=traceparent):
@@ -103,14 +105,33 @@ def submit_job(
     return placed
 
 
-def refusal_of_work(job: Job, *, admission: Admission, store: JobStore) -> Rejected | None:
-    """Why a new job is not taken, if it would add work. What is rendered or waited for anyway adds none."""
+def refusal_of_work(job: Job, *, admission: Admission, store: JobStore, artifacts: ArtifactStore) -> Rejected | None:
+    """Why a new job is not taken, if it would add work. What is ready, or is made as soon without it, adds none.
+
+    Raises:
+        Retryable, StoreNotReadyError: it can't be known.
+    """
     assert job.request is not None
     assert job.render_key is not None
     refusal = admission.refusal_of_work(job.request.priority)
-    if refusal and store.render(job.render_key) is None and store.job(job.job_id) is None:
-        return refusal
-    return None
+    if refusal is None or store.job(job.job_id) is not None:
+        return None
+    render = store.render(job.render_key)
+    return None if render and _adds_no_work(render, job.request.priority, artifacts=artifacts) else refusal
+
+
+def _adds_no_work(render: Stored[Render], priority: Priority, *, artifacts: ArtifactStore) -> bool:
+    """Whether one more job leaves the render as it is: it is not revived, nor waked, nor does it go first now."""
+    match render.value.state:
+        case State.COMPLETED:
+            return artifacts.get(video_path(render.value.render_key)) is not None
+        case State.LEASED if render.value.lease_left_s(render.read_at):
+            return True
+        case State.FAILED:
+            return False
+        case _:
+            is_first = render.value.priority is Priority.INTERACTIVE or priority is Priority.BULK
+            return is_first and render.value.check_at is not None
 
 
 def parsed_with_key(key: str | None, parse: Callable[[], T]) -> T:

@@ -34,7 +34,7 @@ class CrewStore(Protocol):
         """Who was seen since then, the latest first."""
 
     def orders(self) -> StoredOrders | None:
-        """What was ordered; None: nothing ever, so workers work."""
+        """What was ordered; None: nothing ever, so workers work. Raises `Retryable` also where it can't be read."""
 
     def create_orders(self, value: Orders) -> StoredOrders:
         """Write the first orders. Raises `Conflict` when there are some."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.firestore_v1.base_query import FieldFilter
+from pydantic import ValidationError
 
 from shared.crew import Orders, Presence
 from shared.crew_store import StoredOrders
+from shared.errors import Retryable
 from shared.job_store.firestore import DESCENDING, TIMEOUT_S, answered, limits, readable, written
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from google.cloud import firestore
+
+log = logging.getLogger(__name__)
 
 WORKERS = "workers"
 ORDERS = ("control", "workers")
@@ -48,7 +53,12 @@ class FirestoreCrewStore:
         snapshot = answered(lambda: self._client.document(*ORDERS).get(**self._limits))
         if not snapshot.exists:
             return None
-        return StoredOrders(value=Orders.model_validate(snapshot.to_dict()), version=snapshot.update_time)
+        try:
+            value = Orders.model_validate(snapshot.to_dict())
+        except ValidationError as exc:
+            log.exception("orders can't be read", extra={"action": "read", "documents": ["/".join(ORDERS)]})
+            raise Retryable(f"{'/'.join(ORDERS)} can't be read by this release") from exc
+        return StoredOrders(value=value, version=snapshot.update_time)
 
     def create_orders(self, value: Orders) -> StoredOrders:
         """See `CrewStore.create_orders`."""

@@ -155,7 +155,10 @@ class JobStore(Protocol):
         """Jobs whose event is pending and that have not changed since then, the oldest change first."""
 
     def oldest_queued_job(self, priority: Priority) -> Stored[Job] | None:
-        """Of the jobs of that priority that no worker has taken, the one that was wished first."""
+        """Of the queued jobs of that priority, the one that was wished first.
+
+        A worker may have its render: it tells no more than `shared.settling.BATCH_JOBS` of the jobs that wait for it.
+        """
 
     def has_jobs(self, render_key: str, *, besides: str) -> bool:
         """Whether there is any job of that render, final or not, besides the one of that id."""

@@ -2,11 +2,7 @@
 
 Compare-and-set is the document's update time as a precondition of a batched write: cheaper than a transaction, and the
 emulator collapses under contended transactions (two-second lock time-outs). One difference: the emulator does not ask
-for composite indexes; the cloud does: renders (priority, state, check_at), (priority, state, check_at, created_at),
-(priority, check_at); jobs (status, updated_at), (status, deadline_at), (event_pending, updated_at);
-newest first: jobs (owner, created_at), (status, updated_at), renders (state, spec.scope, finished_at), (state,
-finished_at); oldest first: renders (state, created_at, check_at); sums: renders (state, finished_at), jobs (batch_id),
-(owner, finished_at), each with the two fields of a cost.
+for composite indexes; the cloud does. They are listed in ``terraform/firestore.tf``, and a test compares.
 """
 
 from __future__ import annotations

@@ -186,3 +186,9 @@ def test_an_order_is_ascending_but_for_a_minus() -> None:
 
     assert fields["field_path"] == '${trimprefix(fields.value, "-")}'
     assert fields["order"] == '${startswith(fields.value, "-") ? "DESCENDING" : "ASCENDING"}'
+
+
+def test_no_function_is_changed_before_the_indexes_that_it_may_ask_for_are_there() -> None:
+    after = CODE.resource("google_cloudfunctions2_function.functions").body["depends_on"]
+
+    assert "${google_firestore_index.indexes}" in after

@@ -11,12 +11,12 @@ import pytest
 from gpu_job.worker_settings import WorkerSettings
 from local.topology import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, PUSH_ACK_DEADLINE_S
 from shared.batch_store.firestore import BATCHES
-from shared.batches import BATCH_JOB_DEADLINE, Batch
+from shared.batches import Batch
 from shared.crew import Presence
 from shared.crew_store.firestore import WORKERS
 from shared.documents import Job, Render, Slot
 from shared.job_store.firestore import JOBS, RENDERS, SLOTS
-from shared.jobs import KEPT_LONGER_EVERY, RETENTION
+from shared.jobs import BULK_DEADLINE, KEPT_LONGER_EVERY, RETENTION
 from shared.messages import RENDER_REQUESTS_DEAD, SUBSCRIPTION_OF_PRIORITY, TOPIC_OF_PRIORITY, PlanScheduled
 from shared.own_themes import OwnThemes
 from shared.theme_store.firestore import THEMES
@@ -57,7 +57,7 @@ def test_no_object_of_the_artifact_bucket_goes_by_its_age_since_it_may_have_been
 def test_a_message_is_kept_for_longer_than_what_it_is_for_may_wait(name: str) -> None:
     body = CODE.resource(f"google_pubsub_subscription.{name}").body
 
-    assert seconds(body["message_retention_duration"]) > BATCH_JOB_DEADLINE
+    assert seconds(body["message_retention_duration"]) > BULK_DEADLINE
 
 
 def test_workers_pull_as_on_one_machine() -> None:

@@ -11,6 +11,9 @@ from google.cloud import firestore
 from pydantic import ValidationError
 
 from shared.batch_store.firestore import BATCHES, FirestoreBatchStore
+from shared.crew import Orders
+from shared.crew_store.firestore import ORDERS, FirestoreCrewStore
+from shared.errors import Retryable
 from shared.job_store.firestore import JOBS, RENDERS, FirestoreJobStore
 from shared.requests import Priority
 from shared.testing import a_job, a_render
@@ -94,6 +97,21 @@ def test_a_batch_that_can_not_be_read_does_not_hide_those_that_are_due_after_it(
     assert line.__dict__["documents"] == ["batches/batch-0000", "batches/batch-0001"]
     with pytest.raises(ValidationError):
         store.batch("batch-0000")
+
+
+def test_orders_that_can_not_be_read_are_told_by_their_name_and_are_no_answer(
+    database: firestore.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers work while there is none, and one that raised anything else would end."""
+    store = FirestoreCrewStore(database)
+    store.create_orders(Orders(is_draining=True, reason="a new model", changed_at=NOW))
+    spoil(database, *ORDERS)
+
+    with pytest.raises(Retryable, match="control/workers can't be read"):
+        store.orders()
+
+    [line] = caplog.records
+    assert (line.levelname, line.__dict__["documents"]) == ("ERROR", ["control/workers"])
 
 
 def test_a_reading_that_finds_nothing_but_what_it_can_not_read_comes_to_an_end(

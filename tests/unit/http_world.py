@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from admission import Admission
@@ -29,7 +29,7 @@ from shared.budget import Budget, Spending
 from shared.crew_store.memory import InMemoryCrewStore
 from shared.documents import Job, JobError, Render
 from shared.errors import HTTP_STATUS, ErrorCode
-from shared.job_store import Replace, Stored
+from shared.job_store import Replace, Stored, Sum
 from shared.jobs import claim_render, fail_render, retire
 from shared.safety.blocklist import blocklist
 from shared.settings import read_settings
@@ -56,9 +56,26 @@ WISH = {"perspective": "curious-cat", "seed": 1}
 
 
 class BrokenJobStore(MeddledJobStore):
-    """Fails every reading the way it is told to."""
+    """Fails every reading of a job, and every sum, the way it is told to."""
 
     failure: Exception | None = None
+    sum_failure: Exception | None = None
+
+    def cost_of_renders(self, *, since: datetime, until: datetime) -> Sum:
+        self._fail_to_add_up()
+        return super().cost_of_renders(since=since, until=until)
+
+    def cost_of_batch(self, batch_id: str) -> Sum:
+        self._fail_to_add_up()
+        return super().cost_of_batch(batch_id)
+
+    def cost_of_owner(self, owner: str, *, since: datetime) -> Sum:
+        self._fail_to_add_up()
+        return super().cost_of_owner(owner, since=since)
+
+    def _fail_to_add_up(self) -> None:
+        if self.sum_failure:
+            raise self.sum_failure
 
     def job(self, job_id: str) -> Stored[Job] | None:
         if self.failure:
@@ -193,6 +210,9 @@ class World:
         self._settle(self.store.render(render_key))
 
     def finish(self, render_key: str) -> None:
+        stored = self.store.render(render_key)
+        if stored and not stored.value.token:
+            self.claim(render_key)
         commit = a_commit(render_key)
         for name in commit.companions:
             self.artifacts.create(name, b"x", content_type="image/jpeg")

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from place_rows import HOLDING_TRIES
 
-from shared.batches import (
-    BATCH_JOB_DEADLINE,
-    BatchState,
-)
+from shared.batches import BatchState
 from shared.documents import State, Status
 from shared.job_store import Create, Replace
-from shared.jobs import RETENTION, claim_render, retire, touch
+from shared.jobs import BULK_DEADLINE, RETENTION, claim_render, retire, touch
 from shared.messages import RENDER_REQUESTS, RENDER_REQUESTS_BULK
 from shared.requests import PUBLIC, Priority
 from shared.testing import TRACEPARENT, a_render, put_video
@@ -70,7 +67,7 @@ def test_the_batch_goes_after_people_unless_it_or_a_row_says_otherwise(world: Wo
 def test_a_job_of_a_batch_has_longer_than_one_that_a_person_waits_for(world: World) -> None:
     world.accept(requests=[a_row(1)])
     world.deliver()
-    assert [job.deadline_at for job in world.jobs] == [world.clock.now() + BATCH_JOB_DEADLINE]
+    assert [job.deadline_at for job in world.jobs] == [world.clock.now() + BULK_DEADLINE]
 
 
 def test_equal_rows_are_jobs_of_one_render(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.load import FLAT_MIB, THEIRS, Growth, Sample, findings, growth, held, memory_mib
+from bench.load import EMULATORS, FLAT_MIB, Growth, Sample, findings, growth, held, memory_mib
 
 
 def samples(*mib: float, name: str = "worker 1") -> list[Sample]:
@@ -42,12 +42,12 @@ def test_a_process_that_was_not_there_all_the_time_is_not_judged() -> None:
         ({}, True),
         ({"losses": {"jobs that are not there": 1}}, False),
         ({"grown": "submit"}, False),
-        ({"grown": THEIRS[0]}, True),
+        ({"grown": EMULATORS[0]}, True),
     ],
 )
 def test_it_holds_where_nothing_is_lost_and_nothing_of_ours_grew(changes: dict[str, Any], holds: bool) -> None:  # noqa: FBT001
-    names = [*THEIRS, "submit", "notify", "worker 1"]
-    memory = {name: {"is_ours": name not in THEIRS, "is_flat": name != changes.get("grown")} for name in names}
+    names = [*EMULATORS, "submit", "notify", "worker 1"]
+    memory = {name: {"is_deployed": name not in EMULATORS, "is_flat": name != changes.get("grown")} for name in names}
 
     assert held({"memory": memory, "losses": changes.get("losses", {"jobs that are not there": 0})}) is holds
 
@@ -65,7 +65,12 @@ def a_run(*, lost: int = 0, **late_mib: float) -> dict[str, Any]:
     """Of 40 jobs, through processes that had 100 MiB each before, by their names."""
     grown = {name: Growth(early_mib=100, late_mib=late) for name, late in late_mib.items()}
     memory = {
-        name: {"early_mib": 100, "late_mib": each.late_mib, "is_ours": name not in THEIRS, "is_flat": each.is_flat}
+        name: {
+            "early_mib": 100,
+            "late_mib": each.late_mib,
+            "is_deployed": name not in EMULATORS,
+            "is_flat": each.is_flat,
+        }
         for name, each in grown.items()
     }
     return {
@@ -78,7 +83,7 @@ def a_run(*, lost: int = 0, **late_mib: float) -> dict[str, Any]:
 
 
 def test_the_page_hears_of_how_many_jobs_it_was_what_was_lost_and_who_grew_most() -> None:
-    found = findings(a_run(submit=101, notify=103, **{THEIRS[0]: 900}))
+    found = findings(a_run(submit=101, notify=103, **{EMULATORS[0]: 900}))
 
     assert [(each.measured, each.unit, each.reached) for each in found] == [
         (0, "jobs", True),

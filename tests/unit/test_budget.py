@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from shared.budget import KEPT_S, BudgetSettings
 from shared.documents import Cost, State
-from shared.errors import ErrorCode
+from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create, Replace, StoreNotReadyError, Sum
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
@@ -105,6 +105,16 @@ def test_at_midnight_there_is_a_new_one(store: AskedStore, clock: Clock) -> None
     assert budget.bulk_paused_until() is None
 
 
+def test_a_sum_of_yesterday_is_none_of_today_however_new_it_is(store: AskedStore, clock: Clock) -> None:
+    spend(store, 100, at=NOON)
+    budget = a_budget(store, clock, budget_gpu_s=100)
+    clock.pass_s(12 * 3600 - 2)
+    assert budget.is_spent()
+    clock.pass_s(4)
+    assert not budget.is_spent()
+    assert budget.bulk_paused_until() is None
+
+
 def test_bulk_waits_first_and_interactive_is_refused_at_the_second_limit(store: AskedStore, clock: Clock) -> None:
     budget = a_budget(store, clock, budget_bulk_gpu_s=50, budget_gpu_s=100)
     seen = []
@@ -155,6 +165,17 @@ def test_bulk_is_accepted_and_says_how_long_it_waits() -> None:
     assert "paused_until" not in world.get(f"/jobs/{interactive.body['job_id']}").body
 
 
+def test_while_the_sum_can_not_be_had_bulk_waits_and_people_do_not() -> None:
+    world = World(**LIMITS)
+    world.post({**WISH, "seed": 2})
+    world.post(BULK)
+    world.store.sum_failure = Retryable("no answer")
+    world.clock.pass_s(KEPT_S)
+    assert not world.api.queue._budget.takes_bulk()
+    shown = world.call("GET", "/queue", headers={"Authorization": f"Bearer {TOKEN}"}).body
+    assert shown == {"renders": 1, "interactive": 1, "bulk": 0}
+
+
 def test_no_worker_is_started_for_bulk_that_waits() -> None:
     world = spending_world(60, **LIMITS)
     world.post(BULK)
@@ -176,10 +197,14 @@ def test_a_batch_says_that_it_waits() -> None:
     )
 
 
-def test_interactive_wishes_are_refused_honestly_when_all_is_spent() -> None:
+def test_interactive_wishes_are_refused_honestly_when_all_is_spent(caplog: pytest.LogCaptureFixture) -> None:
     world = spending_world(100, **LIMITS)
+    caplog.set_level("INFO")
     answer = world.post()
     assert is_problem(answer, ErrorCode.BUDGET_SPENT)
+    assert answer.status == 429, "no fault of the service, which an alert would ring for all day"
+    [line] = [vars(each) for each in caplog.records if each.message == "refused for now"]
+    assert (line["levelname"], line["code"]) == ("INFO", "budget_spent")
     assert answer.headers["Retry-After"] == str(24 * 3600 + 1)
     assert world.store.renders_to_do(Priority.INTERACTIVE) == 0
     assert world.post(BULK).status == 202
@@ -197,3 +222,29 @@ def test_what_adds_no_work_is_taken_all_the_same() -> None:
     assert world.post(Idempotency_Key="k2").status == 202, "it waits for the same video"
     world.finish(first["render_key"])
     assert world.post().status == 200
+
+
+def test_a_bulk_video_that_waits_is_not_drawn_today_by_wishing_for_it_twice() -> None:
+    world = spending_world(100, **LIMITS)
+    bulk = world.post(BULK).body
+    assert is_problem(world.post(), ErrorCode.BUDGET_SPENT)
+    assert world.store.renders_to_do(Priority.INTERACTIVE) == 0
+    world.claim(bulk["render_key"])
+    assert world.post().status == 202, "a worker makes it already"
+
+
+def test_what_nobody_is_making_any_more_is_refused_as_new_work_is() -> None:
+    world = World(**LIMITS)
+    failed, retired, gone = (world.post({**WISH, "seed": seed}).body["render_key"] for seed in range(3))
+    world.fail(failed)
+    world.retire(retired)
+    world.finish(gone)
+    world.artifacts._objects.clear()
+    left = world.post({**BULK, "seed": 3}).body["render_key"]
+    world.claim(left)
+    spend(world.store, 100, at=world.clock.now())
+    world.clock.pass_s(60)  # the end of that lease
+    before = dict(world.store._documents)
+    for seed in range(4):
+        assert is_problem(world.post({**WISH, "seed": seed}), ErrorCode.BUDGET_SPENT)
+    assert world.store._documents == before

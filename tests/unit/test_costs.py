@@ -109,6 +109,11 @@ def shares(world: World, *job_ids: str) -> list[float]:
     return [cost.gpu_s if cost else -1 for cost in costs]
 
 
+def draw(world: World) -> None:
+    world.claim()
+    finish(world)
+
+
 def finish(world: World) -> None:
     put_video(world.artifacts, world.key)
     done = world.complete()
@@ -118,28 +123,45 @@ def finish(world: World) -> None:
 
 def test_who_waits_alone_pays_the_whole(world: World) -> None:
     world.attach("job-alone")
-    finish(world)
+    draw(world)
     assert shares(world, "job-alone") == [GPU_S]
     assert world.render.value.cost == Cost(gpu_s=GPU_S, amount=None, currency=None)
 
 
 def test_those_who_wait_together_share_in_equal_parts(world: World) -> None:
     world.attach("job-of-one", "job-of-two", "job-of-three")
-    finish(world)
+    draw(world)
     assert shares(world, "job-of-one", "job-of-two", "job-of-three") == [1.5] * 3
 
 
 def test_who_canceled_before_it_was_there_pays_nothing_and_no_share_is_lost(world: World) -> None:
     world.attach("job-gone", status=Status.CANCELED)
     world.attach("job-left")
-    finish(world)
+    draw(world)
     assert world.job("job-gone").cost is None
     assert shares(world, "job-left") == [GPU_S]
 
 
+def test_an_old_video_that_is_found_again_is_not_paid_for_again(world: World) -> None:
+    """Its render's time was up and a new one has its key, so nobody has worked on that."""
+    world.attach("job-again")
+    finish(world)
+    assert (world.render.value.cost, world.render.value.shared_by) == (None, 1)
+    assert world.job("job-again").cost is None
+    assert world.store.cost_of_renders(since=world.clock.now(), until=world.clock.now() + timedelta(1)).gpu_s == 0
+
+
+def test_those_who_wait_for_what_failed_are_not_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.store, "count_jobs_waiting_for", lambda _: pytest.fail("nothing is shared"))
+    world.attach(*(f"job-{number:05}" for number in range(BATCH_JOBS + 1)))
+    world.fail()
+    world.settle()
+    assert world.store.waiting_jobs(world.key) == []
+
+
 def test_who_comes_when_it_is_there_pays_nothing(world: World) -> None:
     world.attach("job-first")
-    finish(world)
+    draw(world)
     world.clock.pass_s(1)
     late = a_job(world.example, job_id="job-late", now=world.clock.now())
     assert follow(late, world.render.value, now=world.clock.now()).cost == Cost(gpu_s=0, amount=None, currency=None)
@@ -150,6 +172,7 @@ def test_more_than_one_write_can_tell_share_as_all_of_them_even_when_it_ends_in_
 ) -> None:
     job_ids = [f"job-{number:05}" for number in range(BATCH_JOBS + 50)]
     world.attach(*job_ids)
+    world.claim()
     put_video(world.artifacts, world.key)
     done = world.complete()
     assert done
@@ -179,6 +202,6 @@ def test_money_is_shared_as_seconds_are() -> None:
 
 def test_a_video_that_is_made_again_costs_again(world: World) -> None:
     world.attach("job-first")
-    finish(world)
+    draw(world)
     revived = revive_render(world.render.value, priority=Priority.BULK, now=world.clock.now() + timedelta(days=1))
     assert (revived.cost, revived.shared_by) == (None, None)

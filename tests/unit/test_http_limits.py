@@ -98,6 +98,17 @@ class TestBacklog:
         assert world.post({**WISH, "seed": 1}).status == 202, "nor is a wish that others wait for already"
         assert world.post({**WISH, "seed": 3, "priority": "bulk"}).status == 202, "bulk has a queue of its own"
 
+    def test_a_full_queue_takes_nothing_out_of_that_of_bulk_and_revives_nothing(self) -> None:
+        world = World(BACKLOG_INTERACTIVE="1")
+        world.fail(world.post({**WISH, "seed": 1}).body["render_key"])
+        world.post({**WISH, "seed": 2, "priority": "bulk"})
+        world.post({**WISH, "seed": 3})
+        world.clock.pass_s(1)
+
+        for seed in (1, 2):
+            assert is_problem(world.post({**WISH, "seed": seed}), ErrorCode.OVERLOADED)
+        assert world.post({**WISH, "seed": 2, "priority": "bulk"}).status == 202, "it waits there already"
+
     def test_when_the_queue_is_shorter_wishes_are_taken_again(self) -> None:
         world = World(BACKLOG_INTERACTIVE="1")
         job = world.post({**WISH, "seed": 1}).body

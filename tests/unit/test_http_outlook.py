@@ -164,3 +164,14 @@ def test_a_batch_shows_what_its_jobs_have_cost(world: World) -> None:
         world.store.commit(Replace(stored=stored, value=moved))
     world.finish(job["render_key"])
     assert world.get(f"/batches/{batch['batch_id']}").body["cost"] == {"gpu_s": 4.5, "amount": None, "currency": None}
+
+
+@pytest.mark.parametrize("failure", [StoreNotReadyError("the index is being made"), Retryable("no answer")])
+def test_what_stands_beside_a_sum_of_costs_is_shown_without_it(failure: Exception) -> None:
+    world = World()
+    batch = world.post({"requests": [WISH]}, to="/batches").body
+    world.store.sum_failure = failure
+
+    for path in ("/usage", f"/batches/{batch['batch_id']}"):
+        answer = world.get(path)
+        assert (answer.status, answer.body["cost"]) == (200, None)

@@ -9,8 +9,9 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from shared.crew import Orders
+from shared.crew_store import StoredOrders
 from shared.crew_store.memory import InMemoryCrewStore
-from shared.errors import ErrorCode
+from shared.errors import ErrorCode, Retryable
 from shared.job_store.memory import InMemoryJobStore
 from shared.requests import Priority
 from shared.testing import Clock
@@ -60,6 +61,16 @@ def test_a_limit_that_is_no_number_is_refused(world: World, text: str) -> None:
 
     assert is_problem(answer, ErrorCode.INVALID_REQUEST)
     assert [each["field"] for each in answer.body["errors"]] == ["bulk_at_most"]
+
+
+def test_orders_that_can_not_be_read_keep_no_worker_from_being_started(world: World) -> None:
+    world.post({**WISH, "seed": 1})
+
+    def unreadable() -> StoredOrders | None:
+        raise Retryable("control/workers can't be read by this release")
+
+    world.crew.orders = unreadable  # type: ignore[method-assign]
+    assert queue(world)["renders"] == 1
 
 
 def test_a_new_wish_is_seen_after_a_second_at_the_latest(world: World) -> None:

@@ -8,7 +8,7 @@ from intake import job_id_of_message
 from placing import NotSeenToError
 from submit_job import job_id_of
 
-from shared.documents import State, Status
+from shared.documents import Cost, State, Status
 from shared.errors import ErrorCode, Retryable
 from shared.job_store import Create
 from shared.messages import RENDER_REQUESTS, RENDER_REQUESTS_BULK
@@ -16,7 +16,7 @@ from shared.outbox import OLD_EVENT
 from shared.requests import MAX_BODY_BYTES
 from shared.settling import complete_from_object
 from shared.testing import TRACEPARENT, a_job, a_render, put_video
-from tests.unit.admission_world import QUOTAS, an_admission
+from tests.unit.admission_world import QUOTAS, a_budget, an_admission
 from tests.unit.intake_world import KEY, WISH, World
 
 
@@ -352,10 +352,30 @@ def test_a_message_waits_where_it_is_while_too_much_waits_already(world: World) 
     world.deliver({"request": WISH}, message_id="1")
     world.clock.pass_s(1)
 
-    with pytest.raises(Retryable, match="overloaded"):
+    with pytest.raises(Retryable, match="too much waits"):
         world.deliver({"request": WISH | {"seed": 2}}, message_id="2")
 
     assert len(world.jobs) == 1
+
+
+def test_a_wish_is_not_held_back_until_midnight_by_a_spent_budget_but_answered_once(world: World) -> None:
+    budget = a_budget(world.store, world.clock, budget_gpu_s=1)
+    world.admission = replace(world.admission, budget=budget)
+    cost = Cost(gpu_s=1, amount=None, currency=None)
+    changes = {"state": State.COMPLETED, "finished_at": world.clock.now(), "cost": cost}
+    world.store.commit(Create(value=a_render(now=world.clock.now(), seed=9, changes=changes)))
+
+    for _ in range(2):
+        world.deliver({"job_id": "order-0001", "request": WISH})
+    job = world.only_job
+    assert job.error
+    assert (job.job_id, job.status, job.error.code) == ("order-0001", Status.FAILED, ErrorCode.BUDGET_SPENT)
+    assert "midnight UTC" in job.error.message
+    assert [event.job_id for event in world.events] == ["order-0001"]
+    assert [render.spec.seed for render in world.renders] == [9]
+
+    world.deliver({"job_id": "order-0002", "request": WISH | {"priority": "bulk"}})
+    assert [job.status for job in world.jobs] == [Status.FAILED, Status.QUEUED], "bulk is taken, and waits"
 
 
 def test_a_refused_prompt_is_a_failed_job_with_the_category_and_without_the_prompt(world: World) -> None:

@@ -43,6 +43,41 @@ def test_many_who_ask_at_once_cost_one() -> None:
         assert set(pool.map(ask, range(8))) == {0}
 
 
+def test_those_who_wait_for_an_answer_that_fails_fail_with_it_and_none_of_them_tries_again() -> None:
+    asked, tries = threading.Semaphore(0), []
+
+    def monotonic() -> float:
+        asked.release()
+        return 0.0
+
+    def fail() -> int:
+        tries.append(1)
+        assert all(asked.acquire(timeout=10) for _ in range(8)), "all wait for this"
+        raise LookupError
+
+    kept: Kept[int] = Kept(60.0, monotonic=monotonic)
+    with ThreadPoolExecutor(8) as pool:
+        errors = [each.exception(timeout=10) for each in [pool.submit(kept.answer, "it", fail) for _ in range(8)]]
+    assert {type(each) for each in errors} == {LookupError}
+    assert len(tries) == 1
+
+
+def test_a_slow_question_keeps_nobody_from_the_answer_to_another() -> None:
+    kept: Kept[int] = Kept(60.0, monotonic=Time())
+    begun, answered = threading.Event(), threading.Event()
+
+    def slowly() -> int:
+        begun.set()
+        return int(answered.wait(timeout=10))
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(kept.answer, "slow", slowly)
+        assert begun.wait(timeout=10)
+        assert kept.answer("quick", lambda: 7) == 7
+        answered.set()
+        assert slow.result(timeout=10) == 1
+
+
 def test_a_failure_is_raised_and_not_kept() -> None:
     kept: Kept[int] = Kept(60.0, monotonic=Time())
     with pytest.raises(ZeroDivisionError):

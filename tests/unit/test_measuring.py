@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from burying import bury_request
@@ -11,6 +12,8 @@ from queue_age import measure_queue_age
 from gpu_job.cold_start import ColdStart, process_age_s
 from gpu_job.heartbeat import LIMIT_S, HungError, Moved, _expect_movement
 from shared.documents import Stage, Usage
+from shared.job_store import StoreNotReadyError
+from shared.job_store.memory import InMemoryJobStore
 from shared.measures import (
     COST,
     DEAD_LETTERS,
@@ -27,6 +30,9 @@ from tests.unit.notify_world import World as NotifyWorld
 from tests.unit.recorded import recorded
 from tests.unit.render_job_world import handle
 from tests.unit.worker_world import GreyRenderer, World
+
+if TYPE_CHECKING:
+    from shared.requests import Priority
 
 
 @pytest.fixture
@@ -113,6 +119,21 @@ def test_the_age_of_the_queue_is_that_of_the_oldest_wish_that_nobody_took() -> N
         measure_queue_age(store=world.store, now=world.clock.now)
 
     assert found.measured(QUEUE_AGE) == {of(priority="interactive"): 90, of(priority="bulk"): 0}
+
+
+def test_an_index_that_is_missing_costs_a_measurement_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_store: InMemoryJobStore, _priority: Priority) -> None:
+        raise StoreNotReadyError("the index is being made")
+
+    world = NotifyWorld()
+    monkeypatch.setattr(InMemoryJobStore, "oldest_queued_job", refuse)
+    with recorded() as found:
+        measure_queue_age(store=world.store, now=world.clock.now)
+
+    assert not found.measured(QUEUE_AGE)
+    assert "queue not measured" in caplog.messages
 
 
 def test_labels_that_a_measure_does_not_have_are_refused() -> None:

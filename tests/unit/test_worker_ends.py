@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpu_job import main
+from gpu_job.attendance import Attendance
 from gpu_job.cold_start import ColdStart
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.renderer import RenderStopped, UnfitError
@@ -106,6 +107,11 @@ def test_a_worker_that_is_told_to_warm_up_has_drawn_a_clip_before_it_is_ready(
     assert run(monkeypatch, renderer=renderer, WARM_UP="true", READY_FILE=str(ready)) == 0
     assert was_ready == [False, False], "two steps are enough"
     assert ready.exists()
+
+
+def test_a_worker_that_is_not_wanted_draws_no_clip_and_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Attendance, "is_wanted", lambda _: False)
+    assert run(monkeypatch, WARM_UP="true") == 0, "nobody asked for a renderer"
 
 
 def test_a_worker_that_can_not_draw_that_clip_ends_instead_of_failing_renders(
