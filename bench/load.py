@@ -19,11 +19,13 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import firestore
 from rich.console import Console
 from rich.table import Table
@@ -116,12 +118,10 @@ class Memory:
     def _look(self) -> None:
         while not self._stopping.wait(LOOK_S):
             groups = {each.pid: each.name for each in [*self._stack.services, *self._stack.workers]}
-            sample = Sample(
-                after_s=round(time.monotonic() - self._begun, 1),
-                completed=int(self._completed.count().get()[0][0].value),
-                mib=memory_mib(groups),
-            )
-            self.samples.append(sample)
+            with suppress(GoogleAPICallError):  # a busy machine: the next look may do
+                completed = int(self._completed.count().get()[0][0].value)
+                after_s = round(time.monotonic() - self._begun, 1)
+                self.samples.append(Sample(after_s=after_s, completed=completed, mib=memory_mib(groups)))
 
 
 def memory_mib(groups: Mapping[int, str]) -> dict[str, float]:
@@ -147,7 +147,10 @@ def growth(samples: Sequence[Sample], name: str, *, jobs: int) -> Growth | None:
 
 
 def submit(services: Services, memory: Memory, jobs: int, *, time_limit_s: float) -> int:
-    """Wish for so many videos, no two alike, a few hundred at a time; how many were wished for in time."""
+    """Wish for so many videos, no two alike, `IN_FLIGHT` at a time; how many were wished for in time.
+
+    It ends where none is completed for `SILENCE_S`.
+    """
     session = requests.Session()
     # As a client should: a call that was cut off is repeated under its key, and makes no second job.
     again = Retry(total=5, backoff_factor=0.5, allowed_methods=None)
@@ -161,8 +164,11 @@ def submit(services: Services, memory: Memory, jobs: int, *, time_limit_s: float
         session.post(url, json=WISH | {"seed": seed}, headers=person, timeout=120).raise_for_status()
 
     wished, give_up_at = 0, time.monotonic() + time_limit_s
+    seen, seen_at = -1, time.monotonic()
     with ThreadPoolExecutor(SUBMITTERS) as pool:
-        while wished < jobs and time.monotonic() < give_up_at:
+        while wished < jobs and time.monotonic() < min(give_up_at, seen_at + SILENCE_S):
+            if memory.completed != seen:
+                seen, seen_at = memory.completed, time.monotonic()
             room = min(jobs - wished, IN_FLIGHT - (wished - memory.completed))
             list(pool.map(one, range(wished, wished + max(0, room))))
             wished += max(0, room)

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import requests
@@ -73,15 +74,23 @@ def completed_of(services: Services, job_id: str) -> Iterator[threading.Event]:
         watch.unsubscribe()
 
 
-def one_after_the_other(services: Services, jobs: int) -> list[float]:
-    """Seconds from each 202 to `completed`, less what rendering, encoding and signing took."""
+def one_after_the_other(services: Services, jobs: int, *, first_seed: int) -> list[float]:
+    """Seconds from each 202 to `completed`, less what rendering, encoding and signing took.
+
+    Args:
+        services: with a worker.
+        jobs: how many.
+        first_seed: of the first; none may have been wished for before.
+    """
     session, api = requests.Session(), services.stack.api_url
     session.headers.update(local_headers())
     overheads_s = []
-    for seed in range(jobs):
+    for seed in range(first_seed, first_seed + jobs):
         answer = session.post(f"{api}/jobs", json=WISH | {"seed": seed}, timeout=30)
         begun = time.monotonic()
         answer.raise_for_status()
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            raise LocalStackError(f"seed {seed} was wished for before: nothing is rendered")
         job_url = api + answer.headers["Location"]
         with completed_of(services, answer.json()["job_id"]) as completed:
             if not completed.wait(DEADLINE_S):
@@ -212,8 +221,8 @@ def percentiles_ms(seconds: Sequence[float]) -> tuple[float, float]:
 
 def alone(services: Services, jobs: int) -> list[Finding]:
     """Of jobs one after the other."""
-    one_after_the_other(services, 3)  # starts the worker, opens connections
-    seen = percentiles_ms(one_after_the_other(services, jobs))
+    one_after_the_other(services, 3, first_seed=9_000)  # starts the worker, opens connections
+    seen = percentiles_ms(one_after_the_other(services, jobs, first_seed=0))
     services.stack.stop_workers()  # nobody else may take the floor's messages
     least = percentiles_ms(floors(services, jobs, threads=1, first_seed=10_000)[0])
     return [
