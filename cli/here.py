@@ -63,7 +63,9 @@ def announced(api_url: str, *, env: Mapping[str, str] | None = None, run_dir: Pa
     _RUNS_DIR.mkdir(exist_ok=True)
     said = {"api_url": api_url, "env": dict(env or {}), "run_dir": str(run_dir) if run_dir else None}
     address = _RUNS_DIR / f"system-{time.time_ns()}-{os.getpid()}"
-    address.write_text(json.dumps(said), encoding="utf-8")
+    aside = address.with_name(f".{address.name}")  # whoever looks meanwhile reads all of it or nothing
+    aside.write_text(json.dumps(said), encoding="utf-8")
+    aside.replace(address)
     try:
         yield
     finally:
@@ -100,6 +102,9 @@ def _announcements() -> Iterator[Announcement]:
         if not _is_running(int(address.name.rsplit("-", 1)[1])):
             address.unlink(missing_ok=True)  # of one that was killed
             continue
-        said = json.loads(address.read_text(encoding="utf-8"))
+        try:
+            said = json.loads(address.read_text(encoding="utf-8"))
+        except FileNotFoundError:  # it ended in this moment
+            continue
         run_dir = Path(said["run_dir"]) if said["run_dir"] else None
         yield Announcement(api_url=said["api_url"], env=said["env"], run_dir=run_dir)
