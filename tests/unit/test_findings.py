@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,10 +70,10 @@ def test_a_missed_goal_stands_on_the_page_in_bold_with_its_machine_and_command()
 
 
 def test_the_commit_that_was_measured_stands_on_the_page_where_it_is_known() -> None:
-    found = {"title": "Door", "command": "x", "at": "now", "machine": "a machine", "load": 0.5, "findings": []}
+    section = page.Section(title="Door", command="x", at="now", machine="a machine", load=0.5, findings=[])
 
-    known = page.page_of({"submit": page.Section(**found, commit="abc1234 with changes")})
-    unknown = page.page_of({"submit": page.Section(**found)})
+    known = page.page_of({"submit": replace(section, commit="abc1234 with changes")})
+    unknown = page.page_of({"submit": section})
 
     assert "`x`, now, commit abc1234 with changes: a machine;" in known
     assert "`x`, now: a machine;" in unknown
