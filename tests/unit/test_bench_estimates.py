@@ -19,14 +19,14 @@ def looks(*, held: int, missed: int) -> list[Shown]:
 
 
 def test_each_trace_has_its_share_and_all_count_the_same_however_many_wishes_they_have() -> None:
-    found = findings("told when wished", {"steady": looks(held=9, missed=1), "viral": looks(held=60, missed=40)})
+    found = findings("told when wished", {"steady": looks(held=9, missed=1), "viral": looks(held=62, missed=38)})
 
     assert [(each.what.split(":")[0], each.measured) for each in found[:3]] == [
         ("told when wished, steady", 90),
-        ("told when wished, viral", 60),
-        ("told when wished, all traces", 75),
+        ("told when wished, viral", 62),
+        ("told when wished, all traces", 76),
     ]
-    assert found[3].measured == pytest.approx(5)
+    assert found[3].measured == pytest.approx(4)
     assert found[3].reached
 
 
