@@ -84,13 +84,13 @@ test("a wish goes out with the creature and the words, and leads to its own addr
 
 test("who has gone elsewhere while a wish was sent stays there, and has the film among their own", async () => {
   const house = new House();
-  let answer = (_: JobView) => {};
-  house.submit = () => new Promise((resolve) => void (answer = resolve));
+  const answers: ((job: JobView) => void)[] = [];
+  house.submit = () => new Promise((resolve) => void answers.push(resolve));
   const { unmount } = shown(house);
   await userEvent.click(screen.getByRole("button", { name: "Show me" }));
   unmount();
   history.replaceState(null, "", "/gallery");
-  answer(house.shown);
+  answers[0]?.(house.shown);
   await waitFor(() => expect(rememberedJobs()).toHaveLength(1));
   expect(location.pathname).toBe("/gallery");
 });

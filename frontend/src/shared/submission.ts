@@ -20,12 +20,12 @@ export type KeyStore = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 const UNANSWERED = "unanswered";
 
 /** The job that grants a wish. Throws a Problem; a transient one only after several tries. */
-export async function send(wish: Wish, { submit, pause, newKey }: Sending, keys: KeyStore): Promise<JobView> {
-  const key = keyOf(wish, newKey, keys);
+export async function send(wish: Wish, to: Sending, keys: KeyStore): Promise<JobView> {
+  const key = keyOf(wish, to.newKey, keys);
   const traceparent = newTraceparent(); // one trace a wish, however often it is sent
   for (let tries = 0; ; tries++) {
     try {
-      const job = await submit(wish, key, traceparent);
+      const job = await to.submit(wish, key, traceparent);
       keys.removeItem(UNANSWERED);
       return job;
     } catch (error) {
@@ -33,7 +33,7 @@ export async function send(wish: Wish, { submit, pause, newKey }: Sending, keys:
       const waitMs = RETRIES_MS[tries];
       if (!problem.isTransient && problem.status > 0) keys.removeItem(UNANSWERED); // the API has answered
       if (!problem.isTransient || waitMs === undefined) throw problem;
-      await pause(problem.retryAfterS === null ? waitMs : Math.min(problem.retryAfterS * 1000, 10_000));
+      await to.pause(problem.retryAfterS === null ? waitMs : Math.min(problem.retryAfterS * 1000, 10_000));
     }
   }
 }

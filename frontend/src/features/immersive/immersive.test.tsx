@@ -43,6 +43,7 @@ beforeEach(() => {
   vi.stubGlobal(
     "XRWebGLLayer",
     class {
+      readonly framebuffer = null;
       constructor() {
         if (layers === "throw") throw new Error("the context is not compatible");
       }
@@ -74,14 +75,12 @@ test("a session that can't show the film is ended and told of, and another try f
 });
 
 test("who closes the film while the browser still asks is not left in a session", async () => {
-  let allow = () => {};
-  headset.asks = new Promise((resolve) => {
-    allow = resolve;
-  });
+  const answers: (() => void)[] = [];
+  headset.asks = new Promise((resolve) => void answers.push(resolve));
   const { vr, unmount } = await stepIn();
   await userEvent.click(vr);
   unmount();
-  allow();
+  answers[0]?.();
   await waitFor(() => expect(headset.sessions.map((each) => each.isEnded)).toEqual([true]));
 });
 

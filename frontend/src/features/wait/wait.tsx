@@ -1,5 +1,5 @@
 import { Check, X } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { CreatureEye } from "@/components/creature-eye";
 import { Button } from "@/components/ui/button";
 import { Progress } from "@/components/ui/progress";
@@ -111,10 +111,8 @@ function useOutlook(job: JobView | undefined): Outlook {
     };
     // Asked anew when its work begins or is given back: what was expected before is not what is expected then.
   }, [api, id, status, isAnswer]);
-  useEffect(() => {
-    if (job?.links) setOutlook(outlookOf(job));
-  }, [job]);
-  return { ahead: job?.queue_position ?? outlook.ahead, expected: outlook.expected };
+  const told = useMemo(() => (job?.links ? outlookOf(job) : undefined), [job]);
+  return told ?? { ahead: job?.queue_position ?? outlook.ahead, expected: outlook.expected };
 }
 
 function useNow(): number {
