@@ -9,7 +9,7 @@ locals {
     ])
   }
 
-  renders     = "subscription_id=~\"${join("|", [for each in google_pubsub_subscription.pulled : each.name])}\""
+  renders = "subscription_id=~\"${join("|", [for each in google_pubsub_subscription.pulled : each.name])}\""
   waits = {
     interactive = "subscription_id=\"${google_pubsub_subscription.pulled["render-requests"].name}\""
     bulk        = "subscription_id=\"${google_pubsub_subscription.pulled["render-requests-bulk"].name}\""

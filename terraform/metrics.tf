@@ -81,5 +81,5 @@ locals {
   # What a pod and its node take before the worker's own first line: GKE's system metrics, "Kubernetes metrics" in Google's list.
   node_start = "kubernetes_io:node_latencies_startup{accelerator_family=\"gpu\"}"
   pod_start  = "kubernetes_io:pod_latencies_pod_first_ready{namespace_name=\"lifeasnotme\"}"
-  requests      = "run_googleapis_com:request_count"
+  requests   = "run_googleapis_com:request_count"
 }
