@@ -93,7 +93,17 @@ A span says of itself at most {SAID}. No prompt, no token, no address. An error 
 """
 FOOT: Final = """
 A worker's start has the phases {PHASES}.
-None has seconds of another. How long a node and an image take is before all of them; the pod's own events have it.
+None has seconds of another. How long a node and an image take is before all of them. The dashboard has it from GKE's
+own metrics: `kubernetes.io/node/latencies/startup`, from a GPU machine's creation to its being ready, and
+`kubernetes.io/pod/latencies/pod_first_ready`, from a worker's pod to its first look for work, which has the wait for
+the node, the image, `process` and, where it is set, `warm_up` in it. They need GKE 1.31.1 and its package of pod
+metrics.
+
+Every process counts from 0 and is a series of its own, and a worker may send one value and end. So the dashboard and
+the alerts ask none of these by `increase` or `rate`, which miss a series' first value, but by what the last hour has
+on top of the hour before (`local.grown` in `terraform/metrics.tf`). What a process had counted when it was killed
+before its last word, at most a minute's, is in no metric; the sums of `GET /usage` and of the budget are the
+database's and miss nothing.
 """
 
 

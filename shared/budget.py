@@ -80,11 +80,12 @@ class Spending:
 
 
 class Budget:
-    """What waits, and what is refused. Without limits it asks nothing."""
+    """What waits, and what is refused. Without limits neither asks anything."""
 
     def __init__(self, settings: BudgetSettings, *, spending: Spending, now: Callable[[], datetime]) -> None:
-        self._all_gpu_s = settings.budget_gpu_s
-        self._bulk_gpu_s = settings.budget_bulk_gpu_s or settings.budget_gpu_s
+        #: GPU seconds after which everything is refused, and after which bulk waits; None: no limit.
+        self.all_gpu_s = settings.budget_gpu_s
+        self.bulk_gpu_s = settings.budget_bulk_gpu_s or settings.budget_gpu_s
         self._spending = spending
         self._now = now
 
@@ -94,10 +95,10 @@ class Budget:
         Raises:
             Retryable: the store does not answer.
         """
-        if self._bulk_gpu_s is None:
+        if self.bulk_gpu_s is None:
             return None
         try:
-            is_paused = self._spending.gpu_s() >= self._bulk_gpu_s
+            is_paused = self._spending.gpu_s() >= self.bulk_gpu_s
         except StoreNotReadyError:
             log.exception("spending can't be added up, bulk waits", extra={"action": "budget"})
             is_paused = True
@@ -117,7 +118,15 @@ class Budget:
         Raises:
             Retryable, StoreNotReadyError: it can't be known.
         """
-        return self._all_gpu_s is not None and self._spending.gpu_s() >= self._all_gpu_s
+        return self.all_gpu_s is not None and self._spending.gpu_s() >= self.all_gpu_s
+
+    def spent_gpu_s(self) -> float:
+        """GPU seconds of all renders that were completed today, whether there is a limit or not.
+
+        Raises:
+            Retryable, StoreNotReadyError: they can't be added up.
+        """
+        return self._spending.gpu_s()
 
     def refusal(self) -> Rejected:
         """What a caller is told then."""

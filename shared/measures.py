@@ -114,7 +114,14 @@ DEAD_LETTERS: Final = Measure(
     summary="Render requests that were delivered too often or could not be read, by what was done about them",
     labels=frozenset({"done"}),
 )
-MEASURES: Final = (QUEUE_AGE, WAIT, RENDER, GPU, COST, START, STALLS, FAILURES, DEAD_LETTERS)
+BULK_PAUSE: Final = Measure(
+    name="lifeasnotme_bulk_pause_seconds",
+    kind=Kind.GAUGE,
+    unit="s",
+    summary="How long bulk still waits for another day's budget, looked at every minute; 0 when it does not",
+    labels=frozenset(),
+)
+MEASURES: Final = (QUEUE_AGE, WAIT, RENDER, GPU, COST, START, STALLS, FAILURES, DEAD_LETTERS, BULK_PAUSE)
 
 
 class Phase(Enum):

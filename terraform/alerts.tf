@@ -9,7 +9,11 @@ locals {
     ])
   }
 
-  renders     = "subscription_id=~\"${join("|", [for each in google_pubsub_subscription.pulled : each.name])}\""
+  renders = "subscription_id=~\"${join("|", [for each in google_pubsub_subscription.pulled : each.name])}\""
+  waits = {
+    interactive = "subscription_id=\"${google_pubsub_subscription.pulled["render-requests"].name}\""
+    bulk        = "subscription_id=\"${google_pubsub_subscription.pulled["render-requests-bulk"].name}\""
+  }
   end_of_line = "subscription_id=\"${google_pubsub_subscription.undeliverable.name}\""
 
   alerts = {
@@ -22,7 +26,7 @@ locals {
     }
     stalls = {
       title      = "Renders stand still"
-      query      = "sum(increase(${local.measures.STALLS}[1h])) >= 2"
+      query      = "sum(${local.grown.stalls}) >= 2"
       duration_s = 0
       severity   = "ERROR"
       todo       = "Two renders did not move for minutes, and their workers ended. The dashboard has the stage; workers' logs with jsonPayload.message=\"worker leaves its render\" have the render_key, and its trace has what came before."
@@ -58,8 +62,9 @@ locals {
     }
     no_worker = {
       title = "No worker, and there is work"
-      # Making a GPU node and pulling the image takes minutes; a Spot node may have to be waited for.
-      query      = "(sum(${local.backlog}{${local.renders}}) > 0) unless on() (count(${local.workers}) > 0)"
+      # Making a GPU node and pulling the image takes minutes; a Spot node may have to be waited for. Bulk that waits for another day's
+      # budget has no worker rightly; where nobody says so, it has none wrongly.
+      query      = "((sum(${local.backlog}{${local.waits.interactive}}) > 0) or ((sum(${local.backlog}{${local.waits.bulk}}) > 0) unless on() (max(${local.measures.BULK_PAUSE}) > 0))) unless on() (count(${local.workers}) > 0)"
       duration_s = 1200
       severity   = "CRITICAL"
       todo       = "Is there a Job in the namespace lifeasnotme? Without one, KEDA does not see the queue: look at its operator's logs. With one that is pending, no GPU is to be had: quota, or none left in the region."

@@ -6,7 +6,7 @@ locals {
   # `targetValue` of kubernetes/base/worker.yaml.
   renders_a_worker = 2
 
-  # Settings of the API and of the workers alike; empty: there is none.
+  # Settings of the API, of notify and of the workers alike; empty: there is none.
   budgets = {
     bulk = var.daily_budget_gpu_s.bulk == null ? "" : tostring(var.daily_budget_gpu_s.bulk)
     all  = var.daily_budget_gpu_s.all == null ? "" : tostring(var.daily_budget_gpu_s.all)

@@ -88,7 +88,7 @@ locals {
       RENDERS_A_WORKER = local.renders_a_worker
       BULK_AT_MOST     = local.renders_a_worker * local.bulk_workers
       WORKER_WARM_S    = local.size.warm_s
-      # As the workers have them; empty: there is none.
+      # As notify and the workers have them; empty: there is none.
       BUDGET_BULK_GPU_S = local.budgets.bulk
       BUDGET_GPU_S      = local.budgets.all
       # Empty: people need not come with the app.
@@ -98,6 +98,9 @@ locals {
       GOOGLE_CLOUD_PROJECT = var.project
       ARTIFACT_BUCKET      = google_storage_bucket.artifacts.name
       TELEMETRY            = local.telemetry
+      # Reconcile tells alerts that bulk waits for another day.
+      BUDGET_BULK_GPU_S = local.budgets.bulk
+      BUDGET_GPU_S      = local.budgets.all
     }
   }
 

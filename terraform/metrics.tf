@@ -33,6 +33,27 @@ locals {
     STALLS       = "lifeasnotme_progress_stalls_total"
     FAILURES     = "lifeasnotme_failures_total"
     DEAD_LETTERS = "lifeasnotme_dead_letters_total"
+    BULK_PAUSE   = "lifeasnotme_bulk_pause_seconds"
+  }
+
+  # What is counted by functions and workers, each process from 0.
+  counted = {
+    waits        = "${local.measures.WAIT}_bucket"
+    renders      = "${local.measures.RENDER}_bucket{stage=\"whole\"}"
+    stages       = "${local.measures.RENDER}_count"
+    stages_s     = "${local.measures.RENDER}_sum"
+    gpu_s        = local.measures.GPU
+    cost         = local.measures.COST
+    stalls       = local.measures.STALLS
+    failures     = local.measures.FAILURES
+    dead_letters = local.measures.DEAD_LETTERS
+  }
+
+  # By how much each has grown in an hour, by process. increase() and rate() take the first value of a series for where it began, so they
+  # miss all that a worker has sent once, which may be all of it. What was there an hour ago is taken off; where nothing was, nothing.
+  grown = {
+    for name, series in local.counted :
+    name => "(last_over_time(${series}[1h]) - (last_over_time(${series}[1d] offset 1h) or 0 * last_over_time(${series}[1h])))"
   }
 
   # Setting TELEMETRY: spans and measures go to the Telemetry API, which keeps measures under a region.
@@ -57,5 +78,8 @@ locals {
   backlog       = "pubsub_googleapis_com:subscription_num_undelivered_messages"
   dead_letters  = "pubsub_googleapis_com:subscription_dead_letter_message_count"
   workers       = "kubernetes_io:container_uptime{namespace_name=\"lifeasnotme\",container_name=\"worker\"}"
-  requests      = "run_googleapis_com:request_count"
+  # What a pod and its node take before the worker's own first line: GKE's system metrics, "Kubernetes metrics" in Google's list.
+  node_start = "kubernetes_io:node_latencies_startup{accelerator_family=\"gpu\"}"
+  pod_start  = "kubernetes_io:pod_latencies_pod_first_ready{namespace_name=\"lifeasnotme\"}"
+  requests   = "run_googleapis_com:request_count"
 }

@@ -20,9 +20,9 @@ from shared.documents import JOB_ID_PATTERN
 from shared.errors import LifeAsNotMeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from cli.admin.overview import Overview
+    from cli.admin.overview import Overview, WorkerLine
     from cli.admin.site import Site
     from shared.documents import Job
     from shared.job_store import Stored
@@ -114,14 +114,20 @@ def _found(site: Site, job_id: str) -> Stored[Job]:
 @click.option("--every", type=click.FloatRange(1, 3600), default=LOOK_S, show_default=True, help="Seconds.")
 @_on_a_site
 def top(site: Site, every: float, *, once: bool, as_json: bool) -> None:
-    """Watch the service: what there is to do, who works on what, which jobs wait, and which have failed."""
+    """Watch the service: what there is to do, who works on what, which jobs wait, and which have failed.
+
+    With BUDGET_BULK_GPU_S and BUDGET_GPU_S as the service has them, it says whether bulk waits for another day.
+    """
     from rich.live import Live  # noqa: PLC0415
 
     from cli.admin.overview import look_around  # noqa: PLC0415
     from cli.admin.overview_view import sights, view  # noqa: PLC0415
+    from cli.admin.site import budget_of  # noqa: PLC0415
+
+    budget = budget_of(site, os.environ)
 
     def look() -> Overview:
-        return look_around(where=site.place.name, store=site.store, crew=site.crew, now=site.now())
+        return look_around(where=site.place.name, store=site.store, crew=site.crew, budget=budget, now=site.now())
 
     console = _console()
     if as_json:
@@ -218,15 +224,16 @@ def drain(site: Site, reason: str, wait_s: float | None, *, off: bool, yes: bool
 
 
 def _wait_until_empty(site: Site, *, wait_s: float) -> None:
-    from cli.admin.overview import Doing, look_around  # noqa: PLC0415
+    from cli.admin.overview import Doing, workers  # noqa: PLC0415
 
-    def look() -> Overview:
-        return look_around(where=site.place.name, store=site.store, crew=site.crew, now=site.now())
+    def present() -> Sequence[WorkerLine]:
+        found = workers(store=site.store, crew=site.crew, now=site.now())
+        return [each for each in found if each.doing is not Doing.LOST]
 
     give_up_at = time.monotonic() + wait_s
-    while workers := [each for each in look().workers if each.doing is not Doing.LOST]:
+    while left := present():
         if time.monotonic() >= give_up_at:
-            names = ", ".join(f"{each.holder} ({each.doing.value})" for each in workers)
+            names = ", ".join(f"{each.holder} ({each.doing.value})" for each in left)
             raise click.ClickException(f"After {wait_s:g} s there are still {names}.")
         time.sleep(DRAIN_LOOK_S)
     click.echo("No worker is there.")

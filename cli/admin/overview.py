@@ -14,6 +14,7 @@ from shared.requests import Priority
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.budget import Budget
     from shared.crew_store import CrewStore
     from shared.job_store import JobStore, Stored
 
@@ -80,13 +81,28 @@ class Overview(Document):
     """Jobs that are not final, of the last day: none is older."""
     ended: dict[Status, int]
     """Jobs that became final within the last hour."""
+    spent_gpu_s: float
+    """GPU seconds of all renders that were completed since midnight (UTC)."""
+    budget_bulk_gpu_s: float | None
+    """After so many bulk waits until midnight; null: there is no limit, or nobody has told it here."""
+    budget_gpu_s: float | None
+    """After so many interactive wishes are refused until midnight; null likewise."""
+    bulk_paused_until: datetime | None
+    """When bulk goes on; null: it does not wait, or nobody has told the limit here."""
     workers: tuple[WorkerLine, ...]
     jobs: tuple[JobLine, ...]
     """Those that failed last, those in progress, then those that nothing has happened to for longest."""
 
 
-def look_around(*, where: str, store: JobStore, crew: CrewStore, now: datetime) -> Overview:
+def look_around(*, where: str, store: JobStore, crew: CrewStore, budget: Budget, now: datetime) -> Overview:
     """See what there is.
+
+    Args:
+        where: which system that is, for people.
+        store: of jobs and renders.
+        crew: who is there, and its orders.
+        budget: of a day; the same one in the next look, since it knows what hours that are over have cost.
+        now: the moment.
 
     Raises:
         Retryable: a service does not answer.
@@ -106,7 +122,11 @@ def look_around(*, where: str, store: JobStore, crew: CrewStore, now: datetime) 
         to_do={each: store.renders_to_do(each, at_most=MOST_COUNTED) for each in Priority},
         waiting={each: _count(store, each, since=now - timedelta(days=2)) for each in Status if each in WAITING},
         ended={each: _count(store, each, since=now - LATELY) for each in Status if each not in WAITING},
-        workers=tuple(_workers(store=store, crew=crew, now=now)),
+        spent_gpu_s=budget.spent_gpu_s(),
+        budget_bulk_gpu_s=budget.bulk_gpu_s,
+        budget_gpu_s=budget.all_gpu_s,
+        bulk_paused_until=budget.bulk_paused_until(),
+        workers=tuple(workers(store=store, crew=crew, now=now)),
         jobs=tuple(_job_line(each.value, now=now) for each in shown),
     )
 
@@ -115,8 +135,13 @@ def _count(store: JobStore, status: Status, *, since: datetime) -> int:
     return store.count_jobs(status, since=since, at_most=MOST_COUNTED)
 
 
-def _workers(*, store: JobStore, crew: CrewStore, now: datetime) -> Sequence[WorkerLine]:
-    """Who works by their leases; who else is there by what they say of themselves."""
+def workers(*, store: JobStore, crew: CrewStore, now: datetime) -> Sequence[WorkerLine]:
+    """Who works by their leases; who else is there by what they say of themselves.
+
+    Raises:
+        Retryable: a service does not answer.
+        StoreNotReadyError: an index is missing.
+    """
     present = {each.holder: each for each in crew.present(since=now - GONE_AFTER, limit=MOST_WORKERS)}
     found: dict[str, WorkerLine] = {}
     for render in store.leased_renders(limit=MOST_WORKERS):

@@ -25,7 +25,7 @@ _MINUTE_S, _HOUR_S = 60, 3600
 
 
 def view(seen: Overview) -> RenderableType:
-    """Three lines of numbers, the workers, the jobs."""
+    """Some lines of numbers, the workers, the jobs."""
     return Group(*_head(seen), Text(), _workers(seen), Text(), _jobs(seen))
 
 
@@ -57,10 +57,21 @@ def _head(seen: Overview) -> list[Text]:
         Text(f"Life As Not Me on {seen.where}, {seen.at:%H:%M:%S} UTC", style="bold"),
         Text(f"renders to do  {to_do}"),
         Text(f"jobs           {waiting}; in the last hour {ended}"),
+        Text(f"GPU seconds    {_spent(seen)}"),
     ]
     if seen.draining is not None:
         lines.insert(1, Text(f"DRAINED: workers take no work. {seen.draining}", style="bold red"))
+    if seen.bulk_paused_until is not None:
+        until = f"{seen.bulk_paused_until:%Y-%m-%d %H:%M} UTC"
+        lines.insert(1, Text(f"BULK IS PAUSED until {until}: what it may spend today is spent.", style="bold yellow"))
     return lines
+
+
+def _spent(seen: Overview) -> str:
+    """Today's GPU seconds, and where they end."""
+    limits = {"bulk": seen.budget_bulk_gpu_s, "all": seen.budget_gpu_s}
+    known = " and ".join(f"{limit:g} for {who}" for who, limit in limits.items() if limit is not None)
+    return f"{seen.spent_gpu_s:.0f} today (UTC)" + (f", of {known}" if known else "")
 
 
 def _workers(seen: Overview) -> RenderableType:

@@ -7,6 +7,7 @@ that runs on this machine, or the one that the emulators' own variables name.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.artifact_store import ArtifactStore
+    from shared.budget import Budget
     from shared.crew_store import CrewStore
     from shared.job_store import JobStore
     from shared.publisher import Publisher
@@ -92,6 +94,24 @@ def find_place(*, project: str | None, bucket: str | None, environ: Mapping[str,
         env=said.env,
         log_dir=said.run_dir / "logs" if said.run_dir else None,
     )
+
+
+def budget_of(site: Site, environ: Mapping[str, str]) -> Budget:
+    """The budget of a day, by the limits that the system here has, or that the environment says.
+
+    Of a system in the cloud nobody but its deployables knows them.
+
+    Raises:
+        SettingsError: the environment says what makes no sense.
+    """
+    from shared.budget import Budget, BudgetSettings, Spending  # noqa: PLC0415
+    from shared.settings import read_settings  # noqa: PLC0415
+
+    said = {**environ, **site.place.env}
+    known = {name: said[name] for name in ("BUDGET_BULK_GPU_S", "BUDGET_GPU_S") if name in said}
+    settings = read_settings(BudgetSettings, {**known, "GOOGLE_CLOUD_PROJECT": site.place.project})
+    spending = Spending(site.store, now=site.now, monotonic=time.monotonic)
+    return Budget(settings, spending=spending, now=site.now)
 
 
 def connect(place: Place) -> Site:

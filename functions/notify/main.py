@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import functions_framework
+from bulk_pause import measure_bulk_pause
 from burying import bury_request
 from flask import Response
 from google.cloud import firestore
@@ -28,6 +29,7 @@ from shared import tracing
 from shared.artifact_store.gcs import GcsArtifactStore
 from shared.batch_store.firestore import FirestoreBatchStore
 from shared.batch_waking import wake_lost_batches
+from shared.budget import Budget, Spending
 from shared.google_storage import storage_client
 from shared.job_store.firestore import FirestoreJobStore
 from shared.publisher.pubsub import PubSubPublisher
@@ -54,8 +56,15 @@ def repairer() -> Repairer:
         store=FirestoreJobStore(firestore.Client(project=project)),
         publisher=PubSubPublisher(project=project),
         artifacts=GcsArtifactStore(storage_client(project), bucket=settings().artifact_bucket),
-        now=lambda: datetime.now(UTC),
+        now=_now,
     )
+
+
+@cache
+def budget() -> Budget:
+    """What may be spent in a day. Kept, since it knows what hours that are over have cost."""
+    spending = Spending(repairer().store, now=_now, monotonic=time.monotonic)
+    return Budget(settings(), spending=spending, now=_now)
 
 
 @cache
@@ -68,6 +77,10 @@ def batches() -> FirestoreBatchStore:
 def settings() -> NotifySettings:
     """The environment, read once."""
     return read_settings(NotifySettings, os.environ)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @functions_framework.cloud_event
@@ -99,4 +112,5 @@ def reconcile(request: Request) -> Response:
         )
         woken = wake_lost_batches(batches=batches(), publisher=repairer().publisher, now=repairer().now)
         measure_queue_age(store=repairer().store, now=repairer().now)
+        measure_bulk_pause(budget=budget(), now=repairer().now)
     return Response(json.dumps({**done, "batches woken": woken}), mimetype="application/json")

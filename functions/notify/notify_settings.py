@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import Settings
+from shared.budget import BudgetSettings
 
 
-class NotifySettings(Settings):
+class NotifySettings(BudgetSettings):
     """Environment of the storage trigger."""
 
     artifact_bucket: str

@@ -87,6 +87,8 @@ def test_every_command_for_this_machine_does_what_the_runbook_says(house: LocalS
     assert "idle 0 0" in said["Render requests are given up"]
     assert "Workers take work." in said["No worker, and there is work"]
     assert "curious-cat" in said["Functions answer with errors"]
+    assert job in said["Messages that nobody takes"]
+    assert "GPU seconds today; bulk is paused until: None" in said["The day's budget is spent"]
     assert "No worker is there." in said["Workers are drained"]
     assert "DRAINED: workers take no work. new weights" in said["Workers are drained"]
     again = said["Jobs fail"].split("Asked for again: job ")[1].split()[0]

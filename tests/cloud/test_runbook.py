@@ -61,12 +61,12 @@ def test_the_mail_of_an_alert_names_its_section() -> None:
     assert "each.value.title" in documentation["content"]
 
 
-def test_every_alert_says_what_to_look_at() -> None:
+def test_every_alert_says_what_to_look_at_with_a_command_that_was_run() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for title in alerts():
         [section] = re.findall(rf"(?ms)^### {re.escape(title)}$(.*?)(?=^##)", page)
         assert "**Look** " in section, title
-        assert "```sh " in section, title
+        assert "```sh local\n" in section, title
 
 
 def test_every_link_inside_of_the_page_leads_somewhere() -> None:

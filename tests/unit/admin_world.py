@@ -45,8 +45,8 @@ class AdminJobStore(MeddledJobStore):
 class World:
     """What a site has, and hands to reach into it."""
 
-    def __init__(self) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.store = AdminJobStore(now=self.clock.now)
         self.artifacts = InMemoryArtifactStore()
         self.publisher = InMemoryPublisher()

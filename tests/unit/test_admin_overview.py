@@ -16,7 +16,10 @@ from shared.crew import GONE_AFTER
 from shared.documents import Status
 from shared.errors import Retryable
 from shared.requests import Priority
+from shared.testing import Clock
 from tests.unit.admin_world import LEASE_S, World
+from tests.unit.admission_world import a_budget
+from tests.unit.test_budget import MIDNIGHT, NOON, spend
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,8 +33,9 @@ def world() -> World:
     return World()
 
 
-def look(world: World) -> Overview:
-    return look_around(where="here", store=world.store, crew=world.crew, now=world.clock.now())
+def look(world: World, **limits: float) -> Overview:
+    budget = a_budget(world.store, world.clock, **limits)
+    return look_around(where="here", store=world.store, crew=world.crew, budget=budget, now=world.clock.now())
 
 
 def key_of(job: Stored[Job]) -> str:
@@ -127,6 +131,37 @@ def test_the_table_says_what_was_seen_and_no_words_of_a_prompt(world: World) -> 
     for words in ("DRAINED", "a new model", "worker-a", "working", "job-0001", "curious-cat", "1 interactive"):
         assert words in text
     assert "secret" not in text
+
+
+def test_bulk_that_waits_for_another_day_is_said_to_wait_and_until_when() -> None:
+    world = World(Clock(NOON))
+    world.wish(changes={"priority": Priority.BULK})
+    spend(world.store, 60, at=NOON)
+
+    seen = look(world, budget_bulk_gpu_s=50, budget_gpu_s=100)
+
+    assert (seen.to_do[Priority.BULK], seen.bulk_paused_until) == (1, MIDNIGHT)
+    text = drawn(seen)
+    assert "BULK IS PAUSED until 2026-01-02 00:00 UTC: what it may spend today is spent." in text
+    assert "GPU seconds    60 today (UTC), of 50 for bulk and 100 for all" in text
+
+
+def test_within_its_budget_bulk_does_not_wait() -> None:
+    world = World(Clock(NOON))
+    spend(world.store, 49, at=NOON)
+
+    seen = look(world, budget_gpu_s=50)
+
+    assert seen.bulk_paused_until is None
+    assert "PAUSED" not in drawn(seen)
+    assert "GPU seconds    49 today (UTC), of 50 for bulk and 50 for all" in drawn(seen)
+
+
+def test_where_nobody_tells_the_limits_what_is_spent_stands_alone() -> None:
+    world = World(Clock(NOON))
+    spend(world.store, 60, at=NOON)
+
+    assert "GPU seconds    60 today (UTC)\n" in drawn(look(world)).replace(" \n", "\n")
 
 
 def test_watching_goes_on_when_a_look_gets_no_answer(world: World) -> None:

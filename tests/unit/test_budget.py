@@ -58,7 +58,7 @@ def spend(store: InMemoryJobStore, gpu_s: float, *, at: datetime) -> None:
 
 
 def spent(budget: Budget) -> float:
-    return budget._spending.gpu_s()
+    return budget.spent_gpu_s()
 
 
 def test_without_a_budget_nothing_waits_and_nobody_is_asked(store: AskedStore, clock: Clock) -> None:

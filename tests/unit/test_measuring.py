@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from bulk_pause import measure_bulk_pause
 from burying import bury_request
 from queue_age import measure_queue_age
 
 from gpu_job.cold_start import ColdStart, process_age_s
 from gpu_job.heartbeat import LIMIT_S, HungError, Moved, _expect_movement
 from shared.documents import Stage, Usage
+from shared.errors import Retryable
 from shared.job_store import StoreNotReadyError
 from shared.job_store.memory import InMemoryJobStore
 from shared.measures import (
+    BULK_PAUSE,
     COST,
     DEAD_LETTERS,
     GPU,
@@ -26,12 +29,18 @@ from shared.measures import (
 )
 from shared.messages import RenderRequested, encode
 from shared.prices import prices
+from shared.testing import Clock
+from tests.unit.admission_world import a_budget
 from tests.unit.notify_world import World as NotifyWorld
 from tests.unit.recorded import recorded
 from tests.unit.render_job_world import handle
+from tests.unit.test_budget import NOON, spend
 from tests.unit.worker_world import GreyRenderer, World
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.job_store import Sum
     from shared.requests import Priority
 
 
@@ -134,6 +143,28 @@ def test_an_index_that_is_missing_costs_a_measurement_and_nothing_else(
 
     assert not found.measured(QUEUE_AGE)
     assert "queue not measured" in caplog.messages
+
+
+@pytest.mark.parametrize(("spent", "left"), [(49, 0), (50, 12 * 3600)])
+def test_how_long_bulk_waits_for_another_days_budget_is_told_and_that_it_does_not(spent: float, left: float) -> None:
+    store, clock = InMemoryJobStore(), Clock(NOON)
+    spend(store, spent, at=NOON)
+    with recorded() as found:
+        measure_bulk_pause(budget=a_budget(store, clock, budget_bulk_gpu_s=50), now=clock.now)
+
+    assert found.measured(BULK_PAUSE) == {of(): left}
+
+
+def test_a_budget_that_cannot_be_added_up_is_told_by_nobody_and_breaks_nothing() -> None:
+    def no_answer(**_: datetime) -> Sum:
+        raise Retryable("firestore does not answer: ServiceUnavailable")
+
+    store, clock = InMemoryJobStore(), Clock(NOON)
+    store.cost_of_renders = no_answer  # type: ignore[method-assign]
+    with recorded() as found:
+        measure_bulk_pause(budget=a_budget(store, clock, budget_bulk_gpu_s=50), now=clock.now)
+
+    assert found.measured(BULK_PAUSE) == {}
 
 
 def test_labels_that_a_measure_does_not_have_are_refused() -> None:
