@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cli.here import announcement
+from local.run_folder import TELEMETRY_FOLDER
 from shared.errors import LifeAsNotMeError
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Place:
     def name(self) -> str:
         """For people."""
         return "this machine" if self.is_local else f"project {self.project}"
+
+    @property
+    def telemetry(self) -> Path | None:
+        """Spans and measures of its processes; None: they are somewhere else."""
+        return self.log_dir.parent / TELEMETRY_FOLDER if self.log_dir else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -274,17 +274,23 @@ def test_a_line_that_tells_of_an_error_says_whose_it_was_though_it_is_written_at
 
 @pytest.mark.parametrize(
     ("failure", "message"),
-    [(Retryable("nobody answers"), "dependency does not answer"), (ValueError("a bug"), "request failed")],
+    [(Retryable, "dependency does not answer"), (ValueError, "request failed")],
 )
 def test_an_error_of_the_api_is_told_in_the_trace_of_its_request(
-    failure: Exception, message: str, capsys: pytest.CaptureFixture[str]
+    failure: type[Exception], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = ApiWorld()
     job_id = api.post(traceparent=TRACEPARENT).body["job_id"]
-    api.store.failure = failure
     configure(service="submit", level="ERROR", project=PROJECT)
-    api.get(f"/jobs/{job_id}", traceparent=ELSEWHERE)
+
+    def break_down() -> None:
+        raise failure("a reason")
+
+    api.store.meddling.before("commit", break_down)
     api.post({"perspective": "curious-cat", "seed": 2}, traceparent=ELSEWHERE)
+    api.store.failure = failure("a reason")
+    api.get(f"/jobs/{job_id}", traceparent=ELSEWHERE)
+    api.store.failure = failure("a reason")
     api.get(f"/jobs/{job_id}", traceparent="garbage")
 
     told = [(each["message"], each.get("traceparent")) for each in lines(capsys)]
