@@ -23,6 +23,7 @@ from cli.admin.commands import COMMANDS
 from cli.api_client import ApiClient, ApiError
 from cli.here import MODELS_DIR, announced, announced_url
 from cli.known import known
+from cli.metrics import metrics
 from cli.own_spans import kept_beside
 from cli.progress import follow_job
 from cli.stopwatch import Stopwatch
@@ -339,6 +340,7 @@ def watch(client: ApiClient, job_id: str, output: Path | None) -> None:
 
 
 main.add_command(trace)
+main.add_command(metrics)
 
 
 @main.command()

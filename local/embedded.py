@@ -2,7 +2,8 @@
 
 The same code as everywhere else, over the in-memory doubles of Firestore and Pub/Sub; videos lie in the local storage
 emulator, so that links to them open in a browser. What is in memory is gone at the end. The intake is left out: no
-other program can reach an in-memory topic. So is the scheduled bulk run, but not reconcile.
+other program can reach an in-memory topic. So is the scheduled bulk run, but not reconcile. Spans and measures lie in
+the folder of the run, as those of the emulators' processes do, in one file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -32,6 +34,7 @@ from gpu_job.message_source.memory import InMemoryMessageSource
 from gpu_job.render_job import Workshop
 from local.bundles import ROOT
 from local.processes import HOST, ensure_port_free
+from local.run_folder import TELEMETRY_FOLDER
 from local.signing_identity import make_signing_identity
 from local.stack import BUCKET, LOCAL_LIMITS
 from local.storage_emulator import serve_storage
@@ -45,9 +48,11 @@ from shared.google_storage import storage_client
 from shared.job_store.memory import InMemoryJobStore
 from shared.manifest_store.gcs import GcsManifestStore
 from shared.messages import BATCH_CHUNKS
+from shared.otel import recorder_of
 from shared.publisher.memory import InMemoryPublisher
 from shared.safety.blocklist import blocklist
 from shared.theme_store.memory import InMemoryThemeStore
+from shared.tracing import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,10 +60,12 @@ if TYPE_CHECKING:
 
     from admission import Admission
     from flask import Request
+    from repairing import Repairer
     from submit_settings import SubmitSettings
 
     from gpu_job.heartbeat import Inbox
     from gpu_job.renderer import Renderer
+    from shared.batch_store import BatchStore
     from shared.job_store import JobStore
     from shared.publisher.memory import PublishedMessage
 
@@ -126,7 +133,6 @@ def serve_embedded(
     from notifier import object_finalized  # noqa: PLC0415
     from pace import Pace  # noqa: PLC0415
     from queue_depth import Queue  # noqa: PLC0415
-    from reconciling import reconcile_all  # noqa: PLC0415
     from repairing import Repairer  # noqa: PLC0415
     from submit_settings import SubmitSettings  # noqa: PLC0415
 
@@ -134,6 +140,7 @@ def serve_embedded(
         ensure_port_free(HOST, port, wanted_by="API")
     app = Flask(__name__, static_folder=None)
     with ExitStack() as running:
+        running.enter_context(_recorded(run_dir / TELEMETRY_FOLDER))
         server = make_server(HOST, port, app, threaded=True, request_handler=_QuietHandler)
         running.callback(server.server_close)
         url = f"http://{HOST}:{server.port}"
@@ -221,12 +228,8 @@ def serve_embedded(
         )
         running.enter_context(_thread("api", server.serve_forever, stop=server.shutdown))
 
-        def reconcile() -> None:
-            while not stopping.wait(reconcile_every_s):
-                reconcile_all(repairer=repairer, time_limit_s=RECONCILE_LIMIT_S, monotonic=time.monotonic)
-                wake_lost_batches(batches=desk.batches, publisher=publisher, now=_now)
-
         stopping = threading.Event()
+        reconcile = partial(_reconcile, repairer, desk.batches, stopping, every_s=reconcile_every_s)
         running.enter_context(_thread("scheduler", reconcile, stop=stopping.set))
         yield Embedded(api_url=url, faults=faults, store=store, publisher=publisher)
 
@@ -243,6 +246,27 @@ def _work(workshop: Workshop, faults: list[str]) -> None:
     except Exception as exc:
         log.exception("worker ended", extra={"action": "consume"})
         faults.append(f"The worker ended: {exc}")
+
+
+def _reconcile(repairer: Repairer, batches: BatchStore, stopping: threading.Event, *, every_s: float) -> None:
+    from queue_age import measure_queue_age  # noqa: PLC0415 - see above
+    from reconciling import reconcile_all  # noqa: PLC0415
+
+    while not stopping.wait(every_s):
+        reconcile_all(repairer=repairer, time_limit_s=RECONCILE_LIMIT_S, monotonic=time.monotonic)
+        wake_lost_batches(batches=batches, publisher=repairer.publisher, now=_now)
+        measure_queue_age(store=repairer.store, now=_now)
+
+
+@contextmanager
+def _recorded(folder: Path) -> Iterator[None]:
+    """Spans and measures of this process, in a file there, until all threads have ended."""
+    recorder = recorder_of(f"file:{folder}", service="embedded", project=PROJECT)
+    try:
+        with recording(recorder):
+            yield
+    finally:
+        recorder.close()
 
 
 def _interrupt(inbox: Inbox) -> None:

@@ -20,8 +20,10 @@ for exactly these. [Decision 22](decisions/0022-traces-and-metrics.md) says why 
 
 ## To look at them
 
-On this machine, `make up` and `make demo` on the emulators keep them in the folder of their run, a file a process.
-`lifeasnotme trace JOB` shows one job's way as a waterfall, here of a worker without a model on a busy machine:
+On this machine, `make up` and `make demo` keep them in the folder of their run, a file a process; embedded, in one.
+`lifeasnotme metrics` shows what was measured, as it stood last: each measure by its labels, over all processes, which
+tell once a minute and at their end. `lifeasnotme trace JOB` shows one job's way as a waterfall, here of
+a worker without a model on a busy machine:
 
 ```
 {EXAMPLE}
@@ -34,7 +36,8 @@ in Cloud Monitoring, as PromQL. `TELEMETRY` ([settings](settings.md)) is `none`,
 ## One trace
 
 It begins at whoever wishes and sends a `traceparent` header ([W3C](https://www.w3.org/TR/trace-context/)), as the page
-and the command do, else at the API's door. It goes on in the job's document, the message to the worker, and the event.
+and the command do, else at the door: of the API, of messages, of schedules. It goes on in the job's document, the
+message to the worker, and the event.
 A render that several jobs wait for is in the trace of the first; each of them has `wait` and `event` in its own.
 """
 
@@ -57,7 +60,9 @@ SPANS: Final = {
     SpanName.WISH: "The command's own, of a system on this machine: from the wish to its first sight of a final job",
     SpanName.SUBMIT: "`POST /jobs`",
     SpanName.INTAKE: "The same for a message on `job-requests`",
-    SpanName.PUBLISH: "The message that wakes a worker",
+    SpanName.BATCH: "A batch is accepted: a list, a manifest or a plan on a schedule; all its jobs are in this trace",
+    SpanName.EXPAND: "A chunk of a batch: some of its rows become jobs, or some of its jobs are canceled",
+    SpanName.PUBLISH: "The message that wakes a worker; those of some rows of a batch go together",
     SpanName.WAIT: "From the wish to the worker that took it first",
     SpanName.CLAIM: "A worker takes the render's lease",
     SpanName.RENDER: "One attempt under that lease",

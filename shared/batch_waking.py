@@ -9,6 +9,7 @@ from shared.batches import BATCH_DEADLINE, BatchMove, can, failed, postponed
 from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode
 from shared.messages import BATCH_CHUNKS, BatchChunk, encode
+from shared.telemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ def wake_lost_batches(*, batches: BatchStore, publisher: Publisher, now: Callabl
             batches.replace(stored, after)
         except Conflict:  # somebody is at work on it
             continue
-        log.warning("batch was stuck", extra={"action": "wake", "batch_id": batch.batch_id, "state": after.state})
+        with context(batch_id=batch.batch_id, traceparent=batch.traceparent):
+            log.warning("batch was stuck", extra={"action": "wake", "state": after.state})
         wake_batch(after, publisher=publisher)  # one that failed too: its rows are to be deleted
     return len(due)

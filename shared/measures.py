@@ -147,7 +147,11 @@ class SpanName:
     #: ``POST /jobs``, and its like for messages.
     SUBMIT: Final = "submit"
     INTAKE: Final = "intake"
-    #: A message to a worker.
+    #: A batch is accepted: a list, a manifest, or a plan on a schedule. Every job of it is a part of that.
+    BATCH: Final = "batch"
+    #: A chunk of a batch: some rows are placed, or some jobs canceled.
+    EXPAND: Final = "expand"
+    #: A message to a worker, or those of some rows together.
     PUBLISH: Final = "publish"
     #: From the wish to the worker that took it; in the job's own trace.
     WAIT: Final = "wait"
@@ -177,6 +181,7 @@ class SpanName:
 ATTRIBUTES: Final = frozenset(
     {
         "job_id",
+        "batch_id",
         "render_key",
         "attempt",
         "model",
@@ -186,6 +191,7 @@ ATTRIBUTES: Final = frozenset(
         "artifact",
         "gpu",
         "frames",
+        "rows",
         "busy_s",
     }
 )

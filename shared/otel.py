@@ -37,7 +37,7 @@ from shared.measures import MEASURES, Kind
 from shared.tracing import FLUSH_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
@@ -71,6 +71,7 @@ class OtelRecorder:
         readers: take the measures.
         resource: what else is known of this process.
         least_between_s: seconds between two sendings of measures, but for the last one.
+        when_closed: done last.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class OtelRecorder:
         readers: Sequence[MetricReader] = (),
         resource: Mapping[str, str] | None = None,
         least_between_s: float = 0.0,
+        when_closed: Callable[[], object] = lambda: None,
     ) -> None:
         known = {"service.name": service, "service.instance.id": uuid.uuid4().hex, **(resource or {})}
         self._tracers = TracerProvider(resource=Resource(known), sampler=ALWAYS_ON, shutdown_on_exit=False)
@@ -92,6 +94,7 @@ class OtelRecorder:
         self._flushing = threading.Lock()
         self._least_between_s = least_between_s
         self._sent_at = time.monotonic()
+        self._when_closed = when_closed
 
     @contextmanager
     def span(self, name: str, *, parent: str | None, attributes: Mapping[str, Any]) -> Iterator[None]:
@@ -145,6 +148,7 @@ class OtelRecorder:
         atexit.unregister(self.flush)
         self._tracers.shutdown()
         self._meters.shutdown()
+        self._when_closed()
 
     def _flush(self, is_last: bool) -> None:  # noqa: FBT001 - of a thread
         if not self._flushing.acquire(blocking=is_last):
@@ -170,11 +174,11 @@ def recorder_of(exporter: str, *, service: str, project: str) -> OtelRecorder:
 
 def _to_lines(service: str, folder: str) -> OtelRecorder:
     """Lines of JSON on standard output, or in a new file of that folder."""
-    out = sys.stdout
-    if folder:
+    out, is_ours = sys.stdout, bool(folder)
+    if is_ours:
         path = Path(folder) / f"{service}-{os.getpid()}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        out = path.open("a", encoding="utf-8")  # for as long as the process
+        out = path.open("a", encoding="utf-8")  # until the recorder is closed, or the process ends
     spans = ConsoleSpanExporter(out=out, formatter=lambda span: span.to_json(indent=None) + "\n")
     measures = ConsoleMetricExporter(out=out, formatter=lambda data: data.to_json(indent=None) + "\n")
     told = _Told()
@@ -182,6 +186,7 @@ def _to_lines(service: str, folder: str) -> OtelRecorder:
         service=service,
         spans=SimpleSpanProcessor(_Careful(spans, told)),
         readers=[PeriodicExportingMetricReader(_careful(measures, told), EVERY_S * 1000)],
+        when_closed=out.close if is_ours else lambda: None,
     )
 
 

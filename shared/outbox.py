@@ -14,9 +14,12 @@ from shared.job_store import JobStore, Replace, Stored
 from shared.jobs import event_published
 from shared.measures import FAILURES, WAIT, SpanName
 from shared.messages import JOB_EVENTS, attributes_of, encode, event_of
+from shared.telemetry import context
 from shared.tracing import past_span, span
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from shared.documents import Job
     from shared.publisher import Publisher
 
@@ -30,12 +33,20 @@ def publish_event(job: Job, *, publisher: Publisher) -> None:
     """Tell the world that a job is final. Raises `Retryable` when the world does not listen."""
     event = event_of(job)
     code = job.error.code.value if job.error else None
-    with span(SpanName.EVENT, parent=job.traceparent, job_id=job.job_id, status=job.status.value, code=code):
+    with (
+        _about(job),
+        span(SpanName.EVENT, parent=job.traceparent, job_id=job.job_id, status=job.status.value, code=code),
+    ):
         publisher.publish(JOB_EVENTS, encode(event), attributes=attributes_of(event))
+        log.info("event published", extra={"action": "event", "job_id": job.job_id, "status": job.status.value})
     if code:
         FAILURES.take(1, code=code)
     _tell_of_the_wait(job)
-    log.info("event published", extra={"action": "event", "job_id": job.job_id, "status": job.status.value})
+
+
+def _about(job: Job) -> AbstractContextManager[None]:
+    """Lines are in the job's own trace, wherever its render's is."""
+    return context(job_id=job.job_id, render_key=job.render_key, traceparent=job.traceparent)
 
 
 def _tell_of_the_wait(job: Job) -> None:
@@ -58,5 +69,6 @@ def empty_outbox(stored: Stored[Job], *, store: JobStore, publisher: Publisher) 
     try:
         store.commit(Replace(stored=stored, value=cleared))
     except Conflict:
-        log.info("event was cleared by another", extra={"action": "event", "job_id": stored.value.job_id})
+        with _about(stored.value):
+            log.info("event was cleared by another", extra={"action": "event"})
     return cleared

@@ -19,6 +19,7 @@ from shared.job_store import Contest, JobStore, Replace, Stored
 from shared.jobs import complete_render, event_published, fail_render, follow, revive_render, settled, touch
 from shared.outbox import publish_event
 from shared.prices import cost_of
+from shared.telemetry import context
 from shared.transitions import Move, can
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def complete_from_object(
         except Conflict as exc:
             contest.lost(exc)
             continue
-        log.info("render completed", extra={"action": "complete", "attempt": commit.attempt})
+        with context(render_key=render_key, traceparent=done.traceparent):
+            log.info("render completed", extra={"action": "complete", "attempt": commit.attempt})
         return cast("Stored[Render]", written)
 
 
@@ -88,14 +90,16 @@ def look(
         try:
             render = complete_from_object(render_key, store=store, artifacts=artifacts, now=now)
         except Permanent as exc:
-            log.exception("object is not ours", extra={"action": "look"})
             render, error = store.render(render_key), JobError(code=exc.code, message=exc.detail)
+            with context(render_key=render_key, traceparent=render.value.traceparent if render else None):
+                log.exception("object is not ours", extra={"action": "look"})
         if render is None:
             return None
         if error and can(render.value, Move.FAIL):
             after = fail_render(render.value, error=error, now=now())
         elif not error and _is_missed(render.value, store=store, artifacts=artifacts):
-            log.warning("video is gone", extra={"action": "look"})
+            with context(render_key=render_key, traceparent=render.value.traceparent):
+                log.warning("video is gone", extra={"action": "look"})
             after = revive_render(render.value, priority=render.value.priority, now=now())
         else:
             return render

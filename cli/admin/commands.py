@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from rich.console import Console
 
+from cli.own_spans import kept_in
 from shared.crew import MAX_REASON_CHARS
 from shared.documents import JOB_ID_PATTERN
 from shared.errors import LifeAsNotMeError
@@ -181,7 +182,9 @@ def retry(site: Site, job_id: str) -> None:
     """
     from cli.admin import moves  # noqa: PLC0415
 
-    click.echo(moves.retry(_found(site, job_id), site=site).said)
+    job = _found(site, job_id)
+    with kept_in(site.place.telemetry):
+        click.echo(moves.retry(job, site=site).said)
 
 
 @click.command()
@@ -196,7 +199,8 @@ def fail(site: Site, job_id: str, reason: str, *, yes: bool) -> None:
     job = _found(site, job_id)
     if not yes:
         click.confirm(f"Fail job {job_id} ({job.value.status.value}) on {site.place.name}?", abort=True)
-    click.echo(moves.fail(job, reason=reason, site=site).said)
+    with kept_in(site.place.telemetry):
+        click.echo(moves.fail(job, reason=reason, site=site).said)
 
 
 @click.command()

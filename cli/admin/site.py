@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cli.here import announcement
+from local.run_folder import TELEMETRY_FOLDER
 from shared.errors import LifeAsNotMeError
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class Place:
     def name(self) -> str:
         """For people."""
         return "this machine" if self.is_local else f"project {self.project}"
+
+    @property
+    def telemetry(self) -> Path | None:
+        """Spans and measures of its processes; None: they are somewhere else."""
+        return self.log_dir.parent / TELEMETRY_FOLDER if self.log_dir else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +114,7 @@ def budget_of(site: Site, environ: Mapping[str, str]) -> Budget:
     from shared.settings import read_settings  # noqa: PLC0415
 
     said = {**environ, **site.place.env}
-    known = {name: said[name] for name in ("BUDGET_BULK_GPU_S", "BUDGET_GPU_S") if name in said}
+    known: dict[str, str] = {name: said[name] for name in ("BUDGET_BULK_GPU_S", "BUDGET_GPU_S") if name in said}
     settings = read_settings(BudgetSettings, {**known, "GOOGLE_CLOUD_PROJECT": site.place.project})
     spending = Spending(site.store, now=site.now, monotonic=time.monotonic)
     return Budget(settings, spending=spending, now=site.now)

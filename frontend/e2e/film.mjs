@@ -5,7 +5,9 @@ import { choose, config, jobId, PAGE, reaches, stage, story, submit, WORDS } fro
 await story(async (page) => {
   await page.goto(PAGE);
   await choose(page, "Curious cat");
+  const posted = page.waitForResponse((response) => response.request().method() === "POST" && new URL(response.url()).pathname === "/jobs");
   await submit(page);
+  await goesOnWithTheTrace(await posted);
 
   const progress = [];
   await page.exposeFunction("moved", (percent) => progress.push(Number(percent)));
@@ -57,6 +59,14 @@ await story(async (page) => {
   await page.getByRole("main").getByRole("listitem").first().waitFor();
   assert.ok(!(await page.getByRole("main").innerText()).includes("meadow"), "a film of own words is in no gallery");
 });
+
+/** The job's document has the trace that the page has begun, and a span of the service in it. */
+async function goesOnWithTheTrace(response) {
+  const [, sent, click] = response.request().headers()["traceparent"].split("-");
+  const [, kept, span] = (await response.json()).traceparent.split("-");
+  assert.equal(kept, sent);
+  assert.notEqual(span, click);
+}
 
 /** It has pictures, and time goes on in it. HEVC, say, would only have the latter. */
 async function plays(page, id) {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared.errors import Rejected
 from shared.measures import DEAD_LETTERS
 from shared.messages import RenderRequested, decode
+from shared.telemetry import context
 
 if TYPE_CHECKING:
     from repairing import Repairer
@@ -29,6 +30,7 @@ def bury_request(data: bytes, *, repairer: Repairer) -> None:
         DEAD_LETTERS.take(1, done="unreadable")
         log.error("unreadable message buried", extra={"action": "bury", "code": exc.code.value})  # noqa: TRY400
         return
-    done = repairer.repair(request.render_key, message_is_gone=True)
-    DEAD_LETTERS.take(1, done=done or "no such render")
-    log.warning("render request buried", extra={"action": "bury", "render_key": request.render_key, "done": done})
+    with context(render_key=request.render_key, traceparent=request.traceparent):
+        done = repairer.repair(request.render_key, message_is_gone=True)
+        DEAD_LETTERS.take(1, done=done or "no such render")
+        log.warning("render request buried", extra={"action": "bury", "done": done})

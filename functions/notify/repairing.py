@@ -23,10 +23,12 @@ from shared.jobs import (
     release_render,
     retire,
 )
+from shared.measures import SpanName
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.outbox import empty_outbox
 from shared.settling import look, settle, sweep
 from shared.telemetry import context
+from shared.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,21 +65,20 @@ class Repairer:
         """
         with context(render_key=render_key):
             contest = Contest()
-            while True:
-                found = self.look(render_key)
-                if found is None:
-                    return None
-                if found.value.is_final:
-                    self.settle(found)
-                    return "settled"
-                try:
-                    done = self._go_on(found, message_is_gone=message_is_gone)
-                except Conflict as exc:
-                    contest.lost(exc)
-                    continue
-                if done is not None:
-                    log.info("render repaired", extra={"action": "repair", "done": done})
-                    return done
+            while (found := self.look(render_key)) is not None:
+                with context(traceparent=found.value.traceparent):
+                    if found.value.is_final:
+                        self.settle(found)
+                        return "settled"
+                    try:
+                        done = self._go_on(found, message_is_gone=message_is_gone)
+                    except Conflict as exc:
+                        contest.lost(exc)
+                        continue
+                    if done is not None:
+                        log.info("render repaired", extra={"action": "repair", "done": done})
+                        return done
+            return None
 
     def settle(self, final: Stored[Render]) -> None:
         """Tell every job of a final render. Raises `Retryable` when a service does not answer."""
@@ -105,15 +106,16 @@ class Repairer:
 
     def end(self, stored: Stored[Job], error: JobError) -> bool:
         """Fail a job whose time is up, or that waits for nothing. False: it has changed meanwhile."""
-        try:
-            [failed] = self.store.commit(
-                Replace(stored=stored, value=fail_job(stored.value, error=error, now=self.now()))
-            )
-        except Conflict:
-            return False
-        log.warning("job failed", extra={"action": "end", "job_id": stored.value.job_id, "code": error.code.value})
-        empty_outbox(cast("Stored[Job]", failed), store=self.store, publisher=self.publisher)
-        return True
+        with context(job_id=stored.value.job_id, traceparent=stored.value.traceparent):
+            try:
+                [failed] = self.store.commit(
+                    Replace(stored=stored, value=fail_job(stored.value, error=error, now=self.now()))
+                )
+            except Conflict:
+                return False
+            log.warning("job failed", extra={"action": "end", "code": error.code.value})
+            empty_outbox(cast("Stored[Job]", failed), store=self.store, publisher=self.publisher)
+            return True
 
     def _go_on(self, found: Stored[Render], *, message_is_gone: bool) -> str | None:
         """See to it that somebody works on a render that is not final. None: look at it again."""
@@ -133,7 +135,9 @@ class Repairer:
             self.store.commit(Replace(stored=found, value=give_up(render, now=now)))
             return None
         message = RenderRequested(render_key=render.render_key, traceparent=render.traceparent)
-        self.publisher.publish(TOPIC_OF_PRIORITY[render.priority], encode(message), attributes=attributes_of(message))
+        topic = TOPIC_OF_PRIORITY[render.priority]
+        with span(SpanName.PUBLISH, parent=render.traceparent, render_key=render.render_key):
+            self.publisher.publish(topic, encode(message), attributes=attributes_of(message))
         return self._mark(found)
 
     def _mark(self, found: Stored[Render]) -> str | None:

@@ -23,10 +23,12 @@ from submit_job import parsed_with_key
 
 from shared.batches import Batch, Manifest, RowFault, new_batch, rows_path
 from shared.errors import MAX_FAULTS, Conflict, ErrorCode, Fault, Rejected, Retryable, faults_of
+from shared.measures import SpanName
 from shared.messages import PlanScheduled, decode
 from shared.plans import plans
 from shared.requests import Priority
-from shared.telemetry import traceparent_or_new
+from shared.telemetry import at_the_door
+from shared.tracing import note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +88,7 @@ def accept_batch(
     wish = parsed_with_key(idempotency_key, lambda: _parsed(body, desk=desk))
     fingerprint = hashlib.sha256(body).hexdigest()
     batch_id = batch_id_of("batch", caller.owner, idempotency_key or secrets.token_hex(16))
+    note(batch_id=batch_id)
     if known := _known(batch_id, fingerprint=fingerprint, desk=desk):
         return known
     _check_limits(wish, caller, most=most, desk=desk)
@@ -119,22 +122,33 @@ def accept_plan(data: bytes, *, published_at: datetime, desk: BatchDesk) -> None
     """
     try:
         message = decode(PlanScheduled, data)
-        tick = f"{message.plan}/{published_at.astimezone(UTC):{_PERIODS[message.every]}}"
-        batch_id = batch_id_of("schedule", SCHEDULER, tick)
-        # Not of the body: whatever else a second message says, it is no fault.
-        fingerprint = hashlib.sha256(tick.encode()).hexdigest()
-        if _known(batch_id, fingerprint=fingerprint, desk=desk) is None:
+    except Rejected as exc:
+        _log_refusal(exc)
+        return
+    tick = f"{message.plan}/{published_at.astimezone(UTC):{_PERIODS[message.every]}}"
+    batch_id = batch_id_of("schedule", SCHEDULER, tick)
+    # Not of the body: whatever else a second message says, it is no fault.
+    fingerprint = hashlib.sha256(tick.encode()).hexdigest()
+    with at_the_door(SpanName.BATCH, given=message.traceparent, batch_id=batch_id) as traceparent:
+        if _known(batch_id, fingerprint=fingerprint, desk=desk):
+            return
+        try:
             _refuse(_faults_of_source({"plan": message.plan}, desk=desk))
             _accept(
                 BatchRequest(plan=message.plan),
                 batch_id=batch_id,
                 owner=SCHEDULER,
                 fingerprint=fingerprint,
-                traceparent=traceparent_or_new(message.traceparent),
+                traceparent=traceparent,
                 desk=desk,
             )
-    except Rejected as exc:  # delivering it again would change nothing
-        log.error("schedule refused", extra={"action": "schedule", "faults": exc.summary})  # noqa: TRY400
+        except Rejected as exc:
+            _log_refusal(exc)
+
+
+def _log_refusal(refusal: Rejected) -> None:
+    """Of a schedule: delivering it again would change nothing."""
+    log.error("schedule refused", extra={"action": "schedule", "faults": refusal.summary})
 
 
 def batch_id_of(kind: str, owner: str, key: str) -> str:

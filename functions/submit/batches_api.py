@@ -11,8 +11,9 @@ from usage_api import cost_view
 
 from shared.documents import JOB_ID_PATTERN, WAITING
 from shared.errors import ErrorCode, Rejected
+from shared.measures import SpanName
 from shared.requests import Priority
-from shared.telemetry import traceparent_or_new
+from shared.telemetry import at_the_door, context
 
 if TYPE_CHECKING:
     from batch_desk import BatchDesk
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
 def create(body: bytes, request: HttpRequest, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
     """``POST /batches``."""
-    batch = accept_batch(
-        body,
-        caller=caller,
-        idempotency_key=request.headers.get("Idempotency-Key"),
-        traceparent=traceparent_or_new(request.headers.get("traceparent")),
-        desk=desk,
-    )
+    with at_the_door(SpanName.BATCH, given=request.headers.get("traceparent")) as traceparent:
+        batch = accept_batch(
+            body,
+            caller=caller,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            traceparent=traceparent,
+            desk=desk,
+        )
     return _view(batch)
 
 
@@ -52,7 +54,9 @@ def show(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
 
 def cancel(batch_id: str, *, caller: Caller, desk: BatchDesk) -> dict[str, Any]:
     """``POST /batches/{id}:cancel``."""
-    return _view(cancel_batch(_batch_of(caller, batch_id, desk=desk), desk=desk))
+    stored = _batch_of(caller, batch_id, desk=desk)
+    with context(batch_id=batch_id, traceparent=stored.value.traceparent):
+        return _view(cancel_batch(stored, desk=desk))
 
 
 def _batch_of(caller: Caller, batch_id: str, *, desk: BatchDesk) -> StoredBatch:

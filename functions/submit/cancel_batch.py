@@ -75,7 +75,7 @@ def _cancel(jobs: Sequence[Stored[Job]], *, desk: BatchDesk) -> None:
         )
     except Conflict:  # a worker has told one of them how far it is
         alone = partial(cancel_job, store=desk.store, publisher=desk.publisher, now=desk.now)
-        list(desk.pool.map(alone, jobs))
+        desk.side_by_side(alone, jobs)
         return
     _empty_outboxes(cast("Sequence[Stored[Job]]", written), desk=desk)
 

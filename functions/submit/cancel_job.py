@@ -9,6 +9,7 @@ from shared.errors import Conflict, Retryable
 from shared.job_store import Contest, JobStore, Replace
 from shared.jobs import cancel_job as canceled
 from shared.outbox import empty_outbox
+from shared.telemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,17 +32,18 @@ def cancel_job(
     """
     contest = Contest()
     found: Stored[Job] | None = stored
-    while found is not None and not found.value.is_final:
-        try:
-            [written] = store.commit(Replace(stored=found, value=canceled(found.value, now=now())))
-        except Conflict as exc:
-            contest.lost(exc)
-            found = store.job(stored.value.job_id)
-            continue
-        log.info("job canceled", extra={"action": "cancel", "job_id": stored.value.job_id})
-        try:
-            return empty_outbox(cast("Stored[Job]", written), store=store, publisher=publisher)
-        except Retryable:  # it is canceled; its event goes out later
-            log.warning("event stays pending", extra={"action": "cancel"}, exc_info=True)
-            return cast("Job", written.value)
+    with context(job_id=stored.value.job_id, traceparent=stored.value.traceparent):
+        while found is not None and not found.value.is_final:
+            try:
+                [written] = store.commit(Replace(stored=found, value=canceled(found.value, now=now())))
+            except Conflict as exc:
+                contest.lost(exc)
+                found = store.job(stored.value.job_id)
+                continue
+            log.info("job canceled", extra={"action": "cancel"})
+            try:
+                return empty_outbox(cast("Stored[Job]", written), store=store, publisher=publisher)
+            except Retryable:  # it is canceled; its event goes out later
+                log.warning("event stays pending", extra={"action": "cancel"}, exc_info=True)
+                return cast("Job", written.value)
     return found.value if found else None

@@ -14,6 +14,7 @@ from shared.jobs import cancel_job, event_published
 from shared.outbox import publish_event
 from shared.requests import PUBLIC
 from shared.slots import given_back, gpu_s_of
+from shared.telemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,28 +45,29 @@ def delete_job(
     Raises:
         Retryable: a service does not answer; call it again.
     """
-    contest = Contest()
-    found: Stored[Job] | None = stored
-    while found is not None:
-        try:
-            found = _told_of(found, store=store, publisher=publisher, now=now)
-            render = _only_of(found.value, store=store)
-            if found.value.render_key and (render or _is_left_behind(found.value, store=store)):
-                artifacts.delete_folder(render_folder(found.value.render_key))
-            bill = _bill(found.value, store=store, now=now())
-            store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []), *bill)
-            break
-        except Conflict as exc:
-            contest.lost(exc)
-            found = store.job(stored.value.job_id)
-    # The last job but this one may have been deleted in the same moment.
-    while (left := _only_of(stored.value, store=store)) is not None:
-        artifacts.delete_folder(render_folder(left.value.render_key))
-        try:
-            store.commit(Delete(stored=left))
-        except Conflict as exc:  # somebody wished for it in this moment, or a worker or notify wrote it: look again
-            contest.lost(exc)
-    log.info("job deleted", extra={"action": "delete", "job_id": stored.value.job_id})
+    with context(job_id=stored.value.job_id, traceparent=stored.value.traceparent):
+        contest = Contest()
+        found: Stored[Job] | None = stored
+        while found is not None:
+            try:
+                found = _told_of(found, store=store, publisher=publisher, now=now)
+                render = _only_of(found.value, store=store)
+                if found.value.render_key and (render or _is_left_behind(found.value, store=store)):
+                    artifacts.delete_folder(render_folder(found.value.render_key))
+                bill = _bill(found.value, store=store, now=now())
+                store.commit(Delete(stored=found), *([Delete(stored=render)] if render else []), *bill)
+                break
+            except Conflict as exc:
+                contest.lost(exc)
+                found = store.job(stored.value.job_id)
+        # The last job but this one may have been deleted in the same moment.
+        while (left := _only_of(stored.value, store=store)) is not None:
+            artifacts.delete_folder(render_folder(left.value.render_key))
+            try:
+                store.commit(Delete(stored=left))
+            except Conflict as exc:  # somebody wished for it in this moment, or a worker or notify wrote it: look again
+                contest.lost(exc)
+        log.info("job deleted", extra={"action": "delete"})
 
 
 def _told_of(stored: Stored[Job], *, store: JobStore, publisher: Publisher, now: Callable[[], datetime]) -> Stored[Job]:

@@ -28,8 +28,10 @@ from shared.batches import (
 )
 from shared.documents import JobError
 from shared.errors import Conflict, ErrorCode, LifeAsNotMeError, Permanent, Rejected
+from shared.measures import SpanName
 from shared.messages import BatchChunk, decode
 from shared.telemetry import context
+from shared.tracing import note, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +63,9 @@ def take_chunk(data: bytes, *, desk: BatchDesk) -> None:
         if stored is None:
             log.warning("chunk of no batch", extra={"action": "expand"})
             return
-        _do(stored, desk=desk)
+        trace = stored.value.traceparent
+        with context(traceparent=trace), span(SpanName.EXPAND, parent=trace, batch_id=chunk.batch_id):
+            _do(stored, desk=desk)
 
 
 def _do(stored: StoredBatch, *, desk: BatchDesk) -> None:
@@ -99,6 +103,7 @@ def _read_on(stored: StoredBatch, *, until_s: float, desk: BatchDesk) -> Batch |
         if group:
             stored = _save(stored, _see_to(group, stored.value, desk=desk), desk=desk)
             seen += len(group)
+            note(rows=seen)
         else:
             stored = _save(stored, _at_the_end(stored.value, desk=desk), desk=desk)
             rows = _rows(stored.value, desk=desk)

@@ -31,9 +31,9 @@ from shared.models import models
 from shared.own_themes import MAX_THEME_BODY_BYTES
 from shared.perspectives import perspectives
 from shared.requests import MAX_BODY_BYTES
-from shared.telemetry import traceparent_or_new
+from shared.telemetry import at_the_door, context
 from shared.themes import themes
-from shared.tracing import span, traceparent
+from shared.tracing import ids_of, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,9 +124,14 @@ class Api:
         """Answer any request; never raises. What is not in ``routes`` does not exist."""
         if request.method == "OPTIONS":
             return self._with_cors(Response(status=204), request)
+        given = request.headers.get("traceparent")
+        with context(traceparent=given if ids_of(given) else None):
+            return self._with_cors(self._answered(request, routes), request)
+
+    def _answered(self, request: HttpRequest, routes: Map) -> Response:
         try:
             endpoint, arguments = routes.bind("").match(request.path, method=request.method)
-            response = getattr(self, endpoint)(request, **arguments)
+            response: Response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
             response = as_problem(exc.code, exc.detail, exc.faults)
             if exc.code is ErrorCode.UNAUTHENTICATED:
@@ -148,18 +153,17 @@ class Api:
         except Exception:
             log.exception("request failed", extra={"action": "answer"})
             response = as_problem(ErrorCode.INTERNAL, "Please try again later.")
-        return self._with_cors(response, request)
+        return response
 
     def create_job(self, request: HttpRequest) -> Response:
         """``POST /jobs``: 202, or 200 when the video is there already."""
-        given = request.headers.get("traceparent")
-        with span(SpanName.SUBMIT, parent=given):
+        with at_the_door(SpanName.SUBMIT, given=request.headers.get("traceparent")) as traceparent:
             caller = self.callers.who_is_calling(request)
             job = submit_job(
                 body_of(request, most=MAX_BODY_BYTES),
                 caller=caller,
                 idempotency_key=request.headers.get("Idempotency-Key"),
-                traceparent=traceparent() or traceparent_or_new(given),
+                traceparent=traceparent,
                 store=self.store,
                 publisher=self.publisher,
                 artifacts=self.artifacts,
@@ -207,7 +211,11 @@ class Api:
         In the job's own trace, since it is what the service hears first of somebody who saw ``completed``.
         """
         job = self._own_job(request, job_id).value
-        with span(SpanName.LINK, parent=job.traceparent, job_id=job.job_id, artifact=artifact):
+        trace = job.traceparent
+        with (
+            context(job_id=job.job_id, traceparent=trace),
+            span(SpanName.LINK, parent=trace, job_id=job.job_id, artifact=artifact),
+        ):
             return self._link(job, artifact, known_as=job.job_id[:8])
 
     def share_job(self, request: HttpRequest, job_id: str) -> Response:

@@ -26,8 +26,8 @@ from shared.measures import SpanName
 from shared.messages import JobRequested, decode
 from shared.outbox import empty_outbox
 from shared.requests import MAX_BODY_BYTES, fill_in, parse_request, render_key, render_spec
-from shared.telemetry import context, traceparent_or_new
-from shared.tracing import span
+from shared.telemetry import at_the_door, context
+from shared.tracing import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,58 +69,60 @@ def take_in(
     Raises:
         Retryable: a service does not answer, or too much waits already; deliver it again.
     """
+    given = attributes.get("traceparent")
     source = attributes.get("source", "")
     owner = f"system:{source if _SOURCE.fullmatch(source) and source != _OURS else 'unknown'}"
     fingerprint = hashlib.sha256(data).hexdigest()
     job_id = job_id_of_message(owner, message_id)
-    traceparent = traceparent_or_new(attributes.get("traceparent"))
     reject = partial(_record_rejection, owner=owner, fingerprint=fingerprint, store=store, publisher=publisher, now=now)
     try:
         message = _decoded(data, encoding=attributes.get(ENCODING_ATTRIBUTE))
-        job_id = message.job_id or job_id
-        traceparent = traceparent_or_new(message.traceparent or attributes.get("traceparent"))
-        request = parse_request(json.dumps(message.request), offer=offer)
-        admission.check_prompt(request)
-        wish = fill_in(request, job_id=job_id, offer=offer)
     except Rejected as exc:
-        reject(exc, job_id=job_id, traceparent=traceparent)
-        return
-    spec = render_spec(wish, owner=owner, offer=offer)
-    job = new_job(
-        job_id=job_id,
-        owner=owner,
-        request=wish,
-        render_key=render_key(spec),
-        fingerprint=fingerprint,
-        now=now(),
-        traceparent=traceparent,
-    )
-    about = {"job_id": job_id, "render_key": job.render_key}
-    with (
-        span(SpanName.INTAKE, parent=traceparent, **about, model=spec.model, priority=wish.priority.value),
-        context(**about, traceparent=traceparent),
-    ):
-        if refusal := refusal_of_work(job, admission=admission, store=store, artifacts=artifacts):
-            if refusal.code is ErrorCode.OVERLOADED:
-                raise Retryable("the message waits where it is: too much waits already")
-            # Until midnight is longer than a message may come back: its sender is told now, and wishes again.
-            reject(refusal, job_id=job_id, traceparent=traceparent)
-            return
-        quota = admission.quotas.of(Caller(owner=owner, is_system=True))
-        try:
-            place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now, quota=quota)
-            log.info("job accepted", extra={"action": "intake", "owner": owner})
-        except Rejected as exc:  # its quota is used up: a message that came back for hours would only hide that
+        with at_the_door(SpanName.INTAKE, given=given, job_id=job_id) as traceparent:
             reject(exc, job_id=job_id, traceparent=traceparent)
-        except JobExistsError:  # delivered before, or the id is taken: an existing document outranks the message
-            log.info("job exists", extra={"action": "intake", "owner": owner})
-            found = store.job(job_id)
-            if found is None:
-                raise Retryable("the job appeared and went away") from None
-            # The first delivery may have ended in the middle.
-            is_same = (found.value.owner, found.value.fingerprint) == (owner, fingerprint)
-            if is_same and found.value.render_key == job.render_key:
-                attach(found.value, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
+        return
+    job_id = message.job_id or job_id
+    with at_the_door(SpanName.INTAKE, given=message.traceparent or given, job_id=job_id) as traceparent:
+        try:
+            request = parse_request(json.dumps(message.request), offer=offer)
+            admission.check_prompt(request)
+            wish = fill_in(request, job_id=job_id, offer=offer)
+        except Rejected as exc:
+            reject(exc, job_id=job_id, traceparent=traceparent)
+            return
+        spec = render_spec(wish, owner=owner, offer=offer)
+        job = new_job(
+            job_id=job_id,
+            owner=owner,
+            request=wish,
+            render_key=render_key(spec),
+            fingerprint=fingerprint,
+            now=now(),
+            traceparent=traceparent,
+        )
+        note(render_key=job.render_key, model=spec.model, priority=wish.priority.value)
+        with context(render_key=job.render_key):
+            if refusal := refusal_of_work(job, admission=admission, store=store, artifacts=artifacts):
+                if refusal.code is ErrorCode.OVERLOADED:
+                    raise Retryable("the message waits where it is: too much waits already")
+                # Until midnight is longer than a message may come back: its sender is told now, and wishes again.
+                reject(refusal, job_id=job_id, traceparent=traceparent)
+                return
+            quota = admission.quotas.of(Caller(owner=owner, is_system=True))
+            try:
+                place(job, spec, store=store, publisher=publisher, artifacts=artifacts, now=now, quota=quota)
+                log.info("job accepted", extra={"action": "intake", "owner": owner})
+            except Rejected as exc:  # its quota is used up: a message that came back for hours would only hide that
+                reject(exc, job_id=job_id, traceparent=traceparent)
+            except JobExistsError:  # delivered before, or the id is taken: an existing document outranks the message
+                log.info("job exists", extra={"action": "intake", "owner": owner})
+                found = store.job(job_id)
+                if found is None:
+                    raise Retryable("the job appeared and went away") from None
+                # The first delivery may have ended in the middle.
+                is_same = (found.value.owner, found.value.fingerprint) == (owner, fingerprint)
+                if is_same and found.value.render_key == job.render_key:
+                    attach(found.value, spec, store=store, publisher=publisher, artifacts=artifacts, now=now)
 
 
 def _decoded(data: bytes, *, encoding: str | None) -> JobRequested:
@@ -152,12 +154,10 @@ def _record_rejection(
     try:
         store.commit(Create(value=job))
     except Conflict:
-        log.info("job exists", extra={"action": "intake", "job_id": job_id, "owner": owner})
+        log.info("job exists", extra={"action": "intake", "owner": owner})
     stored = store.job(job_id)
     if stored is None:
         raise Retryable("the job appeared and went away")
     if stored.value.event_pending:  # also on a redelivery whose first event was not sent
         empty_outbox(stored, store=store, publisher=publisher)
-    log.warning(
-        "message rejected", extra={"action": "intake", "job_id": job_id, "owner": owner, "code": rejection.code}
-    )
+    log.warning("message rejected", extra={"action": "intake", "owner": owner, "code": rejection.code})

@@ -16,8 +16,11 @@ from placing import JobExistsError, attach, place
 from shared.errors import Conflict
 from shared.job_store import Create, Replace, Stored
 from shared.jobs import attach_to, new_render, publish, touch
+from shared.measures import SpanName
 from shared.messages import TOPIC_OF_PRIORITY, RenderRequested, attributes_of, encode
 from shared.requests import PUBLIC, Priority
+from shared.telemetry import context
+from shared.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +53,7 @@ def place_rows(wishes: Sequence[Wish], *, desk: BatchDesk) -> None:
         )
     except Conflict:
         log.info("rows are placed one by one", extra={"action": "batch", "rows": len(wishes)})
-        list(desk.pool.map(partial(_place_one, desk=desk), wishes))
+        desk.side_by_side(partial(_place_one, desk=desk), wishes)
         return
     _wake_workers(cast("Sequence[Stored[Render]]", written[len(wishes) :]), desk=desk)
     _attach_to_known([wish for wish in wishes if _key(wish.job) in known], desk=desk)
@@ -81,7 +84,8 @@ def _wake_workers(renders: Sequence[Stored[Render]], *, desk: BatchDesk) -> None
         message = RenderRequested(render_key=render.value.render_key, traceparent=render.value.traceparent)
         messages[TOPIC_OF_PRIORITY[render.value.priority]].append((encode(message), attributes_of(message)))
     for topic, each in messages.items():
-        desk.publisher.publish_all(topic, each)
+        with span(SpanName.PUBLISH, rows=len(each)):
+            desk.publisher.publish_all(topic, each)
     _mark(renders, desk=desk)
 
 
@@ -112,7 +116,7 @@ def _attach_to_known(wishes: Sequence[Wish], *, desk: BatchDesk) -> None:
     held = _hold(by_key, desk=desk)
     _wake_workers([each for each in held.values() if each.value.published_at is None], desk=desk)
     alone = [wish for key, equal in by_key.items() if key not in held for wish in equal]
-    list(desk.pool.map(partial(_attach_one, desk=desk), alone))
+    desk.side_by_side(partial(_attach_one, desk=desk), alone)
 
 
 def _hold(by_key: Mapping[str, Sequence[Wish]], *, desk: BatchDesk) -> Mapping[str, Stored[Render]]:
@@ -142,21 +146,23 @@ def _attached(render: Render, wishes: Sequence[Wish], *, now: datetime) -> Rende
 
 
 def _place_one(wish: Wish, *, desk: BatchDesk) -> None:
-    try:
-        place(
-            wish.job,
-            wish.spec,
-            store=desk.store,
-            publisher=desk.publisher,
-            artifacts=desk.artifacts,
-            now=desk.now,
-        )
-    except JobExistsError:  # the chunk was delivered before, and may have ended in the middle
-        _attach_one(wish, desk=desk)
+    with context(job_id=wish.job.job_id, render_key=wish.job.render_key):
+        try:
+            place(
+                wish.job,
+                wish.spec,
+                store=desk.store,
+                publisher=desk.publisher,
+                artifacts=desk.artifacts,
+                now=desk.now,
+            )
+        except JobExistsError:  # the chunk was delivered before, and may have ended in the middle
+            _attach_one(wish, desk=desk)
 
 
 def _attach_one(wish: Wish, *, desk: BatchDesk) -> None:
-    attach(wish.job, wish.spec, store=desk.store, publisher=desk.publisher, artifacts=desk.artifacts, now=desk.now)
+    with context(job_id=wish.job.job_id, render_key=wish.job.render_key):
+        attach(wish.job, wish.spec, store=desk.store, publisher=desk.publisher, artifacts=desk.artifacts, now=desk.now)
 
 
 def _highest(wishes: Iterable[Wish]) -> Priority:

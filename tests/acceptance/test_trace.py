@@ -16,6 +16,7 @@ from cli.trace import Span, spans_in, trace_of
 from local.bundles import ROOT
 from local.emulator_finder import find_emulators
 from local.stack import LocalStack, StackOptions
+from local.tokens import local_headers
 from shared.measures import ATTRIBUTES, GPU, MEASURES, QUEUE_AGE, RENDER, START, WAIT, SpanName
 from tests.acceptance.conftest import until
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.acceptance, pytest.mark.emulators]
 
 PROMPT = "a xyzzy in the sun"
+#: What the rooms say of a job or its render, each at least once.
+TOLD = {"job accepted", "render claimed", "video committed", "render completed", "event published"}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,12 @@ def measured(stack: LocalStack) -> dict[str, list[dict[str, Any]]]:
                 for metric in (each for scope in resource["scope_metrics"] for each in scope["metrics"]):
                     found.setdefault(metric["name"], []).extend(metric["data"]["data_points"])
     return found
+
+
+def logged(stack: LocalStack, *names: str) -> list[dict[str, Any]]:
+    """Every line of ours that has one of these in it, of all processes."""
+    texts = [line for path in stack.logs.glob("*.log") for line in path.read_text("utf-8").splitlines()]
+    return [json.loads(text) for text in texts if text.startswith("{") and any(name in text for name in names)]
 
 
 def test_one_trace_leads_from_the_wish_to_the_first_sight_of_its_video(stack: LocalStack, tmp_path: Path) -> None:
@@ -105,6 +114,13 @@ def test_one_trace_leads_from_the_wish_to_the_first_sight_of_its_video(stack: Lo
     assert committed_s <= wish.ended_s <= by_name[SpanName.LINK].begun_s
     assert committed_s <= by_name[SpanName.EVENT].begun_s
     assert all(line in shown for line in (wish.trace_id, "rendering", "notify"))
+
+    job = requests.get(f"{stack.api_url}/jobs/{job_id}", headers=local_headers(), timeout=10).json()
+    lines = logged(stack, job_id, job["render_key"])
+    assert {each["message"] for each in lines} >= TOLD
+    trace_of_line = "logging.googleapis.com/trace"
+    strays = [each for each in lines if not each.get(trace_of_line, "").endswith(f"/{wish.trace_id}")]
+    assert strays == [], "every line that names the job or its render leads to its trace"
 
     said = {name: str(value) for each in spans for name, value in each.attributes.items()}
     assert said.keys() <= ATTRIBUTES

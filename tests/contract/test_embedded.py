@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from cli.metrics import measured_in
+from cli.trace import NoTraceError, Span, trace_of
 from gpu_job.test_pattern import TestPatternRenderer
 from local.embedded import serve_embedded
+from local.run_folder import TELEMETRY_FOLDER
 from local.tokens import local_headers
 from shared.documents import Status
 from shared.job_store import Create
+from shared.measures import FAILURES, QUEUE_AGE
 from shared.messages import JOB_EVENTS
 from shared.testing import a_job, a_render
 
@@ -65,6 +69,36 @@ def test_a_wish_becomes_a_video(system: Embedded) -> None:
     video, human_view = fetched("video"), fetched("human-view")
     assert video[4:8] == human_view[4:8] == b"ftyp"
     assert video != human_view, "a cat sees something else"
+
+
+def test_where_the_time_went_is_kept_in_the_folder_of_the_run(system: Embedded, tmp_path: Path) -> None:
+    wish = {"perspective": "curious-cat", "size": "256x256", "seed": 1}
+    job_id = requests.post(f"{system.api_url}/jobs", json=wish, headers=ME, timeout=10).json()["job_id"]
+    wanted = {"submit", "publish", "claim", "render", "rendering", "commit", "notify", "event", "wait"}
+
+    def whole() -> list[Span] | None:
+        try:
+            found = trace_of(job_id, [tmp_path / TELEMETRY_FOLDER])
+        except NoTraceError:
+            return None
+        return found if wanted <= {each.name for each in found} else None
+
+    spans = until(whole, what=f"spans of {wanted}")
+
+    assert len({each.trace_id for each in spans}) == 1
+    assert [each.name for each in spans if each.parent_id is None] == ["submit"]
+    assert {each.service for each in spans} == {"embedded"}
+
+
+def test_measures_are_told_at_the_end_at_the_latest(tmp_path: Path) -> None:
+    wished_at = datetime.now(UTC) - timedelta(days=2)
+    render = a_render(now=wished_at)
+    with serve_embedded(run_dir=tmp_path, renderer=TestPatternRenderer, reconcile_every_s=0.05) as running:
+        running.store.commit(Create(value=render), Create(value=a_job(render, now=wished_at)))
+        until(lambda: running.publisher.published[JOB_EVENTS], what="the job is too late")
+
+    told = {each.name for each in measured_in(tmp_path / TELEMETRY_FOLDER)}
+    assert {QUEUE_AGE.name, FAILURES.name} <= told
 
 
 def test_a_batch_becomes_videos(system: Embedded) -> None:

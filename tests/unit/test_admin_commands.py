@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +13,11 @@ from cli import here
 from cli.admin import site as sites
 from cli.admin.site import EMULATORS, NoSiteError, Place, find_place
 from cli.main import main
+from cli.metrics import measured_in
 from shared.crew import MAX_REASON_CHARS
 from shared.documents import Status
 from shared.errors import Retryable
+from shared.measures import FAILURES
 from tests.unit.admin_world import World
 
 if TYPE_CHECKING:
@@ -85,6 +88,18 @@ def test_failing_asks_and_no_changes_nothing(world: World) -> None:
     assert done.exit_code == 1
     assert "Fail job job-0001 (queued) on this machine?" in done.output
     assert world.job("job-0001").value.status is Status.QUEUED
+
+
+def test_who_fails_a_job_of_this_machine_counts_it_beside_what_its_processes_count(
+    world: World, tmp_path: Path
+) -> None:
+    world.wish("job-0001")
+    world.site = replace(world.site, place=replace(world.site.place, log_dir=tmp_path / "run" / "logs"))
+
+    assert run("fail", "job-0001", "--reason", "it hangs", "--yes").exit_code == 0
+
+    [failures] = measured_in(tmp_path / "run" / "telemetry")
+    assert (failures.name, failures.labels, failures.value) == (FAILURES.name, (("code", "render_failed"),), 1)
 
 
 def test_failing_with_yes_or_a_yes_fails(world: World) -> None:

@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from expand_batch import take_chunk
 from intake import take_in
 
 from gpu_job.render_job import render_job
 from shared.artifact_store.memory import InMemoryArtifactStore
+from shared.errors import Retryable
 from shared.job_store.memory import InMemoryJobStore
-from shared.messages import RenderRequested, encode
+from shared.jobs import FIRST_CHECK, JOB_DEADLINE
+from shared.messages import BATCH_CHUNKS, RenderRequested, encode
 from shared.publisher.memory import InMemoryPublisher
 from shared.telemetry import configure, context, traceparent_or_new
 from shared.testing import AN_OFFER, TRACEPARENT, Clock
+from shared.tracing import ids_of
 from tests.unit.admission_world import an_admission
+from tests.unit.http_world import WISH
+from tests.unit.http_world import World as ApiWorld
+from tests.unit.notify_world import World as NotifyWorld
+from tests.unit.recorded import recorded
 from tests.unit.worker_world import World
 
 log = logging.getLogger("tests.telemetry")
@@ -194,3 +202,124 @@ def test_every_line_about_a_render_names_it_and_its_trace_from_whichever_thread(
     told = lines(capsys)
     assert {"render claimed", "video committed", "render completed"} <= {line["message"] for line in told}
     assert {(line.get("render_key"), line.get("traceparent")) for line in told} == {(world.key, TRACEPARENT)}
+
+
+# --- the traces of lines ---
+
+PROJECT = "art-project"
+ELSEWHERE = f"00-{'b' * 32}-{'b' * 16}-01"
+
+
+def traces(told: list[dict[str, Any]]) -> set[tuple[str, str | None, str | None]]:
+    """Message, job and trace of each line; its two ways to say the trace must agree."""
+    for line in told:
+        ids = ids_of(line.get("traceparent"))
+        assert line.get("logging.googleapis.com/trace") == (f"projects/{PROJECT}/traces/{ids[0]}" if ids else None)
+    return {(line["message"], line.get("job_id"), line.get("traceparent")) for line in told}
+
+
+def test_a_line_about_a_job_is_in_the_job_s_own_trace_and_one_about_its_render_in_the_render_s(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world = NotifyWorld()
+    world.wish("job-aaaa", "job-bbbb")
+    world.change_job("job-bbbb", lambda job: job.model_copy(update={"traceparent": ELSEWHERE}))
+    world.claim()
+    world.put_video()
+    configure(service="notify", level="INFO", project=PROJECT)
+    with recorded():
+        world.hear()
+
+    told = lines(capsys)
+    assert traces(told) == {
+        ("render completed", None, TRACEPARENT),
+        ("event published", "job-aaaa", TRACEPARENT),
+        ("event published", "job-bbbb", ELSEWHERE),
+    }
+    assert {line["render_key"] for line in told} == {world.key}
+    assert all("logging.googleapis.com/spanId" in line for line in told if line["message"] == "event published")
+
+
+def test_what_reconcile_does_is_told_in_the_trace_of_whom_it_was_done_for(capsys: pytest.CaptureFixture[str]) -> None:
+    world = NotifyWorld()
+    world.wish("job-aaaa")
+    configure(service="notify", level="INFO", project=PROJECT)
+    world.clock.pass_s(FIRST_CHECK.total_seconds())
+    world.reconcile()
+    world.clock.pass_s(JOB_DEADLINE.total_seconds())
+    world.reconcile()
+
+    assert traces(lines(capsys)) == {
+        ("render repaired", None, TRACEPARENT),
+        ("job failed", "job-aaaa", TRACEPARENT),
+        ("event published", "job-aaaa", TRACEPARENT),
+        ("reconciled", None, None),
+    }
+
+
+def test_a_line_that_tells_of_an_error_says_whose_it_was_though_it_is_written_at_the_door(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world = NotifyWorld()
+    world.wish("job-aaaa")
+    world.clock.pass_s(FIRST_CHECK.total_seconds())
+    world.publisher.is_down = True
+    configure(service="notify", level="WARNING", project=PROJECT)
+    world.reconcile()
+
+    told = lines(capsys)
+    assert traces(told) == {("not repaired", None, TRACEPARENT)}
+    assert [line["render_key"] for line in told] == [world.key]
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [(Retryable, "dependency does not answer"), (ValueError, "request failed")],
+)
+def test_an_error_of_the_api_is_told_in_the_trace_of_its_request(
+    failure: type[Exception], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = ApiWorld()
+    job_id = api.post(traceparent=TRACEPARENT).body["job_id"]
+    configure(service="submit", level="ERROR", project=PROJECT)
+
+    def break_down() -> None:
+        raise failure("a reason")
+
+    api.store.meddling.before("commit", break_down)
+    api.post({"perspective": "curious-cat", "seed": 2}, traceparent=ELSEWHERE)
+    api.store.failure = failure("a reason")
+    api.get(f"/jobs/{job_id}", traceparent=ELSEWHERE)
+    api.store.failure = failure("a reason")
+    api.get(f"/jobs/{job_id}", traceparent="garbage")
+
+    told = [(each["message"], each.get("traceparent")) for each in lines(capsys)]
+    assert told == [(message, ELSEWHERE), (message, ELSEWHERE), (message, None)]
+
+
+@pytest.mark.parametrize(("method", "path", "message"), [("POST", ":cancel", "canceled"), ("DELETE", "", "deleted")])
+def test_a_job_is_canceled_or_deleted_in_its_own_trace(
+    method: str, path: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = ApiWorld()
+    job_id = api.post(traceparent=TRACEPARENT).body["job_id"]
+    configure(service="submit", level="INFO", project=PROJECT)
+    api.call(method, f"/jobs/{job_id}{path}", headers={"traceparent": ELSEWHERE})
+
+    assert traces(lines(capsys)) == {
+        (f"job {message}", job_id, TRACEPARENT),
+        ("event published", job_id, TRACEPARENT),
+    }
+
+
+def test_every_line_about_a_batch_is_in_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    api = ApiWorld()
+    configure(service="submit", level="INFO", project=PROJECT)
+    batch_id = api.post({"requests": [WISH]}, to="/batches", traceparent=TRACEPARENT).body["batch_id"]
+    take_chunk(api.publisher.published[BATCH_CHUNKS][0].data, desk=api.desk)
+    api.post({}, to=f"/batches/{batch_id}:cancel", traceparent=ELSEWHERE)
+    take_chunk(api.publisher.published[BATCH_CHUNKS][1].data, desk=api.desk)
+
+    told = lines(capsys)
+    assert {"batch accepted", "rows placed", "batch canceled", "jobs canceled"} <= {each["message"] for each in told}
+    assert {(each["batch_id"], each["traceparent"]) for each in told} == {(batch_id, TRACEPARENT)}

@@ -319,6 +319,20 @@ def test_google_gets_spans_and_measures_of_a_named_process_in_a_region(
 # --- logs, files, imports ---
 
 
+def test_a_console_has_a_line_for_each_span_and_its_measures_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    recorder = otel.recorder_of("console", service="submit", project="p")
+    with tracing.recording(recorder), tracing.span(SpanName.SUBMIT, parent=TRACEPARENT, job_id="job-0001"):
+        FAILURES.take(1, code="render_failed")
+    recorder.close()
+
+    span, measures = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (span["name"], span["attributes"]) == (SpanName.SUBMIT, {"job_id": "job-0001"})
+    assert span["context"]["trace_id"] == f"0x{trace_of(TRACEPARENT)}"
+    [metric] = measures["resource_metrics"][0]["scope_metrics"][0]["metrics"]
+    assert (metric["name"], metric["data"]["data_points"][0]["value"]) == (FAILURES.name, 1)
+    print("still open")  # noqa: T201 - standard output is not the recorder's to close
+
+
 def test_a_line_says_which_trace_and_span_it_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
