@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gpu_job import main
+from gpu_job.attendance import Attendance
 from gpu_job.cold_start import ColdStart
 from gpu_job.heartbeat import HungError, Interrupted, PreemptedError
 from gpu_job.renderer import RenderStopped, UnfitError
@@ -109,7 +110,7 @@ def test_a_worker_that_is_told_to_warm_up_has_drawn_a_clip_before_it_is_ready(
 
 
 def test_a_worker_that_is_not_wanted_draws_no_clip_and_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main.Attendance, "is_wanted", lambda _: False)
+    monkeypatch.setattr(Attendance, "is_wanted", lambda _: False)
     assert run(monkeypatch, WARM_UP="true") == 0, "nobody asked for a renderer"
 
 
