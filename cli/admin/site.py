@@ -108,7 +108,7 @@ def budget_of(site: Site, environ: Mapping[str, str]) -> Budget:
     from shared.settings import read_settings  # noqa: PLC0415
 
     said = {**environ, **site.place.env}
-    known = {name: said[name] for name in ("BUDGET_BULK_GPU_S", "BUDGET_GPU_S") if name in said}
+    known: dict[str, str] = {name: said[name] for name in ("BUDGET_BULK_GPU_S", "BUDGET_GPU_S") if name in said}
     settings = read_settings(BudgetSettings, {**known, "GOOGLE_CLOUD_PROJECT": site.place.project})
     spending = Spending(site.store, now=site.now, monotonic=time.monotonic)
     return Budget(settings, spending=spending, now=site.now)

@@ -24,7 +24,7 @@ def written_out(query: str) -> str:
     """The query with what a process has counted in place of its name."""
 
     def grown(match: re.Match[str]) -> str:
-        return GROWN.replace("${series}", CODE.locals["counted"][match[1]])
+        return str(GROWN.replace("${series}", CODE.locals["counted"][match[1]]))
 
     return re.sub(r"\$\{local\.grown\.(\w+)\}", grown, query)
 
