@@ -131,7 +131,7 @@ class Api:
     def _answered(self, request: HttpRequest, routes: Map) -> Response:
         try:
             endpoint, arguments = routes.bind("").match(request.path, method=request.method)
-            response = getattr(self, endpoint)(request, **arguments)
+            response: Response = getattr(self, endpoint)(request, **arguments)
         except Rejected as exc:
             response = as_problem(exc.code, exc.detail, exc.faults)
             if exc.code is ErrorCode.UNAUTHENTICATED:
