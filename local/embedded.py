@@ -215,7 +215,7 @@ def serve_embedded(
             claimant=Claimant(
                 holder="embedded", lease_s=60, store=store, artifacts=artifacts, publisher=publisher, now=_now
             ),
-            source=InMemoryMessageSource(publisher, takes_bulk=lambda: budget.bulk_paused_until() is None),
+            source=InMemoryMessageSource(publisher, takes_bulk=budget.takes_bulk),
             renderer=renderer,
             folder=run_dir,
             inbox=queue.SimpleQueue(),
