@@ -142,7 +142,7 @@ def test_a_worker_that_says_it_is_there_takes_it_at_once_however_long_ago_it_fin
 
 
 def test_one_that_has_rendered_nothing_yet_loads_its_model_first() -> None:
-    history = [finished(number, load_s=40 if number == 0 else 0) for number in range(20)]
+    history = [finished(number, load_s=40) for number in range(20)]
     eta = told(MINE, a_scene(waiting=[MINE], history=history, crew=[present("new")]))
     assert 40 + 30 - 5 <= eta.low <= eta.high <= 40 + 30 + 5
 
