@@ -76,16 +76,21 @@ def bursty(seed: int) -> list[Wish]:
     return wishes([at_s + draw.uniform(0, 60) for at_s in bursts for _ in range(draw.randint(5, 40))], seed=seed)
 
 
-def daily(seed: int) -> list[Wish]:
-    """A day of 2 000 wishes, most at 20 h and a tenth of that at 8 h, and a plan of 200 in bulk at three."""
+def daily(seed: int, *, times: int = 1) -> list[Wish]:
+    """A day of 2 000 wishes, most at 20 h and a tenth of that at 8 h, and a plan of 200 in bulk at three.
+
+    Args:
+        seed: of the chance.
+        times: so many times as much of everything.
+    """
     draw = random.Random(f"{seed} daily")
-    highest = 2000 / DAY_S / 0.55  # the mean of the curve below is 0.55 of its top
+    highest = times * 2000 / DAY_S / 0.55  # the mean of the curve below is 0.55 of its top
 
     def rate(at_s: float) -> float:
         return highest * (0.55 - 0.45 * math.cos(2 * math.pi * (at_s / DAY_S - 20 / 24 + 0.5)))
 
     people = poisson(draw, rate=rate, highest=highest, ends_s=DAY_S)
-    return wishes(people, [3 * HOUR_S + 0.05 * row for row in range(200)], seed=seed)
+    return wishes(people, [3 * HOUR_S + 0.05 * row for row in range(200 * times)], seed=seed)
 
 
 def viral(seed: int) -> list[Wish]:

@@ -3,7 +3,8 @@
 Nothing is started: arrivals, nodes and workers are simulated (bench/arrivals.py, bench/fleet.py) with KEDA's own
 arithmetic (bench/keda.py). Every way gets the same wishes, and the same command prints the same figures.
 
-Run as ``make bench-autoscaling``, or ``python -m bench.autoscaling --seeds 3 --pictures docs/pictures``.
+Run as ``make bench-autoscaling``, or ``python -m bench.autoscaling --seeds 3 --pictures docs/pictures``. With
+``--times 10`` the daily trace alone, at ten times its rate.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import argparse
 import math
 import statistics
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.arrivals import TRACES, long_jobs
+from bench.arrivals import TRACES, daily, long_jobs
 from bench.cluster import AlwaysOn, Cluster, PodPerJob, Scaling
 from bench.findings import Finding, add_json_option, report
 from bench.fleet import simulate
@@ -71,6 +73,17 @@ SETTINGS: Final[Mapping[str, Setup]] = {
     for target in (1, 2, 3)
     for patience_s, warm_s in ((30, 600), (600, 600), (180, 180))
 }
+#: A deployment of size ``standard``.
+NOW: Final = Cluster()
+
+
+def grown(times: int) -> dict[str, Setup]:
+    """Ours with as many workers as now, and with so many times as many, of which bulk has the same share."""
+    bulk = NOW.bulk_at_most or 0
+    clusters = (NOW, replace(NOW, max_workers=times * NOW.max_workers, bulk_at_most=times * bulk))
+    return {f"{each.max_workers} workers": Setup(scaling=OURS, cluster=each) for each in clusters}
+
+
 #: KEDA's issue 5613: pods take one message of ten minutes and leave, or find none and leave at once; nodes are there.
 ONE_MESSAGE: Final = Cluster(
     max_workers=100, bulk_at_most=None, node_idle_s=3600, patience_s=0, warm_s=0, preemptions_an_hour=0
@@ -164,14 +177,18 @@ def row(name: str, summary: Summary) -> list[str]:
 
 
 def compare(
-    console: Console, title: str, setups: Mapping[str, Setup], traces: Iterable[str], seeds: Sequence[int]
+    console: Console,
+    title: str,
+    setups: Mapping[str, Setup],
+    traces: Mapping[str, Callable[[int], list[Wish]]],
+    seeds: Sequence[int],
 ) -> dict[tuple[str, str], Summary]:
     """Print one table a trace."""
     found = {}
-    for trace in traces:
+    for trace, wishes in traces.items():
         table = table_of(f"{title}: {trace}", "way")
         for name, setup in setups.items():
-            found[trace, name] = summarize(setup, TRACES[trace], seeds)
+            found[trace, name] = summarize(setup, wishes, seeds)
             table.add_row(*row(name, found[trace, name]))
         console.print(table)
     return found
@@ -215,14 +232,21 @@ def main() -> None:
     """Entry of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.autoscaling", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="runs of each, with seeds from 0 (default: 3)")
+    parser.add_argument(
+        "--times", type=int, default=1, help="the daily trace alone, so many times as much of it (default: all, once)"
+    )
     parser.add_argument("--pictures", type=Path, help="folder to draw plots in (default: draw none)")
     add_json_option(parser)
     arguments = parser.parse_args()
     console, seeds = Console(), range(arguments.seeds)
+    if arguments.times > 1:
+        much = partial(daily, times=arguments.times)
+        compare(console, f"{arguments.times} times as much", grown(arguments.times), {"daily": much}, seeds)
+        return
     reproduce(console, seeds)
     found = compare(console, "Ways", WAYS, TRACES, seeds)
-    compare(console, "Strategies", STRATEGIES, ["daily"], seeds)
-    compare(console, "Settings", SETTINGS, ["steady", "bursty"], seeds)
+    compare(console, "Strategies", STRATEGIES, {"daily": daily}, seeds)
+    compare(console, "Settings", SETTINGS, {each: TRACES[each] for each in ("steady", "bursty")}, seeds)
     if arguments.pictures:
         from bench import autoscaling_plots  # noqa: PLC0415 - matplotlib takes a second, and tables need none
 

@@ -26,6 +26,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.transport import requests as google_transport
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from gpu_job.attendance import Attendance
 from gpu_job.consumer import consume
 from gpu_job.heartbeat import WORK_THREAD, Interrupted, PreemptedError
 from gpu_job.identities import read_identity
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from gpu_job.heartbeat import Inbox
     from gpu_job.renderer import Renderer
     from shared.batch_store import BatchStore
+    from shared.crew_store import CrewStore
     from shared.job_store import JobStore
     from shared.publisher.memory import PublishedMessage
 
@@ -76,6 +78,8 @@ _FOREVER_S = float("inf")
 RECONCILE_LIMIT_S = 45.0
 #: A step, or the decoding, of the pocket model takes no longer on a slow machine.
 WORK_STOPS_S = 20.0
+#: The one worker.
+HOLDER = "embedded"
 _EVENTS_PATH = "/_events"
 #: All that Flask would else refuse by itself: the API has its own words for it.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -151,7 +155,7 @@ def serve_embedded(
             )
         )
         running.enter_context(_environment(GOOGLE_APPLICATION_CREDENTIALS=str(key)))
-        store, publisher = InMemoryJobStore(), InMemoryPublisher()
+        store, publisher, crew = InMemoryJobStore(), InMemoryPublisher(), InMemoryCrewStore()
         client = storage_client(
             PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": storage_url}
         )
@@ -189,8 +193,8 @@ def serve_embedded(
             publisher=publisher,
             artifacts=artifacts,
             desk=desk,
-            queue=Queue(store, crew=InMemoryCrewStore(), budget=budget, monotonic=time.monotonic),
-            outlook=Outlook(store, fleet=settings.fleet, budget=budget, now=_now, monotonic=time.monotonic),
+            queue=Queue(store, crew=crew, budget=budget, monotonic=time.monotonic),
+            outlook=Outlook(store, crew=crew, fleet=settings.fleet, budget=budget, now=_now, monotonic=time.monotonic),
             callers=Callers(
                 settings=settings,
                 certificates=Certificates(google_transport.Request(), monotonic=time.monotonic),
@@ -213,7 +217,7 @@ def serve_embedded(
         _route(app, api.answer, lambda bucket, name: object_finalized(bucket, name, ours=BUCKET, repairer=repairer))
         workshop = Workshop(
             claimant=Claimant(
-                holder="embedded", lease_s=60, store=store, artifacts=artifacts, publisher=publisher, now=_now
+                holder=HOLDER, lease_s=60, store=store, artifacts=artifacts, publisher=publisher, now=_now
             ),
             source=InMemoryMessageSource(publisher, takes_bulk=budget.takes_bulk),
             renderer=renderer,
@@ -224,7 +228,11 @@ def serve_embedded(
         )
         faults: list[str] = []
         running.enter_context(
-            _thread("worker", lambda: _work(workshop, faults), stop=lambda: _interrupt(workshop.inbox))
+            _thread(
+                "worker",
+                lambda: _work(workshop, crew, settings.served_models, faults),
+                stop=lambda: _interrupt(workshop.inbox),
+            )
         )
         running.enter_context(_thread("api", server.serve_forever, stop=server.shutdown))
 
@@ -234,9 +242,10 @@ def serve_embedded(
         yield Embedded(api_url=url, faults=faults, store=store, publisher=publisher)
 
 
-def _work(workshop: Workshop, faults: list[str]) -> None:
+def _work(workshop: Workshop, crew: CrewStore, models: tuple[str, ...], faults: list[str]) -> None:
+    attendance = Attendance(crew=crew, holder=HOLDER, models=models, now=_now, monotonic=time.monotonic)
     try:
-        consume(workshop=workshop, patience_s=_FOREVER_S, warm_s=_FOREVER_S)
+        consume(workshop=workshop, patience_s=_FOREVER_S, warm_s=_FOREVER_S, is_wanted=attendance.is_wanted)
     except PreemptedError:
         log.info("render given back", extra={"action": "preempt"})
         # torch must not be in the middle of something when the process ends; it stops at its next step.

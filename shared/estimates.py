@@ -13,6 +13,7 @@ import math
 import random
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from shared.documents import Stage, State
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from shared.crew import Presence
     from shared.documents import Render
     from shared.durations import Durations, History
 
@@ -80,6 +82,10 @@ class Scene:
     to_do: Mapping[Priority, int]
     #: The first some dozens of the renders that wait, the oldest first.
     waiting: Sequence[Render]
+    #: Who said lately that it is there, whether it works or not; None: nobody knows, so it is guessed.
+    present: Sequence[Presence] | None = None
+    #: Workers finish what they have and leave, and none is started: nobody knows until when.
+    is_draining: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,8 @@ class Eta:
 def estimate(render: Render, *, ahead: int, scene: Scene, fleet: Fleet) -> Eta | None:
     """When a render that waits or is being made will be final; None where nothing is known of such renders.
 
+    None, too, for one that waits while workers are drained: what is being made is finished, and nothing is begun.
+
     Args:
         render: as it is now.
         ahead: renders of the same priority that were wished for before it and are to do, made ones included.
@@ -107,14 +115,30 @@ def estimate(render: Render, *, ahead: int, scene: Scene, fleet: Fleet) -> Eta |
     if render.state is State.LEASED:
         left = _Left.of(render, scene)
         futures = [left.draw(chance) for _ in range(FUTURES)] if left else []
+    elif scene.is_draining:
+        futures = []
     else:
         line = _Line.of(render, ahead=ahead, scene=scene, fleet=fleet)
         futures = [line.play(chance) for _ in range(FUTURES)] if line else []
     if not futures:
         return None
     futures.sort()
-    low, middle, high = (futures[round(part * (FUTURES - 1))] for part in (LOW, MIDDLE, HIGH))
-    return Eta(seconds=round(middle), low=math.floor(low), high=math.ceil(high))
+    low, high = _interval(futures)
+    return Eta(seconds=round(futures[round(MIDDLE * (FUTURES - 1))]), low=low, high=high)
+
+
+def _interval(futures: Sequence[float]) -> tuple[int, int]:
+    """The whole seconds that have in them what is nearest to four of five futures, which are in order.
+
+    Rounded outwards both, an interval of few seconds would have more of them, by as much as a second is of it.
+    """
+    low, high = (futures[round(part * (FUTURES - 1))] for part in (LOW, HIGH))
+
+    def is_off(ends: tuple[int, int]) -> float:
+        return abs(sum(ends[0] <= each <= ends[1] for each in futures) / FUTURES - (HIGH - LOW))
+
+    lows, highs = (math.floor(low), math.ceil(low)), (math.floor(high), math.ceil(high))
+    return min(product(lows, highs), key=is_off)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +177,39 @@ class _Left:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Idle:
+    """Workers that wait for more."""
+
+    #: All of them.
+    workers: int
+    #: Those that render with the model and have it loaded.
+    warm: int
+    #: Those that have to load it first.
+    cold: int
+
+    @classmethod
+    def of(cls, render: Render, scene: Scene, fleet: Fleet) -> _Idle:
+        """As they say themselves; who has finished nothing lately has loaded nothing, as far as anybody can know."""
+        if scene.present is None:
+            return cls._guessed(render, scene, fleet)
+        at_work = {each.holder for each in scene.working}
+        idle = [each for each in scene.present if each.holder not in at_work]
+        able = [each for each in idle if render.spec.model in each.models]
+        warm = sum(scene.history.device_of(each.holder) is not None for each in able)
+        return cls(workers=len(idle), warm=warm, cold=len(able) - warm)
+
+    @classmethod
+    def _guessed(cls, render: Render, scene: Scene, fleet: Fleet) -> _Idle:
+        """Who has finished something lately; nobody where something has waited longer than who is idle looks away."""
+        since = min([render.created_at, *(each.created_at for each in scene.waiting)])
+        if (scene.now - since).total_seconds() > IDLE_PULL_S:
+            return cls(workers=0, warm=0, cold=0)
+        here = scene.history.holders_since(scene.now - timedelta(seconds=fleet.warm_s))
+        idle = len(here - {each.holder for each in scene.working})
+        return cls(workers=idle, warm=idle, cold=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Line:
     """A render that waits, and what is before it."""
 
@@ -168,7 +225,7 @@ class _Line:
     others: Sequence[Durations]
     loads: Durations | None
     busy: Sequence[_Left]
-    idle: int
+    idle: _Idle
     scene: Scene
     fleet: Fleet
 
@@ -195,7 +252,7 @@ class _Line:
             others=others,
             loads=scene.history.load_s(render.spec.model),
             busy=[left for each in scene.working if (left := _Left.of(each, scene))],
-            idle=_idle(render, scene, fleet),
+            idle=_Idle.of(render, scene, fleet),
             scene=scene,
             fleet=fleet,
         )
@@ -204,7 +261,8 @@ class _Line:
         """Seconds until it is final, in one future."""
         others = [each.resampled(chance) for each in self.others]
         # When each worker is free, and whether it must load its model.
-        free = [(left.draw(chance), False) for left in self.busy] + [(0.0, False)] * self.idle
+        free = [(left.draw(chance), False) for left in self.busy]
+        free += [(0.0, False)] * self.idle.warm + [(0.0, True)] * self.idle.cold
         free += [(self._comes_in(ago_s, chance), True) for ago_s in self._asked_ago_s(chance)]
         if not free:  # who works does what nobody has seen
             free = [(chance.choice(others).draw(chance), False)]
@@ -236,7 +294,7 @@ class _Line:
         It was asked for when so much was to do for the first time. Wishes that come in a crowd go on coming at that
         pace for as long again as they have, or less, and bring workers that those before them have the use of, too.
         """
-        scene, present = self.scene, len(self.scene.working) + self.idle
+        scene, present = self.scene, len(self.scene.working) + self.idle.workers
         ago_s = [(scene.now - each.created_at).total_seconds() for each in scene.waiting]
         crowd_s = [
             each
@@ -261,12 +319,3 @@ class _Line:
         if asked_ago_s < high:
             return chance.uniform(max(low, asked_ago_s), high) - asked_ago_s
         return chance.random() * asked_ago_s  # no machine was to be had so far: as long again, or less
-
-
-def _idle(render: Render, scene: Scene, fleet: Fleet) -> int:
-    """Workers that have finished something and wait for more; none where something has waited longer than they look."""
-    since = min([render.created_at, *(each.created_at for each in scene.waiting)])
-    if (scene.now - since).total_seconds() > IDLE_PULL_S:
-        return 0
-    here = scene.history.holders_since(scene.now - timedelta(seconds=fleet.warm_s))
-    return len(here - {each.holder for each in scene.working})

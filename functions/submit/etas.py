@@ -1,7 +1,7 @@
-"""When a job will be final. Enters: the job store, and what the autoscaler may start. Leaves: what a job's view adds.
+"""When a job will be final. Enters: job store, crew, and what the autoscaler may start. Leaves: what its view adds.
 
 Everybody's question is answered from the same few documents: the latest finished renders, read once a minute, and who
-works and what waits, read each few seconds.
+is there, who works and what waits, read each few seconds.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.crew import GONE_AFTER
 from shared.documents import Status
 from shared.durations import History
+from shared.errors import Retryable
 from shared.estimates import Scene, estimate
 from shared.job_store import StoreNotReadyError
 from shared.kept import Kept
 from shared.requests import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from shared.budget import Budget
+    from shared.crew import Presence
+    from shared.crew_store import CrewStore
     from shared.documents import Job, Render
     from shared.estimates import Eta, Fleet
     from shared.job_store import JobStore
@@ -45,12 +49,14 @@ class Outlook:
         self,
         store: JobStore,
         *,
+        crew: CrewStore,
         fleet: Fleet,
         budget: Budget,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
+        self._crew = crew
         self._fleet = fleet
         self._budget = budget
         self._now = now
@@ -59,6 +65,8 @@ class Outlook:
 
     def of(self, job: Job) -> dict[str, Any]:
         """Its ``queue_position`` while it waits, its ``eta`` where one is known, ``paused_until`` where it has to wait.
+
+        While workers are drained no ``eta`` is known of what waits; what is being made is finished.
 
         Raises:
             Retryable: the store does not answer.
@@ -88,13 +96,26 @@ class Outlook:
     def _look(self) -> Scene:
         history = self._history.answer("history", self._read_history)
         leased = self._store.leased_renders(limit=MOST_WORKING)
+        is_draining, present = self._read_crew()
         return Scene(
             now=self._now(),
             history=history,
             working=[each.value for each in leased if each.value.lease_left_s(each.read_at)],
             to_do={each: self._store.renders_to_do(each) for each in Priority},
             waiting=[each.value for each in self._store.longest_waiting(limit=MOST_WAITING)],
+            present=present,
+            is_draining=is_draining,
         )
+
+    def _read_crew(self) -> tuple[bool, Sequence[Presence] | None]:
+        """Whether workers are drained, and who is there; None where that can't be read: a guess is better than none."""
+        orders = present = None
+        try:
+            orders = self._crew.orders()
+            present = self._crew.present(since=self._now() - GONE_AFTER, limit=MOST_WORKING)
+        except (Retryable, StoreNotReadyError):
+            log.warning("crew not read", extra={"action": "estimate"}, exc_info=True)
+        return orders is not None and orders.value.is_draining, present
 
     def _read_history(self) -> History:
         return History(each.value for each in self._store.latest_finished(limit=LATEST))

@@ -66,7 +66,7 @@ def api() -> Api:
     tracing.start(settings.telemetry, service="submit", project=project)
     read_catalogues()
     database, objects = firestore.Client(project=project), storage_client(project)
-    store = FirestoreJobStore(database)
+    store, crew = FirestoreJobStore(database), FirestoreCrewStore(database)
     budget = Budget(
         settings,
         spending=Spending(store, now=_now, monotonic=time.monotonic),
@@ -96,8 +96,10 @@ def api() -> Api:
         publisher=desk.publisher,
         artifacts=desk.artifacts,
         desk=desk,
-        queue=Queue(desk.store, crew=FirestoreCrewStore(database), budget=budget, monotonic=desk.monotonic),
-        outlook=Outlook(desk.store, fleet=settings.fleet, budget=budget, now=desk.now, monotonic=desk.monotonic),
+        queue=Queue(desk.store, crew=crew, budget=budget, monotonic=desk.monotonic),
+        outlook=Outlook(
+            desk.store, crew=crew, fleet=settings.fleet, budget=budget, now=desk.now, monotonic=desk.monotonic
+        ),
         callers=Callers(
             settings=settings,
             certificates=Certificates(google_transport.Request(), monotonic=desk.monotonic),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from deployment import KUBERNETES, PLACED_VALUES, write_placed
 
+from bench.cluster import Cluster
+from bench.keda import METRICS_API, ScaledJob, Strategy
 from gpu_job.main import GRACE_S
 from gpu_job.worker_settings import VERSION_PATTERN, WorkerSettings
 from local.bundles import ROOT
 from shared.settings import read_settings
+from tests.cloud.terraform_code import Code
 from tests.cluster.manifests import SIZES, container_of, environment_of, one, pod_of, put_together, written
 from tests.unit.http_world import TOKEN, WISH, World
 
@@ -166,6 +170,32 @@ def test_bulk_is_counted_by_the_renders_that_a_worker_is_started_for() -> None:
 def test_estimates_know_how_long_a_worker_stays(placed: list[Manifest]) -> None:
     sizes = (ROOT / "terraform/sizes.tf").read_text(encoding="utf-8")
     assert re.search(rf"warm_s +\= {settings_of(placed).warm_s:g}\n", sizes)
+
+
+def test_what_is_simulated_is_what_size_standard_deploys(tmp_path: Path) -> None:
+    """When this fails, simulate anew: docs/scaling.md has figures of what was deployed before."""
+    code = Code()
+    size = code.locals["sizes"]["standard"]
+    write_placed({**CLUSTER, "size": "standard", "max_workers": size["max_workers"]}, image=IMAGE, folder=tmp_path)
+    objects = put_together(tmp_path)
+    worker, settings = one(objects, "ScaledJob")["spec"], settings_of(objects)
+    [trigger] = worker["triggers"]
+
+    assert ScaledJob() == ScaledJob(
+        trigger=replace(METRICS_API, name=trigger["type"]),
+        strategy=Strategy(worker["scalingStrategy"]["strategy"]),
+        polling_s=worker["pollingInterval"],
+        target=float(trigger["metadata"]["targetValue"]),
+    )
+    cluster = Cluster()
+    assert cluster.max_workers == size["max_workers"] == worker["maxReplicaCount"]
+    assert (cluster.patience_s, cluster.warm_s) == (settings.patience_s, settings.warm_s)
+    assert cluster.warm_s == size["warm_s"]
+    minutes = one(objects, "ComputeClass")["spec"]["autoscalingPolicy"]["consolidationDelayMinutes"]
+    assert cluster.node_idle_s == 60 * minutes
+    # The formula of Terraform, written out; a test of the local stack compares the code of it.
+    assert cluster.bulk_at_most == code.locals["renders_a_worker"] * max(1, size["max_workers"] * 3 // 4)
+    assert code.locals["bulk_workers"] == "${max(1, floor(local.size.max_workers * 3 / 4))}"
 
 
 def test_workers_that_are_at_it_are_taken_off_the_number_once() -> None:

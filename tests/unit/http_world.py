@@ -152,6 +152,7 @@ class World:
             queue=Queue(self.store, crew=self.crew, budget=budget, monotonic=self.clock.monotonic),
             outlook=Outlook(
                 self.store,
+                crew=self.crew,
                 fleet=settings.fleet,
                 budget=budget,
                 now=self.clock.now,

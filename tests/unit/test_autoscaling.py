@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.arrivals import TRACES, Wish, long_jobs
-from bench.autoscaling import BEFORE, ISSUE_5613, OURS, STRATEGIES, WAYS, Setup
+from bench.arrivals import TRACES, Wish, daily, long_jobs
+from bench.autoscaling import BEFORE, ISSUE_5613, OURS, STRATEGIES, WAYS, Setup, grown
 from bench.cluster import AlwaysOn, Cluster, PodPerJob
 from bench.fleet import Attempt, Outcome, simulate
 from bench.keda import Strategy, jobs_to_create
@@ -77,6 +77,25 @@ def test_a_person_among_bulk_gets_a_worker_more_and_goes_first() -> None:
     assert {most_at_once(each, until_s=1000) for each in outcomes} == {12}
     assert {most_at_once(each) for each in outcomes} == {13}
     assert statistics.median(waits_s) < 250, "a start, and no render of ten minutes; one pull in five is for bulk"
+
+
+def test_ten_times_the_load_is_ten_times_the_wishes_of_people_and_of_bulk_at_the_same_hours() -> None:
+    once, often = daily(0), daily(0, times=10)
+
+    def of(wishes: list[Wish], priority: Priority) -> list[float]:
+        return [each.at_s for each in wishes if each.priority is priority]
+
+    assert len(of(often, Priority.BULK)) == 10 * len(of(once, Priority.BULK))
+    assert len(of(often, Priority.INTERACTIVE)) == pytest.approx(10 * len(of(once, Priority.INTERACTIVE)), rel=0.1)
+    middles_s = [statistics.mean(of(each, Priority.INTERACTIVE)) for each in (once, often)]
+    assert middles_s[0] == pytest.approx(middles_s[1], rel=0.05)
+
+
+def test_a_deployment_that_has_grown_has_so_many_times_the_workers_and_room_for_bulk() -> None:
+    clusters = [each.cluster for each in grown(10).values()]
+
+    assert list(grown(10)) == ["16 workers", "160 workers"]
+    assert [(each.max_workers, each.bulk_at_most) for each in clusters] == [(16, 24), (160, 240)]
 
 
 def test_there_are_never_more_nodes_than_there_may_be_workers() -> None:

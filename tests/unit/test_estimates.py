@@ -11,6 +11,7 @@ from bench.estimates import FLEET, FOLDER, WISHES
 from bench.replay import Replay, Shown, read_trace, share_held
 from gpu_job.message_source import BULK_SHARE
 from shared import estimates
+from shared.crew import KEPT, Presence
 from shared.documents import Stage, State, Usage
 from shared.durations import History
 from shared.estimates import Eta, Fleet, Scene, estimate
@@ -58,8 +59,19 @@ def leased(number: int, *, since_s: float, progress: int = 0, holder: str = "ear
     )
 
 
+def present(holder: str, *models: str) -> Presence:
+    """A worker that says that it is there."""
+    models = models or (MINE.spec.model,)
+    return Presence(holder=holder, models=models, since=NOW, seen_at=NOW, expires_at=NOW + KEPT)
+
+
 def a_scene(
-    *renders: Render, history: Sequence[Render] | None = None, waiting: Sequence[Render] = (), bulk: int = 0
+    *renders: Render,
+    history: Sequence[Render] | None = None,
+    waiting: Sequence[Render] = (),
+    bulk: int = 0,
+    crew: Sequence[Presence] | None = None,
+    is_draining: bool = False,
 ) -> Scene:
     """Those renders are being made, and those wait."""
     known = [finished(number) for number in range(20)] if history is None else history
@@ -69,6 +81,8 @@ def a_scene(
         working=renders,
         to_do={Priority.INTERACTIVE: len(renders) + len(waiting), Priority.BULK: bulk},
         waiting=waiting,
+        present=crew,
+        is_draining=is_draining,
     )
 
 
@@ -120,6 +134,37 @@ def test_a_wish_that_waits_has_found_no_such_worker() -> None:
     eta = told(waits, a_scene(waiting=[waits], history=history))
     assert eta.low >= 40 + 30 - 5
     assert eta.high <= 140 + 30 + 5, "the minute that it has waited is a minute of the start"
+
+
+def test_a_worker_that_says_it_is_there_takes_it_at_once_however_long_ago_it_finished_something() -> None:
+    scene = a_scene(waiting=[MINE], crew=[present("earlier")])
+    assert told(MINE, scene).high <= 35
+
+
+def test_one_that_has_rendered_nothing_yet_loads_its_model_first() -> None:
+    history = [finished(number, load_s=40) for number in range(20)]
+    eta = told(MINE, a_scene(waiting=[MINE], history=history, crew=[present("new")]))
+    assert 40 + 30 - 5 <= eta.low <= eta.high <= 40 + 30 + 5
+
+
+def test_a_crew_that_says_nothing_is_not_there_whatever_it_has_finished() -> None:
+    history = [finished(number, ago_s=50) for number in range(20)]
+    assert told(MINE, a_scene(waiting=[MINE], history=history, crew=[])).low >= 100 + 30 - 5
+
+
+def test_a_worker_with_other_models_or_with_a_lease_takes_nothing_else() -> None:
+    busy = leased(9, since_s=1, holder="earlier")
+    alone = told(MINE, a_scene(busy, waiting=[MINE], crew=[present("earlier")]), ahead=1)
+    beside = told(MINE, a_scene(busy, waiting=[MINE], crew=[present("earlier"), present("b", "another")]), ahead=1)
+    assert alone.low >= 29 + 30 - 5
+    assert beside.low >= 29 + 30 - 5
+
+
+def test_while_workers_are_drained_nothing_is_told_of_what_waits_and_all_of_what_is_made() -> None:
+    busy = leased(9, since_s=10, progress=33)
+    scene = a_scene(busy, waiting=[MINE], crew=[present("other")], is_draining=True)
+    assert estimate(MINE, ahead=1, scene=scene, fleet=A_FLEET) is None
+    assert told(busy, scene).high <= 25
 
 
 def test_each_render_before_it_adds_its_own() -> None:
@@ -212,4 +257,4 @@ def test_the_interval_holds_for_four_of_five_wishes(shown: dict[str, tuple[list[
 
 
 def test_it_holds_while_videos_are_made_as_well(shown: dict[str, tuple[list[Shown], list[Shown]]]) -> None:
-    assert 0.75 <= share_held([each for _, looks in shown.values() for each in looks]) <= 0.92
+    assert 0.75 <= share_held([each for _, looks in shown.values() for each in looks]) <= 0.85

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.crew import KEPT, Orders, Presence
 from shared.errors import Retryable
 from shared.job_store import Replace, StoreNotReadyError
 from shared.jobs import follow
 from tests.unit.http_world import WISH, World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from shared.documents import Render
     from shared.job_store import Stored
@@ -46,6 +49,12 @@ def shown(world: World, job: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def report(world: World, holder: str, *, models: tuple[str, ...] = ("pocket",), ago_s: float = 0) -> None:
+    """A worker says that it is there."""
+    seen_at = world.clock.now() - timedelta(seconds=ago_s)
+    world.crew.report(Presence(holder=holder, models=models, since=seen_at, seen_at=seen_at, expires_at=seen_at + KEPT))
+
+
 def test_as_long_as_nothing_was_ever_finished_there_is_no_eta(world: World) -> None:
     assert "eta" not in shown(world, world.post().body)
 
@@ -74,6 +83,92 @@ def test_a_worker_whose_lease_has_ended_is_none(world: World) -> None:
     world.claim(dead["render_key"])
     world.clock.pass_s(61)
     assert shown(world, world.post().body)["eta"]["low"] >= 35
+
+
+# --- who is there ---
+
+
+def test_a_worker_that_waits_for_work_is_counted_on_and_one_that_was_not_seen_lately_is_not(world: World) -> None:
+    finish_some(world)
+    job = world.post().body
+    report(world, "gone", ago_s=61)
+    assert shown(world, job)["eta"]["low"] >= 35
+    report(world, "a")
+    world.clock.pass_s(5)
+    assert shown(world, job)["eta"]["high"] <= 35, "it waits for no other to start"
+
+
+def test_a_worker_that_has_left_is_not_counted_on_though_it_has_just_finished_something(world: World) -> None:
+    finish_some(world)
+    job = world.post().body
+    world.claim(job["render_key"])
+    world.clock.pass_s(30)
+    world.finish(job["render_key"])
+    world.crew.leave("a")
+    assert shown(world, world.post({**WISH, "seed": 2}).body)["eta"]["low"] >= 35
+
+
+def test_while_workers_are_drained_nobody_is_promised_when_what_waits_is_final(world: World) -> None:
+    finish_some(world)
+    being_made = world.post().body
+    world.claim(being_made["render_key"])
+    world.clock.pass_s(1)
+    waits = world.post({**WISH, "seed": 2}).body
+    report(world, "here")
+    drained = world.crew.create_orders(Orders(is_draining=True, reason="a new model", changed_at=world.clock.now()))
+
+    view = shown(world, waits)
+    assert view["queue_position"] == 1
+    assert "eta" not in view
+    assert shown(world, being_made)["eta"]["high"] <= 35, "who works finishes"
+
+    world.crew.replace_orders(drained, Orders(is_draining=False, reason="", changed_at=world.clock.now()))
+    world.clock.pass_s(5)
+    assert "eta" in shown(world, waits)
+
+
+def test_where_nobody_can_tell_who_is_there_it_is_guessed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish_some(world)
+    job = world.post().body
+    world.claim(job["render_key"])
+    world.clock.pass_s(30)
+    world.finish(job["render_key"])
+
+    def away(**_: object) -> list[Presence]:
+        raise Retryable("nobody answers")
+
+    monkeypatch.setattr(world.crew, "present", away)
+    eta = shown(world, world.post({**WISH, "seed": 2}).body)["eta"]
+    assert eta["high"] <= 35, "the worker that has just finished something takes it"
+
+
+def test_a_drain_is_heard_though_nobody_can_tell_who_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish_some(world)
+    world.crew.create_orders(Orders(is_draining=True, reason="a new model", changed_at=world.clock.now()))
+
+    def away(**_: object) -> list[Presence]:
+        raise StoreNotReadyError("no index")
+
+    monkeypatch.setattr(world.crew, "present", away)
+    assert "eta" not in shown(world, world.post().body)
+
+
+def test_many_who_ask_have_the_crew_read_once_in_five_seconds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish_some(world)
+    asked: Counter[str] = Counter()
+    for name in ("orders", "present"):
+        read = getattr(world.crew, name)
+
+        def counted(name: str = name, read: Callable[..., Any] = read, **options: Any) -> Any:
+            asked[name] += 1
+            return read(**options)
+
+        monkeypatch.setattr(world.crew, name, counted)
+    jobs = [world.post({**WISH, "seed": seed}).body for seed in range(3)]
+    for job in jobs * 4:
+        shown(world, job)
+        world.clock.pass_s(0.4)
+    assert asked == {"orders": 1, "present": 1}
 
 
 def test_many_who_ask_have_the_finished_renders_read_once_a_minute(
