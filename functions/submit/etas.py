@@ -97,12 +97,17 @@ class Outlook:
         history = self._history.answer("history", self._read_history)
         leased = self._store.leased_renders(limit=MOST_WORKING)
         is_draining, present = self._read_crew()
+        waiting = [each.value for each in self._store.longest_waiting(limit=MOST_WAITING)]
+        to_do = {each: self._store.renders_to_do(each) for each in Priority}
+        if not self._budget.takes_bulk():  # until midnight nobody comes for it
+            waiting = [each for each in waiting if each.priority is not Priority.BULK]
+            to_do[Priority.BULK] = 0
         return Scene(
             now=self._now(),
             history=history,
             working=[each.value for each in leased if each.value.lease_left_s(each.read_at)],
-            to_do={each: self._store.renders_to_do(each) for each in Priority},
-            waiting=[each.value for each in self._store.longest_waiting(limit=MOST_WAITING)],
+            to_do=to_do,
+            waiting=waiting,
             present=present,
             is_draining=is_draining,
         )

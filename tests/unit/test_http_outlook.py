@@ -127,6 +127,21 @@ def test_while_workers_are_drained_nobody_is_promised_when_what_waits_is_final(w
     assert "eta" in shown(world, waits)
 
 
+def test_bulk_that_a_budget_holds_back_for_hours_says_nothing_of_when_an_interactive_wish_is_final() -> None:
+    limits = {"BUDGET_BULK_GPU_S": "1", "WORKER_START_MIN_S": "10", "WORKER_START_MAX_S": "20"}
+    etas = []
+    for held_back in (0, 20):
+        world = World(**limits)
+        world.clock.pass_s(600)
+        finish_some(world)
+        for seed in range(held_back):
+            world.post({**WISH, "seed": 500 + seed, "priority": "bulk"})
+        world.clock.pass_s(3 * 3600)
+        etas.append(shown(world, world.post().body)["eta"])
+    assert etas[0] == etas[1]
+    assert etas[0]["high"] <= 60
+
+
 def test_where_nobody_can_tell_who_is_there_it_is_guessed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     finish_some(world)
     job = world.post().body
