@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.batch_waking import wake_batch
@@ -82,8 +83,8 @@ class BatchDesk:
 
     def side_by_side(self, do: Callable[[T], object], each_of: Sequence[T]) -> None:
         """Do it with each; raises what the first of them raised. Lines and spans belong where the caller's do."""
-        own = [copy_context() for _ in each_of]  # none may be entered by two at a time
-        list(self.pool.map(lambda context, each: context.run(do, each), own, each_of))
+        own = [partial(copy_context().run, do, each) for each in each_of]  # no context may be entered by two at a time
+        list(self.pool.map(lambda run: run(), own))
 
 
 def delete_rows(batch: Batch, *, desk: BatchDesk) -> None:
