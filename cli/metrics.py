@@ -75,6 +75,7 @@ def table(folders: Iterable[Path]) -> Table:
             "No measures are kept here: start a system with `lifeasnotme up`; it tells once a minute."
         )
     shown = Table("measure", "labels", "count", "value", "mean", box=None, pad_edge=False)
+    shown.columns[0].overflow = "fold"  # a name that is cut off is none
     for column in (2, 3, 4):
         shown.columns[column].justify = "right"
     for each in found:
