@@ -1,6 +1,5 @@
 import { Component, type ReactNode } from "react";
-import { Alert } from "@/components/ui/alert";
-import { Button } from "@/components/ui/button";
+import { Fault } from "./fault";
 import { useText } from "@/shared/i18n/language";
 
 /** A fault of the page's own: who reads is told, instead of seeing nothing. */
@@ -15,14 +14,8 @@ export class Boundary extends Component<{ children: ReactNode }, { isBroken: boo
 function Broken() {
   const text = useText();
   return (
-    <main className="mx-auto max-w-xl p-6">
-      <h1 className="mb-4 text-3xl font-bold">Life As Not Me</h1>
-      <Alert>
-        <p>{text.problem.other}</p>
-        <Button variant="outline" onClick={() => location.reload()}>
-          {text.retry}
-        </Button>
-      </Alert>
-    </main>
+    <Fault>
+      <p>{text.problem.other}</p>
+    </Fault>
   );
 }
