@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from shared.crew import GONE_AFTER
 from shared.documents import WAITING, Document, Job, Render, Stage, Status
 from shared.errors import ErrorCode
+from shared.jobs import BULK_DEADLINE
 from shared.requests import Priority
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Overview(Document):
     to_do: dict[Priority, int]
     """Renders that wait or are being made."""
     waiting: dict[Status, int]
-    """Jobs that are not final, of the last day: none is older."""
+    """Jobs that are not final, of as long as bulk may wait: none is older."""
     ended: dict[Status, int]
     """Jobs that became final within the last hour."""
     spent_gpu_s: float
@@ -120,7 +121,7 @@ def look_around(*, where: str, store: JobStore, crew: CrewStore, budget: Budget,
         at=now,
         draining=(orders.value.reason if orders and orders.value.is_draining else None),
         to_do={each: store.renders_to_do(each, at_most=MOST_COUNTED) for each in Priority},
-        waiting={each: _count(store, each, since=now - timedelta(days=2)) for each in Status if each in WAITING},
+        waiting={each: _count(store, each, since=now - BULK_DEADLINE - LATELY) for each in Status if each in WAITING},
         ended={each: _count(store, each, since=now - LATELY) for each in Status if each not in WAITING},
         spent_gpu_s=budget.spent_gpu_s(),
         budget_bulk_gpu_s=budget.bulk_gpu_s,

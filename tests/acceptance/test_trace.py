@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from cli.here import announced
+from cli.metrics import Measured, measured_in
 from cli.trace import Span, spans_in, trace_of
 from local.bundles import ROOT
 from local.emulator_finder import find_emulators
@@ -51,15 +52,9 @@ def run(*arguments: str, cwd: Path, code: int = 0) -> str:
     return done.stderr if code else done.stdout
 
 
-def measured(stack: LocalStack) -> dict[str, list[dict[str, Any]]]:
-    """Points by the name of their measure, as each process wrote them."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for path in stack.telemetry.glob("*.jsonl"):
-        for line in path.read_text("utf-8").splitlines():
-            for resource in json.loads(line).get("resource_metrics", []):
-                for metric in (each for scope in resource["scope_metrics"] for each in scope["metrics"]):
-                    found.setdefault(metric["name"], []).extend(metric["data"]["data_points"])
-    return found
+def labels_of(found: list[Measured], name: str, label: str) -> set[str]:
+    """What a label of a measure has been."""
+    return {dict(each.labels)[label] for each in found if each.name == name}
 
 
 def logged(stack: LocalStack, *names: str) -> list[dict[str, Any]]:
@@ -70,8 +65,10 @@ def logged(stack: LocalStack, *names: str) -> list[dict[str, Any]]:
 
 def test_one_trace_leads_from_the_wish_to_the_first_sight_of_its_video(stack: LocalStack, tmp_path: Path) -> None:
     with announced(stack.api_url, run_dir=stack.telemetry.parent):
+        before = {each.span_id for each in spans_in(stack.telemetry)}
         run("submit", "drifting-balloon", "--seed", "5", "--prompt", PROMPT, "-o", "film.mp4", cwd=tmp_path)
-        [wish] = [each for each in spans_in(stack.telemetry) if each.name == SpanName.WISH]
+        made = [each for each in spans_in(stack.telemetry) if each.span_id not in before]
+        [wish] = [each for each in made if each.name == SpanName.WISH]
         job_id = wish.attributes["job_id"]
         expected = [
             SpanName.WISH,
@@ -136,12 +133,16 @@ def test_each_process_writes_its_measures(stack: LocalStack, tmp_path: Path) -> 
     requests.post(stack.reconcile_url, timeout=60)
 
     wanted = {each.name for each in (WAIT, RENDER, GPU, START, QUEUE_AGE)}
-    found = until(lambda: measured(stack) if wanted <= measured(stack).keys() else None, what=f"measures {wanted}")
 
-    assert found.keys() <= {each.name for each in MEASURES}
-    phases = {each["attributes"]["phase"] for each in found[START.name]}
-    assert {"import", "first_render"} <= phases
-    assert {each["attributes"]["priority"] for each in found[QUEUE_AGE.name]} == {"interactive", "bulk"}
+    def told() -> list[Measured] | None:
+        found = measured_in(stack.telemetry)
+        return found if wanted <= {each.name for each in found} else None
+
+    found = until(told, what=f"measures {wanted}")
+
+    assert {each.name for each in found} <= {each.name for each in MEASURES}
+    assert {"import", "first_render"} <= labels_of(found, START.name, "phase")
+    assert labels_of(found, QUEUE_AGE.name, "priority") == {"interactive", "bulk"}
 
 
 def test_a_job_of_which_nothing_is_kept_is_one_clear_line(tmp_path: Path) -> None:

@@ -69,6 +69,13 @@ def test_who_holds_a_lease_works_and_who_reports_waits(world: World) -> None:
     assert workers["worker-a"].lease_left_s == LEASE_S
 
 
+def test_a_job_that_waits_for_days_is_counted_for_as_long_as_bulk_may_wait(world: World) -> None:
+    world.wish()
+    world.clock.pass_s(6 * 24 * 3600)
+
+    assert look(world).waiting == {Status.QUEUED: 1, Status.IN_PROGRESS: 0}
+
+
 def test_a_worker_that_renders_for_long_is_seen_by_its_lease_alone(world: World) -> None:
     world.report("worker-a")
     world.clock.pass_s(GONE_AFTER.total_seconds() + 1)
